@@ -1,0 +1,86 @@
+#pragma once
+/// The run file: HDF5, format version 1.0 (data/run_format.md), opened by xarray as it is.
+/// This is the only header through which the program touches HDF5; no HDF5 type appears in it.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace moescope {
+
+enum class ElementType : std::uint8_t { u1, u2, u4, i4, i8, f4, f8, text };
+
+/// What a dataset is. `dimensions` name dimension scales that were defined before; each is attached, and
+/// hard-linked into the dataset's group, so that xarray finds named dimensions and coordinates there.
+struct DatasetSpec {
+  std::string path;  // absolute, e.g. "/routing/topk_index"; groups are made as needed
+  ElementType type = ElementType::f8;
+  std::vector<std::string> dimensions;  // e.g. {"checkpoint", "moe_layer", "token", "rank"}
+  std::string unit;                     // "1" for a pure number, "nat", "byte" …
+  std::string long_name;
+  std::string description;
+  std::string source;  // paper and equation, or how it was obtained
+};
+
+/// A box in a dataset: `count[i]` elements from `start[i]` along dimension i.
+struct Slab {
+  std::vector<std::uint64_t> start, count;
+};
+
+using AttributeValue = std::variant<std::string, std::int64_t, double, std::vector<std::int64_t>, std::vector<double>>;
+
+/// An open run file. Element types are converted by HDF5 where that is exact or to floating point; reading f4 as
+/// double is fine. Not thread-safe: one thread at a time. All functions throw std::system_error (I/O, disk full),
+/// FormatError (not a run file, a damaged one) or std::out_of_range (no such dataset) with the path in the message.
+class RunFile {
+ public:
+  /// A new file; an existing one is replaced. Writes filetype, format_version, created.
+  static RunFile create(const std::filesystem::path& path);
+  static RunFile open(const std::filesystem::path& path);             // read only
+  static RunFile open_for_update(const std::filesystem::path& path);  // read and write
+  ~RunFile();
+  RunFile(RunFile&&) noexcept;
+  RunFile& operator=(RunFile&&) noexcept;
+
+  const std::filesystem::path& path() const;
+
+  /// A dimension scale at the root: with labels, or a bare size.
+  void define_dimension(const DatasetSpec& spec, std::span<const std::string> labels);
+  void define_dimension(const DatasetSpec& spec, std::span<const std::int64_t> labels);
+  void define_dimension(const DatasetSpec& spec, std::span<const double> labels);
+  void define_dimension(const std::string& name, std::uint64_t size);
+
+  /// A dataset of the shape its dimensions have; floats are NaN and integers 0 until written.
+  void define(const DatasetSpec& spec);
+  bool contains(const std::string& path) const;
+  /// Absolute paths of all datasets (hard links to scales left out), sorted; those below `group` when given.
+  std::vector<std::string> datasets(const std::string& group = "/") const;
+  DatasetSpec describe(const std::string& path) const;
+  std::vector<std::uint64_t> shape(const std::string& path) const;
+
+  /// T is one of uint8_t, uint16_t, uint32_t, int32_t, int64_t, float, double, std::string.
+  template <class T> void write(const std::string& path, std::span<const T> values);
+  template <class T> void write(const std::string& path, const Slab& slab, std::span<const T> values);
+  template <class T> std::vector<T> read(const std::string& path) const;
+  template <class T> std::vector<T> read(const std::string& path, const Slab& slab) const;
+
+  /// Attributes of a dataset or group; of the file where `path` is "/".
+  void set_attribute(const std::string& path, const std::string& name, const AttributeValue& value);
+  std::optional<AttributeValue> attribute(const std::string& path, const std::string& name) const;
+
+  /// Hands everything to the operating system.
+  void flush();
+
+ private:
+  struct Handle;
+  explicit RunFile(std::unique_ptr<Handle> handle);
+  std::unique_ptr<Handle> handle_;
+};
+
+}  // namespace moescope

@@ -1,0 +1,39 @@
+#pragma once
+/// Positioned reads of one input file.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace moescope {
+
+/// An open, read-only regular file. Every read is positioned and complete: a file that shrinks while it is
+/// read is a std::system_error with a message, never a crash and never silence. Thread-safe.
+class SourceFile {
+ public:
+  /// Throws std::system_error when it cannot be opened or is not a regular file (symbolic links are followed).
+  explicit SourceFile(const std::filesystem::path& path);
+  ~SourceFile();
+  SourceFile(SourceFile&& other) noexcept;
+  SourceFile& operator=(SourceFile&& other) noexcept;
+
+  const std::string& name() const { return name_; }  // as given, for messages
+  std::uint64_t size() const { return size_; }       // bytes, when it was opened
+
+  /// Fills `destination` from `offset`. Throws std::system_error on an error or a short read.
+  void read(std::uint64_t offset, std::span<std::byte> destination) const;
+  /// Tells the kernel that these bytes will not be needed again (they leave the page cache). Never fails.
+  void forget(std::uint64_t offset, std::uint64_t bytes) const;
+
+ private:
+  std::string name_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+/// The whole file as text or bytes; `limit` bytes at most, else FormatError.
+std::string read_whole_file(const std::filesystem::path& path, std::uint64_t limit = 1ull << 30);
+
+}  // namespace moescope
