@@ -1,0 +1,40 @@
+#pragma once
+/// Every figure that can be drawn from a run file, by name. Adding one is one entry in figures.cpp.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plots/figure.h"
+
+namespace moescope {
+
+class RunFile;
+
+/// What to show where a figure shows one of several.
+struct FigureChoice {
+  std::string checkpoint;  // a name of /checkpoint; empty: the last
+  std::string domain;      // a name of /domain; empty: all domains
+};
+
+struct FigureEntry {
+  std::string id;
+  std::string title;
+  std::string section;             // heading of the report below which it stands
+  std::vector<std::string> needs;  // datasets without which it cannot be drawn
+  std::size_t checkpoints_needed;  // 2 where it shows a change
+  Figure (*build)(const RunFile& run, const FigureChoice& choice);
+};
+
+/// All figures, in the order of presentation.
+std::span<const FigureEntry> figure_table();
+
+/// Why `entry` cannot be drawn from `run`, as a sentence, or empty when it can.
+std::string figure_unavailable(const RunFile& run, const FigureEntry& entry);
+
+/// Throws UsageError for an unknown id, checkpoint or domain (with the known ones), FormatError when the run
+/// file lacks what the figure needs.
+Figure build_figure(const RunFile& run, std::string_view id, const FigureChoice& choice = {});
+
+}  // namespace moescope

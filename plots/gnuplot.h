@@ -1,0 +1,32 @@
+#pragma once
+/// Draws figures with the program `gnuplot`, which must be on the PATH.
+
+#include <filesystem>
+#include <string>
+
+#include "plots/figure.h"
+
+namespace moescope {
+
+enum class ImageFormat { svg, png, pdf };
+
+/// By the extension, in upper or lower case. Throws UsageError for another than .svg, .png, .pdf.
+ImageFormat image_format(const std::filesystem::path& path);
+
+struct RenderOptions {
+  ImageFormat format = ImageFormat::svg;
+  int width = 960;         // CSS pixels
+  int height = 0;          // 0: what suits the figure at this width
+  bool with_title = true;  // false where the text around the image says it
+};
+
+/// The image's bytes. The same figure and options give the same SVG. Thread-safe.
+/// Throws std::system_error when gnuplot cannot be run, std::runtime_error when it fails; both name the
+/// figure.
+std::string render(const Figure& figure, const RenderOptions& options = {});
+
+/// Draws into `path`, by a temporary file beside it: a crash leaves the old file or the new one.
+/// Throws also std::system_error when it cannot be written.
+void render_figure(const Figure& figure, const std::filesystem::path& path);
+
+}  // namespace moescope
