@@ -1,0 +1,66 @@
+#include "cli/commands.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "readers/errors.h"
+
+namespace moescope {
+namespace {
+
+constexpr std::span<const Command> table;
+
+std::string overview() {
+  std::string text =
+      "moescope shows how a mixture-of-experts language model learned, from its intermediate checkpoints.\n\n"
+      "Usage: moescope COMMAND [arguments] [options]\n\nCommands:\n";
+  for (const Command& command : all_commands()) {
+    std::string line = "  " + std::string(command.name) + " ";
+    line.resize(12, ' ');
+    line += std::string(command.arguments) + " ";
+    line.resize(std::max<std::size_t>(line.size(), 46), ' ');
+    text += line + std::string(command.summary) + "\n";
+  }
+  return text +
+         "\n'moescope COMMAND --help' explains one command, with an example; --version names this version.\n"
+         "Exit codes: 0 done, 1 failed, 2 wrong use, 3 invalid input, 130 interrupted.\n";
+}
+
+ExitCode show_help(const Arguments& topics) {
+  if (topics.empty()) {
+    std::cout << overview();
+    return exit_done;
+  }
+  return find_command(topics.front()).run({"--help"});
+}
+
+}  // namespace
+
+std::span<const Command> all_commands() {
+  return table;
+}
+
+const Command& find_command(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Command& command : all_commands()) {
+    if (command.name == name) return command;
+    names.emplace_back(command.name);
+  }
+  const std::string suggestion = did_you_mean(name, names);
+  throw UsageError("unknown command '" + name + "'", suggestion.empty() ? "see moescope --help" : suggestion);
+}
+
+ExitCode run_moescope(const Arguments& arguments) {
+  const std::string first = arguments.empty() ? "help" : arguments.front();
+  const Arguments rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
+  if (first == "help" || first == "--help" || first == "-h") return show_help(rest);
+  if (first == "--version") {
+    std::cout << "moescope " MOESCOPE_VERSION "\n";
+    return exit_done;
+  }
+  return find_command(first).run(rest);
+}
+
+}  // namespace moescope

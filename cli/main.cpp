@@ -1,0 +1,62 @@
+/// The only catcher: every failure becomes one sentence on standard error and an exit code.
+
+#include <cerrno>
+#include <exception>
+#include <iostream>
+#include <new>
+#include <string>
+#include <system_error>
+
+#include "cli/commands.h"
+#include "readers/errors.h"
+
+namespace moescope {
+namespace {
+
+ExitCode report(ExitCode code, const std::string& message, const std::string& hint = {}) {
+  std::cerr << "moescope: " << message << '\n';
+  if (!hint.empty()) std::cerr << "hint: " << hint << '\n';
+  return code;
+}
+
+std::string usage_hint(const UsageError& error, const Arguments& arguments) {
+  if (!error.hint().empty()) return error.hint();
+  if (arguments.empty()) return "see moescope --help";
+  return "see moescope " + arguments.front() + " --help";
+}
+
+// A result that did not reach its file or pipe is a failure, however well it was computed.
+ExitCode deliver(ExitCode code) {
+  errno = 0;
+  std::cout.flush();
+  if (!std::cout)
+    throw std::system_error(errno ? errno : EIO, std::generic_category(), "standard output: cannot write");
+  return code;
+}
+
+ExitCode guarded(const Arguments& arguments) {
+  try {
+    return deliver(run_moescope(arguments));
+  } catch (const UsageError& error) {
+    return report(exit_wrong_use, error.what(), usage_hint(error, arguments));
+  } catch (const InputError& error) {
+    return report(exit_invalid_input, error.what(), error.hint());
+  } catch (const std::bad_alloc&) {
+    return report(exit_failed, "not enough memory", "a smaller --memory or --max-tokens may help");
+  } catch (const std::system_error& error) {
+    return report(exit_failed, error.what());
+  } catch (const std::exception& error) {
+    return report(exit_failed, std::string("internal error: ") + error.what(),
+                  "this is a defect of moescope");
+  } catch (...) {
+    return report(exit_failed, "internal error of an unknown kind", "this is a defect of moescope");
+  }
+}
+
+}  // namespace
+}  // namespace moescope
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  return moescope::guarded(moescope::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
+}
