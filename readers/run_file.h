@@ -33,53 +33,68 @@ struct Slab {
   std::vector<std::uint64_t> start, count;
 };
 
-using AttributeValue = std::variant<std::string, std::int64_t, double, std::vector<std::int64_t>, std::vector<double>>;
+using AttributeValue =
+    std::variant<std::string, std::int64_t, double, std::vector<std::int64_t>, std::vector<double>>;
 
-/// An open run file. Element types are converted by HDF5 where that is exact or to floating point; reading f4 as
-/// double is fine. Not thread-safe: one thread at a time. All functions throw std::system_error (I/O, disk full),
-/// FormatError (not a run file, a damaged one) or std::out_of_range (no such dataset) with the path in the message.
+/// An open run file. HDF5 converts numbers where that is exact, and to floating point: reading f4 or i8 as
+/// double is fine, u2 as u1 is not. All functions throw std::system_error (I/O, disk full), FormatError (not
+/// a run file, a damaged one, a type that does not convert) or std::out_of_range (no such dataset, a slab
+/// outside of it, a wrong number of values) with the path in the message; definitions that contradict the
+/// file are std::invalid_argument. Not thread-safe, and neither is HDF5: one thread at a time in the whole
+/// process uses run files.
 class RunFile {
  public:
-  /// A new file; an existing one is replaced. Writes filetype, format_version, created.
+  /// A new file with filetype, format_version and created. It lies at PATH.partial and takes the place of an
+  /// existing file at the first flush(), or when it is closed without an exception in flight.
   static RunFile create(const std::filesystem::path& path);
   static RunFile open(const std::filesystem::path& path);             // read only
   static RunFile open_for_update(const std::filesystem::path& path);  // read and write
+  /// Flushes, but cannot report a failure: call flush() first.
   ~RunFile();
   RunFile(RunFile&&) noexcept;
   RunFile& operator=(RunFile&&) noexcept;
 
   const std::filesystem::path& path() const;
 
-  /// A dimension scale at the root: with labels, or a bare size.
+  /// A dimension scale at the root, named by the last part of `spec.path`: with labels (whose type is that of
+  /// the scale), or a bare size, which xarray shows as a dimension without coordinates.
   void define_dimension(const DatasetSpec& spec, std::span<const std::string> labels);
   void define_dimension(const DatasetSpec& spec, std::span<const std::int64_t> labels);
   void define_dimension(const DatasetSpec& spec, std::span<const double> labels);
   void define_dimension(const std::string& name, std::uint64_t size);
 
-  /// A dataset of the shape its dimensions have; floats are NaN and integers 0 until written.
+  /// A dataset of the shape its dimensions have; floats are NaN, integers 0 and texts empty until written.
   void define(const DatasetSpec& spec);
   bool contains(const std::string& path) const;
-  /// Absolute paths of all datasets (hard links to scales left out), sorted; those below `group` when given.
+  /// Absolute paths of all datasets, sorted; those below `group` when given. Labelled scales appear once, at
+  /// the root; bare sizes do not, though contains() and shape() know them.
   std::vector<std::string> datasets(const std::string& group = "/") const;
   DatasetSpec describe(const std::string& path) const;
   std::vector<std::uint64_t> shape(const std::string& path) const;
 
-  /// T is one of uint8_t, uint16_t, uint32_t, int32_t, int64_t, float, double, std::string.
-  template <class T> void write(const std::string& path, std::span<const T> values);
-  template <class T> void write(const std::string& path, const Slab& slab, std::span<const T> values);
-  template <class T> std::vector<T> read(const std::string& path) const;
-  template <class T> std::vector<T> read(const std::string& path, const Slab& slab) const;
+  /// Values lie in row-major order. T, to be spelled, is one of uint8_t, uint16_t, uint32_t, int32_t,
+  /// int64_t, float, double, std::string.
+  template <class T>
+  void write(const std::string& path, std::span<const T> values);
+  template <class T>
+  void write(const std::string& path, const Slab& slab, std::span<const T> values);
+  template <class T>
+  std::vector<T> read(const std::string& path) const;
+  template <class T>
+  std::vector<T> read(const std::string& path, const Slab& slab) const;
 
   /// Attributes of a dataset or group; of the file where `path` is "/".
   void set_attribute(const std::string& path, const std::string& name, const AttributeValue& value);
   std::optional<AttributeValue> attribute(const std::string& path, const std::string& name) const;
 
-  /// Hands everything to the operating system.
+  /// Hands everything to the operating system; what was written until now survives the death of the process.
   void flush();
 
  private:
   struct Handle;
   explicit RunFile(std::unique_ptr<Handle> handle);
+  template <class T>
+  void define_labels(const DatasetSpec& spec, std::span<const T> labels);
   std::unique_ptr<Handle> handle_;
 };
 

@@ -1,0 +1,198 @@
+#include "readers/run_file.h"
+
+#include <hdf5_hl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <exception>
+#include <stdexcept>
+#include <system_error>
+
+#include "readers/errors.h"
+#include "readers/hdf5_attribute.h"
+#include "readers/hdf5_types.h"
+#include "readers/run_file_handle.h"
+
+namespace moescope {
+namespace {
+
+constexpr const char* filetype = "moescope-run";
+const std::vector<std::int64_t> format_version = {1, 0};
+
+/// Files of HDF5 1.8 and later: checksummed metadata, and no mark that a killed writer would leave behind.
+Hdf5Handle access_properties(const Hdf5Site& site) {
+  Hdf5Handle properties = site.own(H5Pcreate(H5P_FILE_ACCESS), "cannot make properties");
+  site.check(H5Pset_libver_bounds(properties.id(), H5F_LIBVER_V18, H5F_LIBVER_LATEST),
+             "cannot set the version");
+  site.check(H5Pset_fclose_degree(properties.id(), H5F_CLOSE_STRONG), "cannot set properties");
+  site.check(H5Pset_file_locking(properties.id(), true, true), "cannot set the locking");
+  return properties;
+}
+
+Hdf5Handle file_creation_properties(const Hdf5Site& site) {
+  Hdf5Handle properties = site.own(H5Pcreate(H5P_FILE_CREATE), "cannot make properties");
+  site.check(H5Pset_obj_track_times(properties.id(), false), "cannot switch off time stamps");
+  return properties;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[sizeof "2026-01-31T23:59:59Z"];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+/// The file that will be replaced: what a symbolic link points to, not the link.
+std::filesystem::path output_target(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::path target = std::filesystem::weakly_canonical(path, ignored);
+  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  errno = std::filesystem::is_directory(status) ? EISDIR : EINVAL;
+  if (std::filesystem::exists(status)) {
+    if (!std::filesystem::is_regular_file(status)) throw_errno(path.string(), "cannot create the run file");
+    if (::access(path.c_str(), W_OK) != 0) throw_errno(path.string(), "cannot replace the file");
+  }
+  return target.empty() ? path : target;
+}
+
+void check_exists(const std::filesystem::path& path, int mode) {
+  if (::access(path.c_str(), mode) != 0) throw_errno(path.string(), "cannot open the run file");
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return;
+  errno = EISDIR;
+  throw_errno(path.string(), "cannot open the run file");
+}
+
+Hdf5Handle open_file(const std::filesystem::path& path, unsigned flags, const Hdf5Site& site) {
+  check_exists(path, flags == H5F_ACC_RDWR ? R_OK | W_OK : R_OK);
+  if (site.check(H5Fis_hdf5(path.c_str()), "cannot open the run file") == 0) {
+    throw FormatError(site.file, "", "is not a run file (expected HDF5)",
+                      "Run files are written by 'moescope analyze'.");
+  }
+  const Hdf5Handle access = access_properties(site);
+  return site.own(H5Fopen(path.c_str(), flags, access.id()), "cannot open the run file");
+}
+
+void check_format(hid_t file, const Hdf5Site& site) {
+  if (text_attribute(file, "filetype", site) != filetype) {
+    throw FormatError(site.file, "",
+                      "is HDF5, but not a run file (expected the root attribute filetype = 'moescope-run')");
+  }
+  const std::optional<AttributeValue> value = read_attribute(file, "format_version", site);
+  const auto* version = value ? std::get_if<std::vector<std::int64_t>>(&*value) : nullptr;
+  if (version == nullptr || version->size() != 2 || version->front() < 1) {
+    throw FormatError(site.file, "format_version",
+                      "is missing or malformed (expected two integers, e.g. 1, 0)");
+  }
+  if (version->front() > format_version.front()) {
+    throw FormatError(site.file, "format_version",
+                      "was written by a newer moescope (expected major version " +
+                          std::to_string(format_version.front()) + ", found " +
+                          std::to_string(version->front()) + ")",
+                      "Update moescope to read it.");
+  }
+}
+
+}  // namespace
+
+std::string parent_group(const std::string& object) {
+  return object.substr(0, object.rfind('/'));
+}
+std::string last_name(const std::string& object) {
+  return object.substr(object.rfind('/') + 1);
+}
+
+RunFile::RunFile(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
+RunFile::RunFile(RunFile&&) noexcept = default;
+RunFile& RunFile::operator=(RunFile&& other) noexcept {
+  RunFile old(std::move(*this));
+  handle_ = std::move(other.handle_);
+  return *this;
+}
+
+RunFile RunFile::create(const std::filesystem::path& path) {
+  silence_hdf5();
+  auto handle = std::make_unique<Handle>();
+  handle->path = path;
+  handle->writable = true;
+  handle->exceptions = std::uncaught_exceptions();
+  const Hdf5Site site = handle->site();
+  const std::filesystem::path temporary = output_target(path).string() + ".partial";
+  const Hdf5Handle creation = file_creation_properties(site), access = access_properties(site);
+  handle->file = site.own(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()),
+                          "cannot create the run file");
+  handle->unpublished = temporary;
+  write_attribute(handle->file.id(), "filetype", std::string(filetype), site);
+  write_attribute(handle->file.id(), "format_version", format_version, site);
+  write_attribute(handle->file.id(), "created", utc_now(), site);
+  return RunFile(std::move(handle));
+}
+
+RunFile RunFile::open(const std::filesystem::path& path) {
+  silence_hdf5();
+  auto handle = std::make_unique<Handle>();
+  handle->path = path;
+  handle->file = open_file(path, H5F_ACC_RDONLY, handle->site());
+  check_format(handle->file.id(), handle->site());
+  handle->note_dimensions();
+  return RunFile(std::move(handle));
+}
+
+RunFile RunFile::open_for_update(const std::filesystem::path& path) {
+  silence_hdf5();
+  auto handle = std::make_unique<Handle>();
+  handle->path = path;
+  handle->file = open_file(path, H5F_ACC_RDWR, handle->reading(""));
+  check_format(handle->file.id(), handle->reading(""));
+  handle->note_dimensions();
+  handle->writable = true;
+  return RunFile(std::move(handle));
+}
+
+RunFile::~RunFile() {
+  if (!handle_) return;
+  const bool failed = std::uncaught_exceptions() > handle_->exceptions;
+  try {
+    if (!handle_->unpublished.empty() && failed) {
+      std::filesystem::remove(handle_->unpublished);
+    } else if (handle_->writable) {
+      flush();
+    }
+  } catch (const std::exception&) {  // a caller that must know has called flush()
+  }
+}
+
+const std::filesystem::path& RunFile::path() const {
+  return handle_->path;
+}
+
+void RunFile::flush() {
+  const Hdf5Site site = handle_->site();
+  site.check(H5Fflush(handle_->file.id(), H5F_SCOPE_GLOBAL), "cannot write");
+  if (handle_->unpublished.empty()) return;
+  std::filesystem::rename(handle_->unpublished, output_target(handle_->path));
+  handle_->unpublished.clear();
+}
+
+void RunFile::set_attribute(const std::string& path, const std::string& name, const AttributeValue& value) {
+  const Hdf5Site site = handle_->site(path);
+  const bool root = path == "/";
+  if (!root && !handle_->exists(path)) throw std::out_of_range(site.file + ": " + path + ": does not exist");
+  const Hdf5Handle object =
+      site.own(H5Oopen(handle_->file.id(), path.c_str(), H5P_DEFAULT), "cannot open the object");
+  write_attribute(object.id(), name, value, site);
+}
+
+std::optional<AttributeValue> RunFile::attribute(const std::string& path, const std::string& name) const {
+  const Hdf5Site site = handle_->reading(path);
+  const bool root = path == "/";
+  if (!root && !handle_->exists(path)) throw std::out_of_range(site.file + ": " + path + ": does not exist");
+  const Hdf5Handle object =
+      site.own(H5Oopen(handle_->file.id(), path.c_str(), H5P_DEFAULT), "cannot open the object");
+  return read_attribute(object.id(), name, site);
+}
+
+}  // namespace moescope

@@ -1,0 +1,151 @@
+/// RunFile: reading and writing values.
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "readers/errors.h"
+#include "readers/hdf5_types.h"
+#include "readers/run_file.h"
+#include "readers/run_file_handle.h"
+
+namespace moescope {
+namespace {
+
+/// A damaged file must not make us ask for any amount of memory; larger datasets are read slab by slab.
+constexpr std::uint64_t largest_read_bytes = std::uint64_t{1} << 36;
+
+Slab whole(const std::vector<std::uint64_t>& shape) {
+  return {std::vector<std::uint64_t>(shape.size(), 0), shape};
+}
+
+/// Number of elements of `slab`, which must lie within `shape`.
+std::uint64_t slab_size(const Slab& slab, const std::vector<std::uint64_t>& shape, const Hdf5Site& site) {
+  bool inside = slab.start.size() == shape.size() && slab.count.size() == shape.size();
+  std::uint64_t size = 1;
+  for (std::size_t i = 0; inside && i < shape.size(); ++i) {
+    inside = slab.start[i] <= shape[i] && slab.count[i] <= shape[i] - slab.start[i] &&
+             !__builtin_mul_overflow(size, slab.count[i], &size);
+  }
+  if (!inside)
+    throw std::out_of_range(site.file + ": " + site.object + ": the slab lies outside the dataset");
+  return size;
+}
+
+/// The file's side of a transfer: `slab` selected in the dataset's space.
+Hdf5Handle select(hid_t dataset, const Slab& slab, const Hdf5Site& site) {
+  Hdf5Handle space = site.own(H5Dget_space(dataset), "cannot read the shape");
+  if (slab.start.empty()) return space;
+  const std::vector<hsize_t> start(slab.start.begin(), slab.start.end());
+  const std::vector<hsize_t> count(slab.count.begin(), slab.count.end());
+  site.check(H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr),
+             "cannot select the slab");
+  return space;
+}
+
+void check_conversion(ElementType from, ElementType to, const char* action, const Hdf5Site& site) {
+  if (converts(from, to)) return;
+  throw FormatError(site.file, site.object,
+                    std::string(action) + " (expected " + element_type_name(to) + ", found " +
+                        element_type_name(from) + ")");
+}
+
+std::vector<std::string> read_texts(hid_t dataset, const Hdf5Handle& memory, const Hdf5Handle& file,
+                                    std::size_t size, const Hdf5Site& site) {
+  const Hdf5Handle type = site.own(H5Dget_type(dataset), "cannot read the type");
+  std::vector<char*> references(size, nullptr);
+  const herr_t result = H5Dread(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, references.data());
+  if (result < 0) site.fail("cannot read");
+  std::vector<std::string> texts;
+  texts.reserve(size);
+  for (const char* text : references) texts.emplace_back(text ? text : "");
+  site.check(H5Dvlen_reclaim(type.id(), memory.id(), H5P_DEFAULT, references.data()),
+             "cannot free the texts");
+  return texts;
+}
+
+/// HDF5 takes the texts as pointers to characters ending in NUL.
+std::vector<const char*> text_references(std::span<const std::string> texts, const Hdf5Site& site) {
+  std::vector<const char*> references;
+  references.reserve(texts.size());
+  for (const std::string& text : texts) {
+    if (text.find('\0') != std::string::npos) {
+      throw FormatError(site.file, site.object,
+                        "a text holds a NUL character, which a run file cannot store");
+    }
+    references.push_back(text.c_str());
+  }
+  return references;
+}
+
+}  // namespace
+
+template <class T>
+void RunFile::write(const std::string& path, std::span<const T> values) {
+  write(path, whole(handle_->shape(path)), values);
+}
+
+template <class T>
+void RunFile::write(const std::string& path, const Slab& slab, std::span<const T> values) {
+  const Hdf5Site site = handle_->site(path);
+  const hid_t dataset = handle_->dataset(path);
+  const std::uint64_t size = slab_size(slab, handle_->shape(path), site);
+  if (size != values.size()) {
+    throw std::out_of_range(site.file + ": " + path + ": expected " + std::to_string(size) +
+                            " values, found " + std::to_string(values.size()));
+  }
+  check_conversion(element_type_of<T>(), handle_->type(path), "cannot write values of another type", site);
+  if (size == 0) return;
+  const Hdf5Handle memory = simple_space({size}, site), file = select(dataset, slab, site);
+  const Hdf5Handle type = stored_type(element_type_of<T>(), site);
+  if constexpr (std::is_same_v<T, std::string>) {
+    const std::vector<const char*> references = text_references(values, site);
+    site.check(H5Dwrite(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, references.data()),
+               "cannot write");
+  } else {
+    site.check(H5Dwrite(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, values.data()),
+               "cannot write");
+  }
+}
+
+template <class T>
+std::vector<T> RunFile::read(const std::string& path) const {
+  return read<T>(path, whole(handle_->shape(path)));
+}
+
+template <class T>
+std::vector<T> RunFile::read(const std::string& path, const Slab& slab) const {
+  const Hdf5Site site = handle_->reading(path);
+  const hid_t dataset = handle_->dataset(path);
+  const std::uint64_t size = slab_size(slab, handle_->shape(path), site);
+  check_conversion(handle_->type(path), element_type_of<T>(), "cannot be read as that type", site);
+  if (size > largest_read_bytes / sizeof(T))
+    throw FormatError(site.file, path, "is too large to be read at once");
+  if (size == 0) return {};
+  const Hdf5Handle memory = simple_space({size}, site), file = select(dataset, slab, site);
+  if constexpr (std::is_same_v<T, std::string>) {
+    return read_texts(dataset, memory, file, size, site);
+  } else {
+    const Hdf5Handle type = stored_type(element_type_of<T>(), site);
+    std::vector<T> values(size);
+    site.check(H5Dread(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, values.data()),
+               "cannot read");
+    return values;
+  }
+}
+
+#define MOESCOPE_INSTANTIATE(T)                                                         \
+  template void RunFile::write<T>(const std::string&, std::span<const T>);              \
+  template void RunFile::write<T>(const std::string&, const Slab&, std::span<const T>); \
+  template std::vector<T> RunFile::read<T>(const std::string&) const;                   \
+  template std::vector<T> RunFile::read<T>(const std::string&, const Slab&) const;
+MOESCOPE_INSTANTIATE(std::uint8_t)
+MOESCOPE_INSTANTIATE(std::uint16_t)
+MOESCOPE_INSTANTIATE(std::uint32_t)
+MOESCOPE_INSTANTIATE(std::int32_t)
+MOESCOPE_INSTANTIATE(std::int64_t)
+MOESCOPE_INSTANTIATE(float)
+MOESCOPE_INSTANTIATE(double)
+MOESCOPE_INSTANTIATE(std::string)
+#undef MOESCOPE_INSTANTIATE
+
+}  // namespace moescope
