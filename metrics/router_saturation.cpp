@@ -1,0 +1,80 @@
+#include "metrics/router_saturation.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <limits>
+
+#include "metrics/statistics.h"
+
+namespace moescope {
+namespace {
+
+using Choices = std::span<const std::uint16_t>;  // (T, K)
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+std::size_t token_count(Choices a, [[maybe_unused]] Choices b, std::size_t top_k) {
+  assert(top_k > 0 && a.size() == b.size() && a.size() % top_k == 0);
+  return a.size() / top_k;
+}
+
+std::size_t overlap(const std::uint16_t* a, const std::uint16_t* b, std::size_t top_k) {
+  std::size_t common = 0;
+  for (std::size_t i = 0; i < top_k; ++i) {
+    for (std::size_t j = 0; j < top_k; ++j) common += a[i] == b[j] ? 1 : 0;
+  }
+  return common;
+}
+
+/// ln of the binomial coefficient.
+double log_binomial(double n, double k) {
+  return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1);
+}
+
+}  // namespace
+
+double routing_agreement(Choices a, Choices b, std::size_t top_k) {
+  const std::size_t tokens = token_count(a, b, top_k);
+  std::size_t common = 0;
+  for (std::size_t t = 0; t < tokens; ++t) common += overlap(&a[t * top_k], &b[t * top_k], top_k);
+  return tokens == 0 ? nan : static_cast<double>(common) / static_cast<double>(tokens * top_k);
+}
+
+double top1_agreement(Choices a, Choices b, std::size_t top_k) {
+  const std::size_t tokens = token_count(a, b, top_k);
+  std::size_t same = 0;
+  for (std::size_t t = 0; t < tokens; ++t) same += a[t * top_k] == b[t * top_k] ? 1 : 0;
+  return tokens == 0 ? nan : static_cast<double>(same) / static_cast<double>(tokens);
+}
+
+double routing_jaccard(Choices a, Choices b, std::size_t top_k) {
+  const std::size_t tokens = token_count(a, b, top_k);
+  CompensatedSum jaccard;
+  for (std::size_t t = 0; t < tokens; ++t) {
+    const std::size_t common = overlap(&a[t * top_k], &b[t * top_k], top_k);
+    jaccard.add(static_cast<double>(common) / static_cast<double>(2 * top_k - common));
+  }
+  return tokens == 0 ? nan : jaccard.value() / static_cast<double>(tokens);
+}
+
+double routing_agreement_chance(std::int64_t experts, std::int64_t top_k) {
+  return static_cast<double>(top_k) / static_cast<double>(experts);
+}
+
+double top1_agreement_chance(std::int64_t experts) {
+  return 1 / static_cast<double>(experts);
+}
+
+double routing_jaccard_chance(std::int64_t experts, std::int64_t top_k) {
+  const auto e = static_cast<double>(experts), k = static_cast<double>(top_k);
+  CompensatedSum chance;
+  for (std::int64_t common = std::max<std::int64_t>(0, 2 * top_k - experts); common <= top_k; ++common) {
+    const auto m = static_cast<double>(common);
+    const double probability = std::exp(log_binomial(k, m) + log_binomial(e - k, k - m) - log_binomial(e, k));
+    chance.add(probability * m / (2 * k - m));
+  }
+  return chance.value();
+}
+
+}  // namespace moescope

@@ -1,0 +1,33 @@
+#pragma once
+/// Sums, means and quantiles that do not depend on luck: the same values in the same order give the same
+/// bytes. All functions are pure and thread-safe. NaN goes in, NaN comes out: nothing is left out silently.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace moescope {
+
+/// A sum with a running compensation (Neumaier 1974): the error does not grow with the number of terms.
+class CompensatedSum {
+ public:
+  void add(double term);
+  double value() const;
+
+ private:
+  double sum_ = 0;
+  double compensation_ = 0;
+};
+
+/// Compensated sum; 0 of nothing.
+double sum(std::span<const double> values);
+
+/// Arithmetic mean; NaN of nothing.
+double mean(std::span<const double> values);
+
+/// Quantiles by linear interpolation between order statistics (type 7 of Hyndman and Fan 1996, numpy's
+/// default); each of `probabilities` lies in [0, 1]. NaN of nothing, and all NaN when a value is NaN. Sorts a
+/// copy: shape (probabilities.size()).
+std::vector<double> quantiles(std::vector<double> values, std::span<const double> probabilities);
+
+}  // namespace moescope

@@ -1,0 +1,155 @@
+#include "metrics/weight_drift.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace moescope {
+namespace {
+
+using Tensor = std::vector<double>;
+
+double inner(const Tensor& a, const Tensor& b) {
+  long double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<long double>(a[i]) * b[i];
+  return static_cast<double>(sum);
+}
+
+Tensor difference(const Tensor& a, const Tensor& b) {
+  Tensor result(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) result[i] = a[i] - b[i];
+  return result;
+}
+
+WeightInnerProducts products_of(const std::vector<Tensor>& versions) {
+  WeightInnerProducts products{versions.size(), {}, {}};
+  for (const Tensor& a : versions) {
+    for (const Tensor& b : versions) products.inner_product.push_back(inner(a, b));
+  }
+  std::vector<Tensor> deltas;
+  for (std::size_t i = 1; i < versions.size(); ++i)
+    deltas.push_back(difference(versions[i], versions[i - 1]));
+  for (const Tensor& a : deltas) {
+    for (const Tensor& b : deltas) products.delta_inner_product.push_back(inner(a, b));
+  }
+  return products;
+}
+
+/// A random walk: each version is the one before plus noise of relative size `step`.
+std::vector<Tensor> random_walk(std::size_t count, std::size_t size, double step, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<double> normal;
+  std::vector<Tensor> versions(1, Tensor(size));
+  for (double& value : versions[0]) value = normal(generator);
+  while (versions.size() < count) {
+    versions.push_back(versions.back());
+    for (double& value : versions.back()) value += step * normal(generator);
+  }
+  return versions;
+}
+
+TEST(WeightDrift, MatchesAnExampleByHand) {
+  const WeightInnerProducts products = products_of({{3, 4}, {3, 0}, {0, 0}});
+  EXPECT_THAT(weight_norms(products), testing::ElementsAre(5, 3, 0));
+  EXPECT_THAT(distances(products), testing::ElementsAre(0, 4, 5, 4, 0, 3, 5, 3, 0));
+  const std::vector<double> drift = relative_drift(products);
+  EXPECT_DOUBLE_EQ(drift[1], 0.8);      // from 0 to 1
+  EXPECT_DOUBLE_EQ(drift[3], 4.0 / 3);  // from 1 to 0: another norm
+  EXPECT_DOUBLE_EQ(weight_cosine(products)[1], 0.6);
+}
+
+TEST(WeightDrift, OfIdenticalWeightsIsExactlyZero) {
+  const Tensor tensor = random_walk(1, 100, 0, 1)[0];
+  const WeightInnerProducts products = products_of({tensor, tensor, tensor});
+  EXPECT_THAT(relative_drift(products), testing::Each(0.0));
+  EXPECT_THAT(weight_cosine(products), testing::Each(1.0));
+}
+
+TEST(WeightDrift, OfWAndTwiceWIsOneWithCosineOne) {
+  const Tensor tensor = random_walk(1, 100, 0, 2)[0];
+  Tensor twice = tensor;
+  for (double& value : twice) value *= 2;
+  const WeightInnerProducts products = products_of({tensor, twice});
+  EXPECT_DOUBLE_EQ(relative_drift(products)[1], 1);
+  EXPECT_DOUBLE_EQ(relative_drift(products)[2], 0.5);
+  EXPECT_DOUBLE_EQ(weight_cosine(products)[1], 1);
+}
+
+TEST(WeightDrift, OrthogonalAndOppositeWeightsHaveCosineZeroAndMinusOne) {
+  const WeightInnerProducts products = products_of({{1, 0}, {0, 1}, {0, -1}});
+  const std::vector<double> cosine = weight_cosine(products);
+  EXPECT_EQ(cosine[1], 0);
+  EXPECT_EQ(cosine[5], -1);
+  EXPECT_DOUBLE_EQ(relative_drift(products)[1], std::sqrt(2.0));
+}
+
+TEST(WeightDrift, IsUnknownFromAZeroTensor) {
+  const WeightInnerProducts products = products_of({{0, 0}, {1, 0}});
+  const std::vector<double> drift = relative_drift(products), cosine = weight_cosine(products);
+  EXPECT_THAT(drift[0], testing::IsNan());
+  EXPECT_THAT(drift[1], testing::IsNan());
+  EXPECT_EQ(drift[2], 1);  // towards zero: the whole norm is lost
+  EXPECT_THAT(cosine[0], testing::IsNan());
+  EXPECT_THAT(cosine[1], testing::IsNan());
+  EXPECT_EQ(cosine[3], 1);
+}
+
+TEST(WeightDrift, NonFiniteWeightsAreSeen) {
+  WeightInnerProducts products = products_of({{1, 0}, {2, 0}});
+  products.inner_product[3] = std::nan("");
+  products.delta_inner_product[0] = std::nan("");
+  EXPECT_THAT(relative_drift(products)[1], testing::IsNan());
+  EXPECT_THAT(weight_cosine(products)[1], testing::IsNan());
+  EXPECT_THAT(weight_cosine(products)[3], testing::IsNan());
+  EXPECT_EQ(weight_cosine(products)[0], 1);
+}
+
+TEST(WeightDrift, KeepsTinyStepsThatSubtractingNormsWouldLose) {
+  const std::vector<Tensor> versions = random_walk(6, 1000, 1e-9, 3);
+  const std::vector<double> drift = relative_drift(products_of(versions));
+  for (std::size_t s = 0; s < 6; ++s) {
+    for (std::size_t t = 0; t < 6; ++t) {
+      const Tensor moved = difference(versions[t], versions[s]);
+      const double expected = std::sqrt(inner(moved, moved) / inner(versions[s], versions[s]));
+      EXPECT_NEAR(drift[s * 6 + t], expected, 1e-6 * expected);  // the walk itself is rounded at 1e-16 / 1e-9
+    }
+  }
+}
+
+TEST(WeightDrift, AgreesWithDirectDifferencesForAllPairs) {
+  const std::vector<Tensor> versions = random_walk(13, 500, 0.1, 4);
+  const std::vector<double> distance = distances(products_of(versions));
+  for (std::size_t s = 0; s < 13; ++s) {
+    for (std::size_t t = 0; t < 13; ++t) {
+      const Tensor moved = difference(versions[t], versions[s]);
+      EXPECT_NEAR(distance[s * 13 + t], std::sqrt(inner(moved, moved)), 1e-12);
+    }
+  }
+}
+
+TEST(WeightDrift, ReturningToTheStartIsExactlyZero) {
+  const std::vector<Tensor> versions = random_walk(2, 100, 0.1, 5);
+  EXPECT_EQ(distances(products_of({versions[0], versions[1], versions[0]}))[2], 0);
+}
+
+TEST(WeightDrift, SummedProductsAreThoseOfOneLongVector) {
+  const std::vector<Tensor> a = random_walk(4, 30, 0.2, 6), b = random_walk(4, 50, 0.01, 7);
+  std::vector<Tensor> joined = a;
+  for (std::size_t i = 0; i < 4; ++i) joined[i].insert(joined[i].end(), b[i].begin(), b[i].end());
+  WeightInnerProducts sum = WeightInnerProducts::zero(4);
+  for (const auto& part : {products_of(a), products_of(b)})
+    sum.add(part.inner_product, part.delta_inner_product);
+  const WeightInnerProducts expected = products_of(joined);
+  EXPECT_THAT(relative_drift(sum), testing::Pointwise(testing::DoubleNear(1e-13), relative_drift(expected)));
+  EXPECT_THAT(weight_cosine(sum), testing::Pointwise(testing::DoubleNear(1e-14), weight_cosine(expected)));
+}
+
+TEST(WeightDrift, OneCheckpointHasNoDrift) {
+  EXPECT_THAT(relative_drift(products_of({{3, 4}})), testing::ElementsAre(0));
+}
+
+}  // namespace
+}  // namespace moescope

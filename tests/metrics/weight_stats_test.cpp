@@ -1,0 +1,113 @@
+#include "metrics/weight_stats.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace moescope {
+namespace {
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+std::vector<float> gaussian(std::size_t size, float mean, float deviation, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(mean, deviation);
+  std::vector<float> values(size);
+  for (float& value : values) value = normal(generator);
+  return values;
+}
+
+void expect_same_bytes(const WeightStats& a, const WeightStats& b) {
+  EXPECT_EQ(a.element_count, b.element_count);
+  EXPECT_EQ(a.nonfinite_count, b.nonfinite_count);
+  EXPECT_EQ(a.norm, b.norm);
+  EXPECT_EQ(a.mean, b.mean);
+  EXPECT_EQ(a.standard_deviation, b.standard_deviation);
+  EXPECT_EQ(a.max_abs, b.max_abs);
+}
+
+TEST(WeightStats, MatchesAnExampleByHand) {
+  const WeightStats stats = weight_stats(std::vector<float>{3, -4, 0, 0});
+  EXPECT_EQ(stats.element_count, 4);
+  EXPECT_EQ(stats.norm, 5);
+  EXPECT_EQ(stats.mean, -0.25);
+  EXPECT_DOUBLE_EQ(stats.standard_deviation, std::sqrt(25.0 / 4 - 1.0 / 16));
+  EXPECT_EQ(stats.max_abs, 4);
+}
+
+TEST(WeightStats, AgreesWithExtendedPrecision) {
+  const std::vector<float> values = gaussian(100003, 1, 0.01f, 1);
+  long double sum = 0, squares = 0, deviations = 0;
+  for (const float value : values) sum += value;
+  const long double mean = sum / static_cast<long double>(values.size());
+  for (const float value : values) {
+    squares += static_cast<long double>(value) * value;
+    deviations += (value - mean) * (value - mean);
+  }
+  const WeightStats stats = weight_stats(values);
+  EXPECT_NEAR(stats.mean, static_cast<double>(mean), 1e-14);
+  EXPECT_NEAR(stats.norm, static_cast<double>(std::sqrt(squares)), 1e-11);
+  const auto expected = static_cast<double>(std::sqrt(deviations / static_cast<long double>(values.size())));
+  EXPECT_NEAR(stats.standard_deviation / expected, 1, 1e-13);
+}
+
+TEST(WeightStats, ConstantWeightsHaveNoSpread) {
+  EXPECT_EQ(weight_stats(std::vector<float>(10000, 0.1f)).standard_deviation, 0);
+}
+
+TEST(WeightStats, PiecesOfAnySizeGiveTheSameBytes) {
+  const std::vector<float> values = gaussian(3 * weight_block_size + 17, 0, 1, 2);
+  const WeightStats whole = weight_stats(values);
+  for (const std::size_t piece : {1ul, 7ul, 4095ul, 4096ul, 4097ul, 9000ul}) {
+    WeightStatsStream stream;
+    for (std::size_t start = 0; start < values.size(); start += piece) {
+      stream.add(std::span(values).subspan(start, std::min(piece, values.size() - start)));
+    }
+    expect_same_bytes(stream.result(), whole);
+  }
+}
+
+TEST(WeightStats, NonFiniteElementsAreCountedAndLeftOut) {
+  const WeightStats stats = weight_stats(std::vector<float>{3, nan, 4, infinity, -infinity});
+  EXPECT_EQ(stats.element_count, 5);
+  EXPECT_EQ(stats.nonfinite_count, 3);
+  EXPECT_EQ(stats.norm, 5);
+  EXPECT_EQ(stats.mean, 3.5);
+  EXPECT_EQ(stats.standard_deviation, 0.5);
+  EXPECT_EQ(stats.max_abs, 4);
+}
+
+TEST(WeightStats, AWholeBlockOfNanLeavesTheRest) {
+  std::vector<float> values(weight_block_size, nan);
+  values.insert(values.end(), {1, 3});
+  const WeightStats stats = weight_stats(values);
+  EXPECT_EQ(stats.nonfinite_count, 4096);
+  EXPECT_EQ(stats.mean, 2);
+  EXPECT_EQ(stats.standard_deviation, 1);
+}
+
+TEST(WeightStats, AreUnknownWithoutFiniteElements) {
+  for (const std::vector<float>& values : {std::vector<float>{}, std::vector<float>{nan, nan}}) {
+    const WeightStats stats = weight_stats(values);
+    EXPECT_EQ(stats.nonfinite_count, static_cast<std::int64_t>(values.size()));
+    EXPECT_THAT(stats.norm, testing::IsNan());
+    EXPECT_THAT(stats.mean, testing::IsNan());
+    EXPECT_THAT(stats.standard_deviation, testing::IsNan());
+    EXPECT_THAT(stats.max_abs, testing::IsNan());
+  }
+}
+
+TEST(WeightStats, TheLargestFloatsDoNotOverflow) {
+  const float largest = std::numeric_limits<float>::max();
+  const WeightStats stats = weight_stats(std::vector<float>(100, largest));
+  EXPECT_NEAR(stats.norm / largest, 10, 1e-14);
+  EXPECT_EQ(stats.max_abs, largest);
+}
+
+}  // namespace
+}  // namespace moescope
