@@ -1,0 +1,412 @@
+#include "readers/run_schema.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <vector>
+
+namespace moescope {
+namespace {
+
+using enum ElementType;
+
+constexpr const char* pure_number = "1";
+constexpr const char* own_definition = "moescope";
+constexpr const char* corpus_source = "The files given to --corpus.";
+constexpr const char* stored_weights =
+    "The weights as stored; sums in double precision and in a fixed order.";
+
+std::string deepseek_v3(const char* equation) {
+  return std::string("DeepSeek-V3, arXiv 2412.19437, ") + equation;
+}
+
+/// Labels of the dimensions that have any.
+std::vector<DatasetSpec> scales() {
+  return {
+      {"/checkpoint",
+       text,
+       {"checkpoint"},
+       pure_number,
+       "Checkpoint",
+       "Name of each checkpoint, unique, in training order.",
+       "The series file, a revision or a directory's name."},
+      {"/other_checkpoint",
+       text,
+       {"other_checkpoint"},
+       pure_number,
+       "Other checkpoint",
+       "The labels of checkpoint once more: the second axis of quantities that compare two checkpoints.",
+       "The same as checkpoint."},
+      {"/domain",
+       text,
+       {"domain"},
+       pure_number,
+       "Domain",
+       "Label of each evaluation domain, in order of first appearance in the corpus.",
+       "DOMAIN= on the command line, else the record's own label, else the file's name."},
+      {"/layer",
+       i8,
+       {"layer"},
+       pure_number,
+       "Layer",
+       "Index of each decoder layer, from 0.",
+       "num_hidden_layers in config.json."},
+      {"/moe_layer",
+       i8,
+       {"moe_layer"},
+       pure_number,
+       "MoE layer",
+       "Layer index, in the whole model, of each layer with routed experts. Dense layers do not appear.",
+       "first_k_dense_replace and moe_layer_freq in config.json."},
+      {"/expert",
+       i8,
+       {"expert"},
+       pure_number,
+       "Expert",
+       "Index of each routed expert within its layer, from 0. Shared experts do not appear.",
+       "n_routed_experts in config.json."},
+      {"/tensor",
+       text,
+       {"tensor"},
+       pure_number,
+       "Weight tensor",
+       "Name of each weight tensor: embedding, layers ascending, final norm, head. Each routed expert has "
+       "its own "
+       "names, also where experts are stored fused in one tensor.",
+       "Hugging Face tensor names."},
+      {"/role",
+       text,
+       {"role"},
+       pure_number,
+       "Role",
+       "What a tensor is for: the groups over which weight metrics are taken together.",
+       "The tensor's name."},
+      {"/quantile",
+       f8,
+       {"quantile"},
+       pure_number,
+       "Quantile",
+       "Probability level of quantiles over tokens: 0.5 is the median.",
+       "Chosen by moescope."},
+  };
+}
+
+std::vector<DatasetSpec> checkpoint_datasets() {
+  return {
+      {"/tokens_seen",
+       f8,
+       {"checkpoint"},
+       "tokens",
+       "Training tokens",
+       "Tokens the model had been trained on. NaN where neither the series file nor the name tells.",
+       "The series file, else the checkpoint's name."},
+      {"/step",
+       f8,
+       {"checkpoint"},
+       "steps",
+       "Training step",
+       "Optimizer steps taken. NaN where neither the series file nor the name tells.",
+       "The series file, else the checkpoint's name."},
+      {"/phase",
+       text,
+       {"checkpoint"},
+       pure_number,
+       "Training phase",
+       "Phase of training, e.g. warmup, stable or anneal. Empty where unknown.",
+       "The series file."},
+      {"/checkpoint_info/config_json",
+       text,
+       {"checkpoint"},
+       pure_number,
+       "Configuration",
+       "The text of config.json as it was read.",
+       "config.json of each checkpoint."},
+      {"/checkpoint_info/fingerprint",
+       text,
+       {"checkpoint"},
+       pure_number,
+       "Fingerprint",
+       "SHA-256, hexadecimal, over config.json, the index and the names, sizes and headers of all shards: it "
+       "changes when the checkpoint does, without its data having been read.",
+       "Computed by moescope."},
+      {"/checkpoint_info/path",
+       text,
+       {"checkpoint"},
+       pure_number,
+       "Path",
+       "Directory from which the checkpoint was read.",
+       "The command line or the series file."},
+  };
+}
+
+std::vector<DatasetSpec> corpus_datasets() {
+  return {
+      {"/corpus/token_id",
+       u4,
+       {"token"},
+       pure_number,
+       "Token id",
+       "The evaluation tokens, sequence after sequence, in the order in which all per-token datasets hold "
+       "them.",
+       corpus_source},
+      {"/corpus/document",
+       i4,
+       {"token"},
+       pure_number,
+       "Document",
+       "Running number, over the whole corpus, of the document a token belongs to, from 0.",
+       corpus_source},
+      {"/corpus/position",
+       i4,
+       {"token"},
+       pure_number,
+       "Position",
+       "Position of a token within its sequence: 0 marks the start of a sequence. A long document is several "
+       "sequences; no sequence crosses a document.",
+       corpus_source},
+      {"/corpus/domain",
+       i4,
+       {"token"},
+       pure_number,
+       "Domain index",
+       "Index into the dimension domain of the domain a token belongs to.",
+       corpus_source},
+      {"/corpus/text_offset",
+       i8,
+       {"token"},
+       "bytes",
+       "Text offset",
+       "Where a token begins in the UTF-8 text of its document. -1 where the corpus was given as token ids.",
+       corpus_source},
+  };
+}
+
+/// What the router decided, token by token.
+std::vector<DatasetSpec> routing_datasets() {
+  const std::vector<std::string> per_token = {"checkpoint", "moe_layer", "token"};
+  const std::vector<std::string> per_choice = {"checkpoint", "moe_layer", "token", "rank"};
+  return {
+      {"/routing/topk_index", u2, per_choice, pure_number, "Chosen experts",
+       "The experts each token was sent to, best first by selection score c = s + b (s: the expert's score, "
+       "b: its "
+       "score correction bias); of equal scores the lower index comes first.",
+       deepseek_v3("eq. 16")},
+      {"/routing/topk_weight", f4, per_choice, pure_number, "Combine weights",
+       "The factors by which the outputs of the chosen experts are multiplied before they are added, in the "
+       "order "
+       "of topk_index: normalised and scaled as the configuration says.",
+       deepseek_v3("eq. 13")},
+      {"/routing/entropy", f4, per_token, "nat", "Router entropy",
+       "-sum pi ln pi of the router distribution pi over all E experts: softmax(z) for softmax routers and "
+       "s_e / sum_j s_j with s = sigmoid(z) for sigmoid routers, z being the router logits. The score "
+       "correction "
+       "bias has no part in pi. 0: one expert has it all; ln E: all are alike.",
+       deepseek_v3("eq. 19") + " (the distribution)"},
+      {"/routing/margin", f4, per_token, pure_number, "Routing margin",
+       "Selection score of the last expert chosen minus that of the first one not chosen (ranks K and K+1): "
+       "where it "
+       "is small, rounding decides. NaN where no further expert could have been chosen.",
+       own_definition},
+      {"/routing/topk_mass", f4, per_token, pure_number, "Mass on the chosen experts",
+       "Share of the router distribution that lies on the K chosen experts; K/E for an indifferent router.",
+       deepseek_v3("eq. 19") + " (the distribution)"},
+      {"/routing/bias_flips", u1, per_token, "experts", "Choices due to the bias",
+       "How many of the K chosen experts would not be chosen without the score correction bias. 0 where a "
+       "model has "
+       "none.",
+       "Wang et al., arXiv 2408.15664 (the bias)"},
+      {"/routing/top1_share", f4, per_token, pure_number, "Share of the first expert",
+       "Largest combine weight of a token divided by the sum of its K combine weights.", own_definition},
+      {"/routing/topk_weight_entropy", f4, per_token, pure_number, "Entropy of the combine weights",
+       "Entropy of the K combine weights, normalised to sum 1, divided by ln K. 1: the chosen experts count "
+       "alike. "
+       "NaN where K is 1.",
+       own_definition},
+  };
+}
+
+std::vector<DatasetSpec> routing_counts() {
+  return {
+      {"/routing/expert_count",
+       i8,
+       {"checkpoint", "domain", "moe_layer", "expert"},
+       "tokens",
+       "Expert count",
+       "Number of tokens of a domain that were sent to an expert. Over the experts of a layer it sums to K "
+       "times "
+       "token_count.",
+       "dots.llm1, arXiv 2506.05767, eq. 1 (the numerator)"},
+      {"/routing/token_count",
+       i8,
+       {"domain"},
+       "tokens",
+       "Token count",
+       "Number of evaluation tokens of a domain.",
+       corpus_source},
+  };
+}
+
+/// The rest of what a forward pass leaves; all but nll on request only.
+std::vector<DatasetSpec> forward_datasets() {
+  return {
+      {"/routing/router_logit",
+       f4,
+       {"checkpoint", "moe_layer", "token", "expert"},
+       pure_number,
+       "Router logits",
+       "The router's output z = W x, in float32, before any sigmoid, softmax or bias. Only with --save "
+       "router_logits.",
+       deepseek_v3("eq. 15") + " (before the sigmoid)"},
+      {"/loss/nll",
+       f4,
+       {"checkpoint", "token"},
+       "nat",
+       "Loss",
+       "-ln p of the token that follows in the same sequence. NaN for the last token of each sequence, which "
+       "has no "
+       "successor.",
+       "Cross-entropy"},
+      {"/hidden/hidden_state",
+       f4,
+       {"checkpoint", "layer", "token", "hidden"},
+       pure_number,
+       "Hidden state",
+       "Output of each decoder layer, residual included, before the final norm. Only with --save "
+       "hidden_states.",
+       "The forward pass"},
+      {"/logits/logit",
+       f4,
+       {"checkpoint", "token", "vocabulary"},
+       pure_number,
+       "Logits",
+       "Output of the language-model head for the token that follows. Only with --save logits.",
+       "The forward pass"},
+  };
+}
+
+/// One tensor of one checkpoint.
+std::vector<DatasetSpec> weight_statistics() {
+  const std::vector<std::string> per_tensor = {"checkpoint", "tensor"};
+  return {
+      {"/weights/norm", f8, per_tensor, pure_number, "Norm",
+       "Frobenius norm, the root of the sum of squares, over the finite elements. NaN where there is none.",
+       stored_weights},
+      {"/weights/mean", f8, per_tensor, pure_number, "Mean",
+       "Mean of the finite elements. NaN where there is none.", stored_weights},
+      {"/weights/std", f8, per_tensor, pure_number, "Standard deviation",
+       "Population standard deviation of the finite elements. NaN where there is none.", stored_weights},
+      {"/weights/max_abs", f8, per_tensor, pure_number, "Largest magnitude",
+       "Largest magnitude of the finite elements. NaN where there is none.", stored_weights},
+      {"/weights/nonfinite_count", i8, per_tensor, "elements", "Non-finite elements",
+       "Number of elements that are NaN or infinite. They are left out of norm, mean, std and max_abs.",
+       stored_weights},
+      {"/weights/element_count",
+       i8,
+       {"tensor"},
+       "elements",
+       "Elements",
+       "Number of elements of the tensor.",
+       "The tensor's shape."},
+  };
+}
+
+/// One tensor in two checkpoints.
+std::vector<DatasetSpec> weight_pairs() {
+  return {
+      {"/weights/inner_product",
+       f8,
+       {"tensor", "checkpoint", "other_checkpoint"},
+       pure_number,
+       "Inner product",
+       "<W_i, W_j>: sum of the products of corresponding elements in two checkpoints. Symmetric; the "
+       "diagonal is the "
+       "squared norm.",
+       stored_weights},
+      {"/weights/delta_inner_product",
+       f8,
+       {"tensor", "checkpoint_step", "other_checkpoint_step"},
+       pure_number,
+       "Inner product of updates",
+       "<D_i, D_j> of the differences D_i = W_(i+1) - W_i of successive checkpoints, formed element by "
+       "element "
+       "before anything is summed. Distances between any two checkpoints follow from it without "
+       "cancellation.",
+       stored_weights},
+      {"/weights/relative_drift",
+       f8,
+       {"checkpoint", "other_checkpoint", "tensor"},
+       pure_number,
+       "Relative drift",
+       "norm(W_j - W_i) / norm(W_i), i along checkpoint and j along other_checkpoint; not symmetric. NaN "
+       "where "
+       "W_i is zero.",
+       "From delta_inner_product and norm."},
+      {"/weights/cosine",
+       f8,
+       {"checkpoint", "other_checkpoint", "tensor"},
+       pure_number,
+       "Cosine",
+       "<W_i, W_j> / (norm(W_i) norm(W_j)): 1 when only the length changed. NaN where either is zero.",
+       "From inner_product."},
+  };
+}
+
+std::vector<DatasetSpec> status_datasets() {
+  return {
+      {"/status/forward",
+       u1,
+       {"checkpoint"},
+       pure_number,
+       "Forward pass finished",
+       "1 once the checkpoint's forward pass is completely recorded, else 0.",
+       "moescope analyze"},
+      {"/status/weights",
+       u1,
+       {"checkpoint"},
+       pure_number,
+       "Weight pass finished",
+       "1 once the checkpoint's weights are completely recorded, else 0.",
+       "moescope analyze"},
+  };
+}
+
+std::vector<DatasetSpec> all_datasets() {
+  std::vector<DatasetSpec> all;
+  for (const auto& part :
+       {scales(), checkpoint_datasets(), corpus_datasets(), routing_datasets(), routing_counts(),
+        forward_datasets(), weight_statistics(), weight_pairs(), status_datasets()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+std::span<const DatasetSpec> raw_datasets() {
+  static const std::vector<DatasetSpec> datasets = all_datasets();
+  return datasets;
+}
+
+const DatasetSpec& raw_dataset(std::string_view path) {
+  const auto datasets = raw_datasets();
+  const auto found = std::ranges::find(datasets, path, &DatasetSpec::path);
+  if (found == datasets.end()) throw std::out_of_range(std::string(path) + ": is no part of the raw record");
+  return *found;
+}
+
+std::span<const BareDimension> bare_dimensions() {
+  static constexpr BareDimension dimensions[] = {
+      {"token", "T", "evaluation tokens, described by /corpus"},
+      {"rank", "K", "a token's chosen experts, best first"},
+      {"hidden", "H", "components of a hidden state"},
+      {"vocabulary", "V", "token ids"},
+      {"checkpoint_step", "C-1", "the update from one checkpoint to the next"},
+      {"other_checkpoint_step", "C-1", "the same, as a second axis"},
+  };
+  return dimensions;
+}
+
+ElementType expert_index_type(std::uint64_t experts) {
+  return experts <= 256 ? u1 : u2;
+}
+
+}  // namespace moescope
