@@ -1,0 +1,144 @@
+#include "analysis/forward.h"
+
+#include <algorithm>
+#include <map>
+
+#include "analysis/attention.h"
+#include "analysis/element_convert.h"
+#include "analysis/experts.h"
+#include "analysis/language_head.h"
+#include "analysis/memory_budget.h"
+#include "analysis/rms_norm.h"
+
+namespace moescope {
+namespace {
+
+const Weight& embedding(const ModelWeights& model) {
+  return model.at({Role::embedding});
+}
+
+/// The matrix of the final logits; the embedding itself where they are tied.
+const Weight& language_head(const ModelWeights& model) {
+  const Weight* head = model.find({Role::head});
+  return head ? *head : embedding(model);
+}
+
+/// The order of a pass: all weights in canonical order, the embedding only as a tied head.
+std::vector<const Weight*> stream_order(const ModelWeights& model) {
+  std::vector<const Weight*> order;
+  for (const Weight& weight : model.all()) {
+    if (weight.key.role != Role::embedding && weight.key.role != Role::head) order.push_back(&weight);
+  }
+  order.push_back(&language_head(model));
+  return order;
+}
+
+/// x (T, H): the embedding rows of the batch's tokens, the only weights that are not read whole.
+Matrix embed(const Checkpoint& checkpoint, const ModelWeights& model, const TokenBatch& batch) {
+  const Weight& table = embedding(model);
+  const SourceFile& shard = checkpoint.shards()[table.shard];
+  Matrix x(batch.tokens(), table.cols);
+  std::map<std::uint32_t, std::vector<std::size_t>>
+      rows_of;  // token id -> its rows, ids ascending as in the file
+  for (std::size_t t = 0; t < batch.tokens(); ++t) rows_of[batch.token_id[t]].push_back(t);
+  std::vector<std::byte> bytes(table.row_bytes());
+  for (const auto& [id, rows] : rows_of) {
+    shard.read(table.offset + id * table.row_bytes(), bytes);
+    convert_to_float(table.dtype, bytes, x.row(rows.front()));
+    for (std::size_t row : rows) std::ranges::copy(x.row(rows.front()), x.row(row).begin());
+  }
+  return x;
+}
+
+/// One decoder layer, in place.
+void run_layer(const ForwardContext& context, std::int64_t layer, const RotaryTable& rotary,
+               ForwardObserver& observer, Matrix& x) {
+  const double epsilon = context.config.rms_norm_eps;
+  {
+    const Matrix h = rms_norm(context.threads, x, context.take(Role::input_norm, layer), epsilon);
+    attention(context, layer, rotary, h, x);
+  }
+  const Matrix h = rms_norm(context.threads, x, context.take(Role::post_attention_norm, layer), epsilon);
+  if (context.config.is_moe_layer(layer)) {
+    const RouterOutput routing = route(context, layer, h);
+    observer.router_output(routing);
+    mixture_of_experts(context, layer, h, routing, x);
+  } else {
+    dense_mlp(context, layer, h, x);
+  }
+}
+
+void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, ForwardObserver& observer) {
+  const ModelConfig& config = context.config;
+  const TokenBatch& batch = context.batch;
+  const RotaryTable rotary = make_rotary_table(longest_sequence(batch.sequence_start),
+                                               static_cast<std::size_t>(config.head_dim), config.rope_theta);
+
+  Matrix x = embed(checkpoint, context.model, batch);  // (T, H)
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    run_layer(context, layer, rotary, observer, x);
+    observer.hidden_state(layer, batch.first_token, x);
+  }
+  x = rms_norm(context.threads, x, context.take(Role::final_norm, -1), config.rms_norm_eps);
+
+  LogitSink logits;
+  if (observer.wants_logits()) {
+    logits = [&](std::size_t first_row, const Matrix& tile) {
+      observer.logits(batch.first_token, first_row, tile);
+    };
+  }
+  observer.token_losses(batch.first_token, token_losses(context, language_head(context.model), x, logits));
+}
+
+MemoryBudget budget_for(const ModelConfig& config, const Corpus& corpus, std::uint64_t memory) {
+  return divide_memory(config, memory == 0 ? default_memory_budget() : memory, corpus.tokens(),
+                       longest_sequence(corpus.sequence_start));
+}
+
+}  // namespace
+
+std::size_t longest_sequence(const std::vector<std::size_t>& sequence_start) {
+  std::size_t longest = 0;
+  for (std::size_t s = 0; s + 1 < sequence_start.size(); ++s) {
+    longest = std::max(longest, sequence_start[s + 1] - sequence_start[s]);
+  }
+  return longest;
+}
+
+std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tokens) {
+  std::vector<TokenBatch> batches;
+  for (std::size_t s = 0; s < corpus.sequences();) {
+    TokenBatch batch;
+    batch.first_token = corpus.sequence_start[s];
+    batch.sequence_start.push_back(0);
+    do {
+      batch.sequence_start.push_back(corpus.sequence_start[++s] - batch.first_token);
+    } while (s < corpus.sequences() && corpus.sequence_start[s + 1] - batch.first_token <= batch_tokens);
+    batch.token_id = std::span(corpus.token_id).subspan(batch.first_token, batch.sequence_start.back());
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
+                                   std::uint64_t memory) {
+  std::uint64_t bytes = 0;
+  for (const Weight* weight : stream_order(model)) bytes += weight->bytes();
+  return bytes * make_batches(corpus, budget_for(config, corpus, memory).batch_tokens).size();
+}
+
+StreamTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
+                        const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer) {
+  const ModelConfig& config = checkpoint.config();
+  const MemoryBudget budget = budget_for(config, corpus, options.memory);
+  StreamTimes total;
+  for (const TokenBatch& batch : make_batches(corpus, budget.batch_tokens)) {
+    WeightStream stream(checkpoint, stream_order(model),
+                        {budget.weight_bytes, options.interrupted, options.progress});
+    run_batch({config, model, batch, stream, threads, options.precision}, checkpoint, observer);
+    total += stream.times();
+  }
+  return total;
+}
+
+}  // namespace moescope

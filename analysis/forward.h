@@ -1,0 +1,37 @@
+#pragma once
+/// The forward pass of a mixture-of-experts model: layer outer, tokens inner. Every weight is read once per
+/// pass and used by all tokens; only the residual stream survives a layer.
+///
+/// Model: dots.llm1 (arXiv 2506.05767), as in model.md: x += attention(norm(x)); x += mlp(norm(x)).
+
+#include "analysis/observer.h"
+#include "analysis/weight_stream.h"
+#include "readers/checkpoint.h"
+#include "readers/corpus.h"
+#include "readers/tensor_roles.h"
+
+namespace moescope {
+
+struct ForwardOptions {
+  Precision precision = Precision::bf16;
+  std::uint64_t memory = 0;  // bytes, for activations and weights together; 0: default_memory_budget()
+  const std::atomic<bool>* interrupted = nullptr;
+  std::function<void(std::uint64_t weight_bytes)> progress;  // as weights are used
+};
+
+/// Tokens of the longest sequence.
+std::size_t longest_sequence(const std::vector<std::size_t>& sequence_start);
+
+/// Cuts the corpus into batches of whole sequences with at most `batch_tokens` each (one sequence at least).
+std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tokens);
+
+/// Bytes of weights that run_forward will take: every weight but the embedding, once for each batch.
+std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
+                                   std::uint64_t memory);
+
+/// Runs all sequences of the corpus. The numbers reported do not depend on threads, memory or batches.
+/// Throws std::system_error (reading), UsageError (too little memory), Interrupted.
+StreamTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
+                        const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer);
+
+}  // namespace moescope
