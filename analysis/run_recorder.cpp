@@ -1,0 +1,103 @@
+#include "analysis/run_recorder.h"
+
+#include "metrics/router_distribution.h"
+
+namespace moescope {
+namespace {
+
+/// The part of a [checkpoint, MoE layer, token, …] dataset that one router output fills.
+Slab routing_slab(std::size_t checkpoint, const RouterOutput& routing,
+                  std::vector<std::uint64_t> inner = {}) {
+  Slab slab{{checkpoint, routing.moe_layer, routing.first_token}, {1, 1, routing.tokens}};
+  for (std::uint64_t extent : inner) {
+    slab.start.push_back(0);
+    slab.count.push_back(extent);
+  }
+  return slab;
+}
+
+}  // namespace
+
+RunRecorder::RunRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus, std::size_t moe_layers,
+                         std::size_t experts, const RecordOptions& options)
+    : run_(run),
+      checkpoint_(checkpoint),
+      corpus_(corpus),
+      moe_layers_(moe_layers),
+      experts_(experts),
+      options_(options),
+      expert_count_(corpus.domains.size() * moe_layers * experts) {}
+
+void RunRecorder::router_output(const RouterOutput& routing) {
+  write_choices(routing);
+  write_distribution(routing);
+  count_experts(routing);
+  if (options_.router_logits) {
+    run_.write<float>("/routing/router_logit", routing_slab(checkpoint_, routing, {experts_}),
+                      routing.logits.values);
+  }
+}
+
+void RunRecorder::write_choices(const RouterOutput& routing) {
+  const Slab choices = routing_slab(checkpoint_, routing, {routing.top_k});
+  run_.write<std::uint16_t>("/routing/topk_index", choices, routing.topk_index);
+  run_.write<float>("/routing/topk_weight", choices, routing.topk_weight);
+  run_.write<float>("/routing/margin", routing_slab(checkpoint_, routing), routing.margin);
+
+  std::vector<std::uint8_t> flips(routing.tokens);
+  for (std::size_t t = 0; t < routing.tokens; ++t) {
+    flips[t] = static_cast<std::uint8_t>(bias_flips(routing.experts(t), routing.unbiased_experts(t)));
+  }
+  run_.write<std::uint8_t>("/routing/bias_flips", routing_slab(checkpoint_, routing), flips);
+}
+
+void RunRecorder::write_distribution(const RouterOutput& routing) {
+  std::vector<float> entropy(routing.tokens), mass(routing.tokens), share(routing.tokens),
+      spread(routing.tokens);
+  std::vector<double> distribution(experts_);
+  for (std::size_t t = 0; t < routing.tokens; ++t) {
+    sigmoid_router_distribution(routing.scores.row(t), distribution);
+    entropy[t] = static_cast<float>(router_entropy(distribution));
+    mass[t] = static_cast<float>(topk_mass(distribution, routing.experts(t)));
+    share[t] = static_cast<float>(top1_share(routing.weights(t)));
+    spread[t] = static_cast<float>(topk_weight_entropy(routing.weights(t)));
+  }
+  const Slab slab = routing_slab(checkpoint_, routing);
+  run_.write<float>("/routing/entropy", slab, entropy);
+  run_.write<float>("/routing/topk_mass", slab, mass);
+  run_.write<float>("/routing/top1_share", slab, share);
+  run_.write<float>("/routing/topk_weight_entropy", slab, spread);
+}
+
+void RunRecorder::count_experts(const RouterOutput& routing) {
+  for (std::size_t t = 0; t < routing.tokens; ++t) {
+    const auto domain = static_cast<std::size_t>(corpus_.domain[routing.first_token + t]);
+    for (std::uint16_t expert : routing.experts(t)) {
+      ++expert_count_[(domain * moe_layers_ + routing.moe_layer) * experts_ + expert];
+    }
+  }
+}
+
+void RunRecorder::hidden_state(std::int64_t layer, std::size_t first_token, const Matrix& x) {
+  if (!options_.hidden_states) return;
+  const Slab slab{{checkpoint_, static_cast<std::uint64_t>(layer), first_token, 0},
+                  {1, 1, x.rows, x.columns}};
+  run_.write<float>("/hidden/hidden_state", slab, x.values);
+}
+
+void RunRecorder::token_losses(std::size_t first_token, std::span<const float> nll) {
+  run_.write<float>("/loss/nll", {{checkpoint_, first_token}, {1, nll.size()}}, nll);
+}
+
+void RunRecorder::logits(std::size_t first_token, std::size_t first_row, const Matrix& logits) {
+  const Slab slab{{checkpoint_, first_token, first_row}, {1, logits.rows, logits.columns}};
+  run_.write<float>("/logits/logit", slab, logits.values);
+}
+
+void RunRecorder::finish() {
+  run_.write<std::int64_t>("/routing/expert_count",
+                           {{checkpoint_, 0, 0, 0}, {1, corpus_.domains.size(), moe_layers_, experts_}},
+                           expert_count_);
+}
+
+}  // namespace moescope

@@ -1,0 +1,63 @@
+#pragma once
+/// The main job: a series of checkpoints and a corpus become a run file.
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/activations.h"
+#include "analysis/run_recorder.h"
+#include "analysis/weight_stream.h"
+#include "readers/corpus.h"
+#include "readers/series.h"
+
+namespace moescope {
+
+struct AnalysisOptions {
+  std::vector<SeriesEntry> series;
+  std::vector<CorpusSource> corpus;  // may be empty without a forward pass
+  CorpusOptions corpus_options;
+  std::filesystem::path output;
+  bool overwrite = false;  // replace a run file that holds another analysis
+  bool forward = true;     // run the model on the corpus
+  bool weights = true;     // compare the weights of all checkpoints
+  RecordOptions save;
+  std::optional<Precision> precision;  // absent: bf16 if the weights are BF16, else f32
+  unsigned threads = 0;                // 0: one per processor
+  std::uint64_t memory = 0;            // bytes; 0: default_memory_budget()
+  std::string command_line;            // recorded in the run file
+  std::string version;                 // of moescope, recorded
+  const std::atomic<bool>* interrupted = nullptr;
+};
+
+/// Told how far an analysis is; called on the analysing thread.
+class AnalysisListener {
+ public:
+  virtual ~AnalysisListener() = default;
+  /// `total_bytes` of weights will be read, by forward passes and the weight pass together.
+  virtual void begin(std::uint64_t /*total_bytes*/) {}
+  /// What is being done now, e.g. "05T: forward pass".
+  virtual void stage(const std::string& /*label*/) {}
+  virtual void advance(std::uint64_t /*bytes*/) {}
+  /// Something the user should know that does not stop the analysis.
+  virtual void note(const std::string& /*message*/) {}
+};
+
+struct AnalysisSummary {
+  std::size_t checkpoints = 0, tokens = 0;
+  std::size_t reused = 0;  // checkpoints whose forward pass an earlier, interrupted run had finished
+  bool complete = false;   // false: interrupted, with everything finished kept
+  StreamTimes forward, weights;
+  double seconds = 0;
+  std::vector<double> loss;  // by checkpoint, mean over all tokens; NaN where there is no forward pass
+};
+
+/// Validates every input before the first long computation. The run file appears at `output` when it is
+/// complete, or when the analysis was interrupted (then with what is finished, and NaN elsewhere); until then
+/// it grows beside it as OUTPUT.partial. Repeating the same analysis continues an interrupted one and leaves
+/// a complete one as it is. Throws FormatError, UnsupportedModel, UsageError, std::system_error.
+AnalysisSummary analyze_series(const AnalysisOptions& options, AnalysisListener& listener);
+
+}  // namespace moescope
