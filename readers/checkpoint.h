@@ -49,6 +49,7 @@ class Checkpoint {
   std::filesystem::path tokenizer_path() const;
 
  private:
+  struct Assembly;
   Checkpoint() = default;
   std::filesystem::path directory_;
   ModelConfig config_;

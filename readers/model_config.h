@@ -30,13 +30,15 @@ struct ModelConfig {
   std::int64_t topk_group = 1;
   bool norm_topk_prob = false;
   double routed_scaling_factor = 1.0;
-  std::string scoring_func;  // "sigmoid"; the early spelling "noaux_tc" is read as sigmoid with a correction bias
+  std::string
+      scoring_func;  // "sigmoid"; the early spelling "noaux_tc" is read as sigmoid with a correction bias
   double rms_norm_eps = 0;
   double rope_theta = 0;
   std::int64_t max_position_embeddings = 0;
   std::optional<std::int64_t> sliding_window;
   std::int64_t max_window_layers = 0;
-  std::vector<std::string> layer_types;  // "full_attention" or "sliding_attention" per layer; empty: not listed
+  std::vector<std::string>
+      layer_types;  // "full_attention" or "sliding_attention" per layer; empty: not listed
   bool attention_bias = false;
   bool tie_word_embeddings = false;
   std::int64_t vocab_size = 0;
@@ -50,8 +52,8 @@ struct ModelConfig {
   std::vector<std::int64_t> moe_layers() const;
 };
 
-/// Throws FormatError (bad JSON, a missing or senseless key, by name) or UnsupportedModel (unknown model_type,
-/// rope type, quantisation, scoring function …). `file` names the source in messages.
+/// Throws FormatError (bad JSON, a missing or senseless key, by name) or UnsupportedModel (unknown
+/// model_type, rope type, quantisation, scoring function …). `file` names the source in messages.
 ModelConfig parse_model_config(std::string_view json, const std::string& file);
 
 /// Names of the fields in which two configurations differ, e.g. {"max_position_embeddings: 8192, 32768"}.

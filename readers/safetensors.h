@@ -30,10 +30,14 @@ struct SafetensorsHeader {
   std::uint64_t header_bytes = 0;  // 8 + N: where the byte buffer begins
 };
 
-/// Parses the JSON header `json` of a shard whose byte buffer is `buffer_bytes` long. `file` names it in messages.
-/// Throws FormatError. Thread-safe.
+/// Parses the JSON header `json` of a shard whose byte buffer is `buffer_bytes` long. `file` names it in
+/// messages. Throws FormatError. Thread-safe.
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t buffer_bytes,
                                            const std::string& file);
+
+/// The N bytes of an open shard's JSON header, unparsed. Throws FormatError when the shard cannot hold them,
+/// std::system_error. Thread-safe.
+std::string read_safetensors_header_text(const SourceFile& shard);
 
 /// Reads and parses the header of an open shard. Throws FormatError, std::system_error. Thread-safe.
 SafetensorsHeader read_safetensors_header(const SourceFile& shard);

@@ -24,9 +24,9 @@ struct NamedProgress {
 };
 NamedProgress parse_checkpoint_name(std::string_view name);
 
-/// The checkpoints that `paths` mean: several checkpoint directories in order; one directory whose children are
-/// checkpoints; a Hugging Face cache repository (refs/ and snapshots/); or a series file (.json).
-/// One checkpoint directory alone is a series of one. Throws FormatError, UsageError, std::system_error.
+/// The checkpoints that `paths` mean: several checkpoint directories in order; one directory whose children
+/// are checkpoints; a Hugging Face cache repository (refs/ and snapshots/); or a series file (.json). One
+/// checkpoint directory alone is a series of one. Throws FormatError, UsageError, std::system_error.
 std::vector<SeriesEntry> find_series(const std::vector<std::filesystem::path>& paths);
 
 }  // namespace moescope

@@ -13,7 +13,8 @@ namespace moescope {
 /// read is a std::system_error with a message, never a crash and never silence. Thread-safe.
 class SourceFile {
  public:
-  /// Throws std::system_error when it cannot be opened or is not a regular file (symbolic links are followed).
+  /// Throws std::system_error when it cannot be opened or is not a regular file (symbolic links are
+  /// followed).
   explicit SourceFile(const std::filesystem::path& path);
   ~SourceFile();
   SourceFile(SourceFile&& other) noexcept;

@@ -16,29 +16,44 @@
 namespace moescope {
 
 enum class Role : std::uint8_t {
-  embedding,              // [V, H]
-  input_norm,             // [H]
-  query, key, value,      // [heads * head_dim, H] (key, value: kv heads)
-  query_bias, key_bias, value_bias,
-  query_norm, key_norm,   // [head_dim]
+  embedding,   // [V, H]
+  input_norm,  // [H]
+  query,
+  key,
+  value,  // [heads * head_dim, H] (key, value: kv heads)
+  query_bias,
+  key_bias,
+  value_bias,
+  query_norm,
+  key_norm,               // [head_dim]
   attention_output,       // [H, heads * head_dim]
   attention_output_bias,  // [H]
   post_attention_norm,    // [H]
-  dense_gate, dense_up,   // [I, H]
+  dense_gate,
+  dense_up,               // [I, H]
   dense_down,             // [H, I]
   router,                 // [E, H]
   score_correction_bias,  // [E]
-  expert_gate, expert_up,  // [M, H], one per routed expert
-  expert_down,             // [H, M]
-  shared_gate, shared_up,  // [S * M, H]
-  shared_down,             // [H, S * M]
-  final_norm,              // [H]
-  head,                    // [V, H]; absent when tied to the embedding
+  expert_gate,
+  expert_up,    // [M, H], one per routed expert
+  expert_down,  // [H, M]
+  shared_gate,
+  shared_up,    // [S * M, H]
+  shared_down,  // [H, S * M]
+  final_norm,   // [H]
+  head,         // [V, H]; absent when tied to the embedding
 };
 
 /// The groups by which weight metrics are aggregated.
 enum class RoleGroup : std::uint8_t {
-  embedding, attention, norm, dense_mlp, router, routed_expert, shared_expert, head,
+  embedding,
+  attention,
+  norm,
+  dense_mlp,
+  router,
+  routed_expert,
+  shared_expert,
+  head,
 };
 RoleGroup role_group(Role role);
 std::string_view role_group_name(RoleGroup group);  // "routed_expert"
@@ -68,9 +83,9 @@ struct Weight {
   std::uint64_t bytes() const { return rows * row_bytes(); }
 };
 
-/// Every weight of a checkpoint by role, in a canonical order that is the same for all checkpoints of a model:
-/// embedding, layers ascending (each in the order of Role, experts ascending: gate, up, down of one expert
-/// together), final norm, head. Immutable and thread-safe.
+/// Every weight of a checkpoint by role, in a canonical order that is the same for all checkpoints of a
+/// model: embedding, layers ascending (each in the order of Role, experts ascending: gate, up, down of one
+/// expert together), final norm, head. Immutable and thread-safe.
 class ModelWeights {
  public:
   /// Throws FormatError for a missing tensor, a wrong shape, an unusable dtype.

@@ -1,0 +1,18 @@
+#pragma once
+/// What lies in a directory, with errors that name it.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace moescope {
+
+/// Follows symbolic links; false for one that leads nowhere. Throws std::system_error when it cannot be told
+/// (no permission, a loop of links).
+bool path_exists(const std::filesystem::path& path);
+bool is_directory_path(const std::filesystem::path& path);
+
+/// The names in a directory, ascending by byte. Throws std::system_error.
+std::vector<std::string> directory_names(const std::filesystem::path& directory);
+
+}  // namespace moescope

@@ -1,0 +1,162 @@
+#include "readers/strict_json.h"
+
+#include <cmath>
+#include <utility>
+
+#include "readers/errors.h"
+#include "readers/utf8.h"
+
+namespace moescope {
+namespace {
+
+using nlohmann::json;
+
+// "[json.exception.parse_error.101] parse error at …" without the bracket.
+std::string_view without_identifier(std::string_view message) {
+  const auto end = message.find("] ");
+  return end == std::string_view::npos ? message : message.substr(end + 2);
+}
+
+json::parser_callback_t strict_callback(JsonNesting& nesting) {
+  return [&nesting](int, json::parse_event_t event, json& parsed) {
+    switch (event) {
+      case json::parse_event_t::object_start:
+      case json::parse_event_t::array_start:
+        nesting.enter();
+        break;
+      case json::parse_event_t::object_end:
+      case json::parse_event_t::array_end:
+        nesting.leave();
+        break;
+      case json::parse_event_t::key:
+        nesting.key(parsed.get_ref<const std::string&>());
+        break;
+      case json::parse_event_t::value:
+        break;
+    }
+    return true;
+  };
+}
+
+}  // namespace
+
+void require_json_text(std::string_view text, const std::string& file) {
+  const std::size_t invalid = first_invalid_utf8(text);
+  if (invalid != text.size()) {
+    throw FormatError(file, {},
+                      "is not valid UTF-8 at byte " + std::to_string(invalid) + " of its JSON text");
+  }
+  if (text.starts_with("\xEF\xBB\xBF"))
+    throw FormatError(file, {}, "begins with a byte order mark (expected JSON)");
+  const std::size_t nul = text.find('\0');
+  if (nul != std::string_view::npos) {
+    throw FormatError(file, {}, "holds a NUL at byte " + std::to_string(nul) + " of its JSON text");
+  }
+}
+
+void throw_json_error(const json::exception& error, const std::string& file) {
+  throw FormatError(file, {}, "is not valid JSON: " + std::string(without_identifier(error.what())));
+}
+
+void JsonNesting::enter() {
+  if (scopes_.size() == json_nesting_limit) {
+    throw FormatError(file_, {},
+                      "nests JSON values more than " + std::to_string(json_nesting_limit) + " deep");
+  }
+  scopes_.emplace_back();
+}
+
+void JsonNesting::key(const std::string& name) {
+  if (!scopes_.back().insert(name).second) {
+    throw FormatError(file_, "key " + single_quoted(name), "stands twice in one JSON object");
+  }
+}
+
+json parse_strict_json(std::string_view text, const std::string& file) {
+  require_json_text(text, file);
+  JsonNesting nesting(file);
+  try {
+    return json::parse(text, strict_callback(nesting));
+  } catch (const json::exception& error) {
+    throw_json_error(error, file);
+  }
+}
+
+JsonObject::JsonObject(const json& value, std::string file, std::string thing)
+    : value_(value), file_(std::move(file)), thing_(std::move(thing)) {
+  if (value.is_object()) return;
+  throw FormatError(file_, thing_.empty() ? std::string() : "'" + thing_ + "'",
+                    "expected a JSON object, found " + excerpt(value));
+}
+
+std::string JsonObject::quoted(const std::string& key) const {
+  return "'" + (thing_.empty() ? key : thing_ + "." + key) + "'";
+}
+
+void JsonObject::fail(const std::string& key, const std::string& problem) const {
+  throw FormatError(file_, quoted(key), problem);
+}
+
+void JsonObject::unsupported(const std::string& key, const std::string& problem) const {
+  throw UnsupportedModel(file_, quoted(key), problem);
+}
+
+const json* JsonObject::find(const std::string& key) const {
+  const auto found = value_.find(key);
+  return found == value_.end() || found->is_null() ? nullptr : &*found;
+}
+
+bool JsonObject::has_null(const std::string& key) const {
+  return value_.contains(key) && find(key) == nullptr;
+}
+
+const json& JsonObject::at(const std::string& key) const {
+  if (const json* value = find(key)) return *value;
+  fail(key, has_null(key) ? "is null, but a value is needed" : "is missing");
+}
+
+std::int64_t JsonObject::integer(const std::string& key, std::int64_t least, std::int64_t greatest) const {
+  const json& value = at(key);
+  // A number above 2^63 - 1 is unsigned for the library and would wrap.
+  const bool fits = value.is_number_unsigned()
+                        ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX)
+                        : value.is_number_integer();
+  if (fits && value.get<std::int64_t>() >= least && value.get<std::int64_t>() <= greatest) {
+    return value.get<std::int64_t>();
+  }
+  fail(key, "expected an integer from " + std::to_string(least) + " to " + std::to_string(greatest) +
+                ", found " + excerpt(value));
+}
+
+double JsonObject::positive_number(const std::string& key) const {
+  const json& value = at(key);
+  if (value.is_number() && value.get<double>() > 0 && std::isfinite(value.get<double>()))
+    return value.get<double>();
+  fail(key, "expected a positive number, found " + excerpt(value));
+}
+
+bool JsonObject::boolean(const std::string& key) const {
+  const json& value = at(key);
+  if (value.is_boolean()) return value.get<bool>();
+  fail(key, "expected true or false, found " + excerpt(value));
+}
+
+std::string JsonObject::string(const std::string& key) const {
+  const json& value = at(key);
+  if (value.is_string()) return value.get<std::string>();
+  fail(key, "expected a string, found " + excerpt(value));
+}
+
+std::string excerpt(const json& value) {
+  constexpr std::size_t longest = 60;
+  std::string text = value.dump(-1, ' ', true);  // ASCII only: cutting cannot split a character
+  if (text.size() > longest) text.replace(longest, std::string::npos, "…");
+  return text;
+}
+
+std::string single_quoted(const std::string& text) {
+  const std::string escaped = json(text).dump();
+  return "'" + escaped.substr(1, escaped.size() - 2) + "'";
+}
+
+}  // namespace moescope

@@ -1,0 +1,300 @@
+#include "readers/tensor_roles.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "readers/errors.h"
+#include "readers/strict_json.h"
+#include "readers/weight_table.h"
+
+namespace moescope {
+namespace {
+
+using Shape = std::vector<std::uint64_t>;
+using Rules = std::span<const WeightRule>;
+
+constexpr std::size_t most_notes = 8;  // about single tensors; the others are counted
+
+std::string tensor_thing(const std::string& name) {
+  return "tensor " + single_quoted(name);
+}
+
+bool is_expert_rule(const WeightRule& rule) {
+  return rule.scope == Scope::routed_expert;
+}
+
+/// Where the experts of one layer find one of their matrices in fused storage.
+struct FusedPart {
+  const WeightRule* rule;
+  const StoredTensor* stored;
+  std::uint64_t parts;  // matrices stacked per expert
+  std::uint64_t part;   // which of them
+};
+
+/// Matches the rules of a family against the stored tensors, and remembers which were used.
+class Resolver {
+ public:
+  explicit Resolver(const Checkpoint& checkpoint)
+      : checkpoint_(checkpoint), config_(checkpoint.config()), table_(family_table(config_)) {}
+
+  std::vector<Weight> resolve();
+  std::vector<std::string> notes() const;
+
+ private:
+  void add_all(Rules rules, std::int64_t layer, Scope outside);
+  void add_layer(std::int64_t layer);
+  void add_experts(Rules rules, std::int64_t layer);
+  bool has_fused_experts(Rules rules, std::int64_t layer) const;
+  std::vector<FusedPart> find_fused_parts(Rules rules, std::int64_t layer);
+  void add_own(const WeightRule& rule, std::int64_t layer, std::int64_t expert);
+  void add_slice(const FusedPart& part, std::int64_t layer, std::int64_t expert);
+  const StoredTensor& require(const std::string& name, const Shape& shape);
+  Weight describe(const WeightRule& rule, std::int64_t layer, std::int64_t expert,
+                  const StoredTensor& stored) const;
+  bool is_beyond_layers(std::string_view name) const;
+
+  const Checkpoint& checkpoint_;
+  const ModelConfig& config_;
+  const FamilyTable& table_;
+  std::vector<Weight> weights_;
+  std::set<std::string_view> used_;  // names owned by the checkpoint
+};
+
+std::vector<Weight> Resolver::resolve() {
+  add_all(table_.rules, -1, Scope::before_layers);
+  for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) add_layer(layer);
+  add_all(table_.rules, -1, Scope::after_layers);
+  return std::move(weights_);
+}
+
+// Outside the layers only the rules of scope `outside`.
+void Resolver::add_all(Rules rules, std::int64_t layer, Scope outside) {
+  for (const WeightRule& rule : rules) {
+    if (layer < 0 && rule.scope != outside) continue;
+    if (applies(rule, layer, config_)) add_own(rule, layer, -1);
+  }
+}
+
+void Resolver::add_layer(std::int64_t layer) {
+  const Rules rules = table_.rules;
+  const auto first = std::find_if(rules.begin(), rules.end(), is_expert_rule);
+  const auto last = std::find_if_not(first, rules.end(), is_expert_rule);
+  add_all(Rules(rules.begin(), first), layer, Scope::every_layer);
+  if (config_.is_moe_layer(layer)) add_experts(Rules(first, last), layer);
+  add_all(Rules(last, rules.end()), layer, Scope::every_layer);
+}
+
+void Resolver::add_experts(Rules rules, std::int64_t layer) {
+  const bool fused = has_fused_experts(rules, layer);
+  const std::vector<FusedPart> parts = fused ? find_fused_parts(rules, layer) : std::vector<FusedPart>();
+  for (std::int64_t expert = 0; expert < config_.n_routed_experts; ++expert) {
+    for (const FusedPart& part : parts) add_slice(part, layer, expert);
+    if (fused) continue;
+    for (const WeightRule& rule : rules) add_own(rule, layer, expert);
+  }
+}
+
+bool Resolver::has_fused_experts(Rules rules, std::int64_t layer) const {
+  const auto fused = std::find_if(table_.fused.begin(), table_.fused.end(), [&](const FusedRule& rule) {
+    return checkpoint_.find(tensor_name(rule.name, layer, -1)) != nullptr;
+  });
+  if (fused == table_.fused.end()) return false;
+  for (const WeightRule& rule : rules) {
+    const std::string own = tensor_name(rule.name, layer, 0);
+    const StoredTensor* stored = checkpoint_.find(own);
+    if (stored == nullptr) continue;
+    throw FormatError(checkpoint_.shards()[stored->shard].name(), tensor_thing(own),
+                      "is stored by itself and also inside the fused " +
+                          single_quoted(tensor_name(fused->name, layer, -1)));
+  }
+  return true;
+}
+
+std::vector<FusedPart> Resolver::find_fused_parts(Rules rules, std::int64_t layer) {
+  std::vector<FusedPart> parts;
+  for (const WeightRule& rule : rules) {
+    for (const FusedRule& fused : table_.fused) {
+      const auto role = std::find(fused.parts.begin(), fused.parts.end(), rule.role);
+      if (role == fused.parts.end()) continue;
+      const Shape shape{extent_size(Extent::experts, config_),
+                        fused.parts.size() * extent_size(rule.rows, config_),
+                        extent_size(rule.cols, config_)};
+      parts.push_back({&rule, &require(tensor_name(fused.name, layer, -1), shape), fused.parts.size(),
+                       static_cast<std::uint64_t>(role - fused.parts.begin())});
+    }
+  }
+  return parts;
+}
+
+void Resolver::add_own(const WeightRule& rule, std::int64_t layer, std::int64_t expert) {
+  Shape shape{extent_size(rule.cols, config_)};
+  if (rule.rows != Extent::one) shape.insert(shape.begin(), extent_size(rule.rows, config_));
+  weights_.push_back(describe(rule, layer, expert, require(tensor_name(rule.name, layer, expert), shape)));
+}
+
+void Resolver::add_slice(const FusedPart& part, std::int64_t layer, std::int64_t expert) {
+  Weight weight = describe(*part.rule, layer, expert, *part.stored);
+  weight.offset += (static_cast<std::uint64_t>(expert) * part.parts + part.part) * weight.bytes();
+  weights_.push_back(std::move(weight));
+}
+
+const StoredTensor& Resolver::require(const std::string& name, const Shape& shape) {
+  const auto found = checkpoint_.tensors().find(name);
+  if (found == checkpoint_.tensors().end()) {
+    throw FormatError(checkpoint_.directory().string(), tensor_thing(name),
+                      "is missing (expected shape " + format_shape(shape) + ")");
+  }
+  const StoredTensor& stored = found->second;
+  const std::string& file = checkpoint_.shards()[stored.shard].name();
+  if (stored.info.shape != shape) {
+    throw FormatError(file, tensor_thing(name),
+                      "expected shape " + format_shape(shape) + ", found " + format_shape(stored.info.shape));
+  }
+  if (!is_weight_dtype(stored.info.dtype)) {
+    throw FormatError(file, tensor_thing(name),
+                      "expected dtype BF16, F16 or F32, found " + std::string(dtype_name(stored.info.dtype)));
+  }
+  used_.insert(found->first);
+  return stored;
+}
+
+Weight Resolver::describe(const WeightRule& rule, std::int64_t layer, std::int64_t expert,
+                          const StoredTensor& stored) const {
+  Weight weight;
+  weight.key = {rule.role, layer, expert};
+  weight.name = tensor_name(rule.name, layer, expert);
+  weight.dtype = stored.info.dtype;
+  weight.rows = extent_size(rule.rows, config_);
+  weight.cols = extent_size(rule.cols, config_);
+  weight.shard = stored.shard;
+  weight.offset = stored.info.offset;
+  return weight;
+}
+
+bool Resolver::is_beyond_layers(std::string_view name) const {
+  if (!name.starts_with(table_.layer_prefix)) return false;
+  name.remove_prefix(table_.layer_prefix.size());
+  std::int64_t layer = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
+  return error == std::errc() && end != name.data() + name.size() && *end == '.' &&
+         layer >= config_.num_hidden_layers;
+}
+
+std::vector<std::string> Resolver::notes() const {
+  std::vector<std::string> notes;
+  std::size_t beyond = 0, unknown = 0;
+  for (const auto& [name, stored] : checkpoint_.tensors()) {
+    if (used_.contains(name)) continue;
+    if (is_beyond_layers(name)) {
+      ++beyond;
+    } else if (++unknown <= most_notes) {
+      notes.push_back(checkpoint_.shards()[stored.shard].name() + ": " + tensor_thing(name) +
+                      ": has no role in this model and is skipped");
+    }
+  }
+  const std::string directory = checkpoint_.directory().string();
+  if (unknown > most_notes) {
+    notes.push_back(directory + ": " + std::to_string(unknown - most_notes) +
+                    " further tensors without a role");
+  }
+  if (beyond > 0) {
+    notes.push_back(directory + ": " + std::to_string(beyond) + " tensors of layers from " +
+                    std::to_string(config_.num_hidden_layers) +
+                    " on (multi-token prediction) are skipped: the model has " +
+                    std::to_string(config_.num_hidden_layers) + " layers");
+  }
+  return notes;
+}
+
+std::uint64_t occurrences(const WeightRule& rule, const ModelConfig& config) {
+  std::uint64_t count = applies(rule, -1, config) ? 1 : 0;
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    if (applies(rule, layer, config)) ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+RoleGroup role_group(Role role) {
+  switch (role) {
+    case Role::embedding:
+      return RoleGroup::embedding;
+    case Role::input_norm:
+    case Role::query_norm:
+    case Role::key_norm:
+    case Role::post_attention_norm:
+    case Role::final_norm:
+      return RoleGroup::norm;
+    case Role::query:
+    case Role::key:
+    case Role::value:
+    case Role::query_bias:
+    case Role::key_bias:
+    case Role::value_bias:
+    case Role::attention_output:
+    case Role::attention_output_bias:
+      return RoleGroup::attention;
+    case Role::dense_gate:
+    case Role::dense_up:
+    case Role::dense_down:
+      return RoleGroup::dense_mlp;
+    case Role::router:
+    case Role::score_correction_bias:
+      return RoleGroup::router;
+    case Role::expert_gate:
+    case Role::expert_up:
+    case Role::expert_down:
+      return RoleGroup::routed_expert;
+    case Role::shared_gate:
+    case Role::shared_up:
+    case Role::shared_down:
+      return RoleGroup::shared_expert;
+    case Role::head:
+      return RoleGroup::head;
+  }
+  throw std::invalid_argument("role_group: not a role");
+}
+
+std::string_view role_group_name(RoleGroup group) {
+  constexpr std::string_view names[] = {"embedding", "attention",     "norm",          "dense_mlp",
+                                        "router",    "routed_expert", "shared_expert", "head"};
+  static_assert(std::size(names) == std::size(all_role_groups));
+  return names[static_cast<std::size_t>(group)];
+}
+
+ModelWeights::ModelWeights(const Checkpoint& checkpoint) {
+  Resolver resolver(checkpoint);
+  weights_ = resolver.resolve();
+  notes_ = resolver.notes();
+  for (std::size_t i = 0; i < weights_.size(); ++i) index_.emplace(weights_[i].key, i);
+}
+
+const Weight* ModelWeights::find(const WeightKey& key) const {
+  const auto found = index_.find(key);
+  return found == index_.end() ? nullptr : &weights_[found->second];
+}
+
+const Weight& ModelWeights::at(const WeightKey& key) const {
+  if (const Weight* weight = find(key)) return *weight;
+  throw std::out_of_range("no weight of role " + std::to_string(static_cast<int>(key.role)) + " in layer " +
+                          std::to_string(key.layer) + ", expert " + std::to_string(key.expert));
+}
+
+ParameterCount count_parameters(const ModelConfig& config) {
+  ParameterCount count;
+  for (const WeightRule& rule : family_table(config).rules) {
+    const std::uint64_t each =
+        occurrences(rule, config) * extent_size(rule.rows, config) * extent_size(rule.cols, config);
+    const bool routed = is_expert_rule(rule);
+    count.total += each * static_cast<std::uint64_t>(routed ? config.n_routed_experts : 1);
+    count.active += each * static_cast<std::uint64_t>(routed ? config.num_experts_per_tok : 1);
+  }
+  return count;
+}
+
+}  // namespace moescope
