@@ -1,0 +1,154 @@
+#include "analysis/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "analysis/activations.h"
+#include "analysis/element_convert.h"
+#include "tests/analysis/random_values.h"
+
+namespace moescope {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+const float nan = std::nanf("");
+
+TEST(AccumulateProduct, IsOneChainOfFusedMultiplyAdds) {
+  for (std::size_t rows : {1u, 2u, 3u, 5u, 6u, 11u, 12u, 13u, 48u}) {
+    const std::size_t depth = 37, stride = 41;
+    AlignedFloats w(rows * stride), x(depth * panel_lanes), y(rows * panel_lanes);
+    fill_normal(w, 1);
+    fill_normal(x, 2);
+    fill_normal(y, 3);
+    AlignedFloats expected = y;
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
+        float& sum = expected[r * panel_lanes + lane];
+        for (std::size_t k = 0; k < depth; ++k)
+          sum = std::fma(w[r * stride + k], x[k * panel_lanes + lane], sum);
+      }
+    }
+    accumulate_product(w.data(), stride, rows, depth, x.data(), y.data());
+#if defined(__x86_64__) && !defined(__FMA__)
+    if (!__builtin_cpu_supports("fma")) GTEST_SKIP() << "no fused multiply-add on this processor";
+#endif
+    EXPECT_EQ(y, expected) << rows << " rows";
+  }
+}
+
+TEST(AccumulateProduct, SplittingTheDepthChangesNothing) {
+  const std::size_t rows = 7, depth = 100;
+  AlignedFloats w(rows * depth), x(depth * panel_lanes), whole(rows * panel_lanes), parts(rows * panel_lanes);
+  fill_normal(w, 4);
+  fill_normal(x, 5);
+  accumulate_product(w.data(), depth, rows, depth, x.data(), whole.data());
+  accumulate_product(w.data(), depth, rows, 33, x.data(), parts.data());
+  accumulate_product(w.data() + 33, depth, rows, depth - 33, x.data() + 33 * panel_lanes, parts.data());
+  EXPECT_EQ(whole, parts);
+}
+
+TEST(SiluMultiply, AgreesWithTheFormulaInDoublePrecision) {
+  AlignedFloats gate(1024), up(1024);
+  fill_normal(gate, 6, 10.0f);
+  fill_normal(up, 7);
+  const AlignedFloats before = gate;
+  silu_multiply(gate.data(), up.data(), gate.size());
+  for (std::size_t i = 0; i < gate.size(); ++i) {
+    const double x = before[i], expected = x / (1 + std::exp(-x)) * static_cast<double>(up[i]);
+    EXPECT_NEAR(gate[i], expected, 1e-6 * std::abs(expected) + 1e-30) << x;
+  }
+}
+
+TEST(SiluMultiply, IsRightAtTheExtremes) {
+  AlignedFloats gate(16), up(16, 1.0f);
+  gate[0] = 200.0f;
+  gate[1] = -200.0f;
+  gate[2] = nan;
+  gate[3] = infinity;
+  silu_multiply(gate.data(), up.data(), gate.size());
+  EXPECT_EQ(gate[0], 200.0f);
+  EXPECT_EQ(gate[1], 0.0f);
+  EXPECT_TRUE(std::isnan(gate[2]));
+  EXPECT_EQ(gate[3], infinity);
+}
+
+TEST(RoundToBfloat16, AgreesWithTheScalarRounding) {
+  AlignedFloats values(4096);
+  fill_normal(values, 8);
+  values[0] = nan;
+  values[1] = infinity;
+  values[2] = -infinity;
+  values[3] = std::numeric_limits<float>::max();
+  values[4] = 1.0f + 0x1p-8f;
+  AlignedFloats expected = values;
+  for (float& value : expected) value = round_to_bfloat16(value);
+  round_to_bfloat16(values.data(), values.size());
+  EXPECT_TRUE(std::isnan(values[0]));
+  for (std::size_t i = 1; i < values.size(); ++i) EXPECT_EQ(values[i], expected[i]) << i;
+}
+
+TEST(SoftmaxStep, BlocksOfKeysGiveTheSoftmaxOfAll) {
+  const std::size_t keys = 100;
+  const float scale = 0.25f;
+  AlignedFloats scores(keys * panel_lanes);
+  fill_normal(scores, 9, 20.0f);
+  const AlignedFloats original = scores;
+  AlignedFloats maximum(panel_lanes, masked_score), sum(panel_lanes), rescale(panel_lanes),
+      weighted(panel_lanes);
+  for (std::size_t first = 0; first < keys; first += 64) {
+    const std::size_t count = std::min<std::size_t>(64, keys - first);
+    softmax_step(scores.data() + first * panel_lanes, count, scale, maximum.data(), sum.data(),
+                 rescale.data());
+    for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
+      weighted[lane] *= rescale[lane];
+      for (std::size_t k = first; k < first + count; ++k) {
+        weighted[lane] += scores[k * panel_lanes + lane] * static_cast<float>(k);
+      }
+    }
+  }
+  for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
+    double total = 0, expected = 0;
+    for (std::size_t k = 0; k < keys; ++k) {
+      const double share =
+          std::exp(static_cast<double>(scale) * static_cast<double>(original[k * panel_lanes + lane]));
+      total += share;
+      expected += share * static_cast<double>(k);
+    }
+    EXPECT_NEAR(weighted[lane] / sum[lane], expected / total, 1e-4);
+  }
+}
+
+TEST(SoftmaxStep, FullyMaskedKeysLeaveNoTrace) {
+  AlignedFloats scores(8 * panel_lanes, masked_score);
+  AlignedFloats maximum(panel_lanes, masked_score), sum(panel_lanes), rescale(panel_lanes);
+  softmax_step(scores.data(), 4, 0.1f, maximum.data(), sum.data(), rescale.data());
+  float* seen = scores.data() + 4 * panel_lanes;
+  std::fill_n(seen, 4 * panel_lanes, 3.0f);
+  softmax_step(seen, 4, 0.1f, maximum.data(), sum.data(), rescale.data());
+  for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
+    EXPECT_EQ(rescale[lane], 0.0f);
+    EXPECT_EQ(sum[lane], 4.0f);
+  }
+}
+
+TEST(ExpSum, AgreesWithDoublePrecisionAndKeepsNaN) {
+  const std::size_t rows = 48;
+  AlignedFloats logits(rows * panel_lanes), maximum(panel_lanes), sum(panel_lanes);
+  fill_normal(logits, 10, 5.0f);
+  logits[20 * panel_lanes + 3] = nan;
+  exp_sum(logits.data(), rows, maximum.data(), sum.data());
+  EXPECT_TRUE(std::isnan(sum[3]));
+  for (std::size_t lane : {0u, 1u, 2u, 15u}) {
+    double expected = 0;
+    for (std::size_t r = 0; r < rows; ++r)
+      expected += std::exp(static_cast<double>(logits[r * panel_lanes + lane]));
+    EXPECT_NEAR(static_cast<double>(sum[lane]) * std::exp(static_cast<double>(maximum[lane])), expected,
+                1e-5 * expected);
+  }
+}
+
+}  // namespace
+}  // namespace moescope
