@@ -14,13 +14,15 @@ namespace moescope {
 /// Token ids of one text, with the byte in the original text where each token begins.
 struct TokenizedText {
   std::vector<std::uint32_t> ids;
-  std::vector<std::uint32_t> offsets;  // (ids.size()) ascending; a token inside a character has the character's offset
+  std::vector<std::uint32_t>
+      offsets;  // (ids.size()) ascending; a token inside a character has the character's offset
 };
 
 /// Thread-safe.
 class Tokenizer {
  public:
-  /// Throws FormatError, UnsupportedModel (a normalizer, pre-tokenizer or model that is not known), std::system_error.
+  /// Throws FormatError, UnsupportedModel (a normalizer, pre-tokenizer or model that is not known),
+  /// std::system_error.
   static Tokenizer load(const std::filesystem::path& tokenizer_json);
   static Tokenizer parse(std::string_view json, const std::string& file);
   ~Tokenizer();
@@ -39,6 +41,7 @@ class Tokenizer {
 
  private:
   struct Model;
+  class Encoding;
   explicit Tokenizer(std::unique_ptr<const Model> model);
   std::unique_ptr<const Model> model_;
 };

@@ -1,0 +1,22 @@
+#pragma once
+/// The steps that a tokenizer.json describes around its vocabulary: which of them are known, and what is said
+/// of the others. Only the sources of this folder include this header.
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace moescope {
+
+/// The value of a key of `object`; null when it has none.
+const nlohmann::json& value_or_null(const nlohmann::json& object, const char* key);
+
+/// Throws the UnsupportedModel for a value that would make other tokens than ours.
+[[noreturn]] void refuse_tokenizer(const std::string& file, const std::string& key,
+                                   const std::string& expected, const nlohmann::json& found);
+
+/// Throws UnsupportedModel unless normalizer, pre-tokenizer, post-processor and the model's kind are those of
+/// the Qwen2 family. `tokenizer` is the whole file, an object. Returns the regular expression that splits
+/// text, a known split pattern.
+std::string require_known_steps(const nlohmann::json& tokenizer, const std::string& file);
+
+}  // namespace moescope
