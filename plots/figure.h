@@ -43,7 +43,7 @@ struct ColorScale {
   std::string label;  // with its unit
   double minimum = 0, maximum = 1;
   bool logarithmic = false;
-  std::optional<double> centre;  // a diverging scale around this value, e.g. 1 = uniform load
+  std::optional<double> centre = {};  // a diverging scale around this value, e.g. 1 = uniform load
 };
 
 /// Lines, or one heatmap.

@@ -1,0 +1,130 @@
+#include "plots/drift_figures.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "plots/line_figures.h"
+
+namespace moescope {
+
+DriftCells::DriftCells(const RunFile& run)
+    : labels_(read_labels(run)), by_layer_(read_values(run, "/metrics/layer_relative_drift")) {
+  if (run.contains("/metrics/role_relative_drift"))
+    by_role_ = read_values(run, "/metrics/role_relative_drift");
+  const std::size_t roles = labels_.roles.size();
+  for (std::size_t role = 0; role < roles; ++role) {
+    bool exists = false;
+    for (std::size_t i = role; i < by_layer_.data.size(); i += roles)
+      exists |= std::isfinite(by_layer_.data[i]);
+    for (std::size_t i = role; i < by_role_.data.size(); i += roles)
+      exists |= std::isfinite(by_role_.data[i]);
+    if (exists) roles_.push_back(role);
+  }
+}
+
+Heatmap DriftCells::between(std::size_t from, std::size_t to) const {
+  Heatmap map;
+  map.column_labels = labels_.layers;
+  if (!by_role_.data.empty()) map.column_labels.push_back("all");
+  for (const std::size_t role : roles_) {
+    map.row_labels.push_back(labels_.roles[role]);
+    for (std::size_t layer = 0; layer < labels_.layers.size(); ++layer) {
+      map.values.push_back(by_layer_.at(from, to, layer, role));
+    }
+    if (!by_role_.data.empty()) map.values.push_back(by_role_.at(from, to, role));
+  }
+  return map;
+}
+
+ColorScale DriftCells::scale() const {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  const std::size_t checkpoints = labels_.checkpoints.size();
+  for (std::size_t to = 1; to < checkpoints; ++to) {
+    for (const std::size_t from : {std::size_t{0}, to - 1}) {
+      for (const double value : between(from, to).values) {
+        if (!(value > 0) || !std::isfinite(value)) continue;
+        low = std::min(low, value);
+        high = std::max(high, value);
+      }
+    }
+  }
+  if (!(high > low))
+    return {.label = "relative drift", .minimum = 0, .maximum = high > 0 ? high : 1, .centre = {}};
+  return {.label = "relative drift",
+          .minimum = std::max(low, high / 1e4),
+          .maximum = high,
+          .logarithmic = true,
+          .centre = {}};
+}
+
+Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
+  const RunLabels labels = read_labels(run);
+  const std::size_t last = labels.checkpoints.size() - 1;
+  const std::size_t to =
+      std::max<std::size_t>(find_label(labels.checkpoints, choice.checkpoint, last, "checkpoint"), 1);
+  const DriftCells cells(run);
+  Figure figure =
+      metric_figure(run, "layer_relative_drift",
+                    "Bright cells moved most; grey cells do not exist in the model; the last column is "
+                    "the whole role.");
+  figure.references.clear();
+  figure.id = "drift_heatmap";
+  figure.title = "Weight drift at " + labels.checkpoints.at(to);
+  figure.x.label = "layer";
+  figure.color_scale = cells.scale();
+  for (const std::size_t from : {std::size_t{0}, to - 1}) {
+    if (!figure.panels.empty() && from == 0) continue;
+    Panel& panel = figure.panels.emplace_back();
+    panel.title = "since " + labels.short_checkpoints[from];
+    panel.heatmap = cells.between(from, to);
+  }
+  return figure;
+}
+
+Figure weight_drift_figure(const RunFile& run, const FigureChoice&) {
+  const RunLabels labels = read_labels(run);
+  const Values drift = read_values(run, "/metrics/role_relative_drift");
+  Figure figure = metric_figure(run, "role_relative_drift", "Measured from the first checkpoint.");
+  figure.id = "weight_drift";
+  figure.title = "Weight drift since the first checkpoint";
+  figure.y.label = "relative drift since " + labels.short_checkpoints.at(0);
+  figure.y.minimum = 0;
+  add_role_lines(figure, labels, training_progress(labels),
+                 [&](std::size_t c, std::size_t role) { return drift.at(0, c, role); });
+  return figure;
+}
+
+Figure weight_step_drift_figure(const RunFile& run, const FigureChoice&) {
+  const RunLabels labels = read_labels(run);
+  const Values drift = read_values(run, "/metrics/role_relative_drift");
+  Figure figure =
+      metric_figure(run, "role_relative_drift",
+                    "Measured from each checkpoint to the next, and drawn at the later one; unequal gaps "
+                    "between checkpoints show as unequal drift.");
+  figure.id = "weight_step_drift";
+  figure.title = "Weight drift between successive checkpoints";
+  figure.y.label = "relative drift since the checkpoint before";
+  figure.y.logarithmic = true;
+  add_role_lines(figure, labels, training_progress(labels), [&](std::size_t c, std::size_t role) {
+    return c == 0 ? std::numeric_limits<double>::quiet_NaN() : drift.at(c - 1, c, role);
+  });
+  return figure;
+}
+
+Figure weight_norm_figure(const RunFile& run, const FigureChoice&) {
+  const RunLabels labels = read_labels(run);
+  const Values norm = read_values(run, "/metrics/role_norm");
+  Figure figure = metric_figure(run, "role_norm", "");
+  figure.id = "weight_norm";
+  figure.title = "Norm of the weights relative to the first checkpoint";
+  figure.caption =
+      "Frobenius norm of all weights of a role together, relative to the first checkpoint: above 1 the "
+      "role has grown, a fall in the end is weight decay winning over a small learning rate.";
+  figure.formula = "norm(W_c) / norm(W_first)";
+  figure.y.label = "norm, times that of " + labels.short_checkpoints.at(0);
+  add_role_lines(figure, labels, training_progress(labels),
+                 [&](std::size_t c, std::size_t role) { return norm.at(c, role) / norm.at(0, role); });
+  return figure;
+}
+
+}  // namespace moescope

@@ -1,0 +1,36 @@
+#pragma once
+/// How far the weights moved.
+
+#include "plots/figures.h"
+#include "plots/run_values.h"
+
+namespace moescope {
+
+/// Roles x layers at the chosen checkpoint: drift since the first and since the previous checkpoint. Needs
+/// /metrics/layer_relative_drift.
+Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice);
+
+/// The cells of one such heatmap: relative drift from checkpoint `from` to `to`, of the roles that have
+/// layers, with a last column for all layers of a role together, where the file holds
+/// /metrics/role_relative_drift.
+class DriftCells {
+ public:
+  explicit DriftCells(const RunFile& run);
+  Heatmap between(std::size_t from, std::size_t to) const;
+  /// Colours for every pair of checkpoints.
+  ColorScale scale() const;
+
+ private:
+  RunLabels labels_;
+  Values by_layer_;                 // (C, C, N, roles)
+  Values by_role_;                  // (C, C, roles); empty when the file has none
+  std::vector<std::size_t> roles_;  // that exist
+};
+
+/// Since the first checkpoint, and since the previous one. Need /metrics/role_relative_drift.
+Figure weight_drift_figure(const RunFile& run, const FigureChoice& choice);
+Figure weight_step_drift_figure(const RunFile& run, const FigureChoice& choice);
+/// Needs /metrics/role_norm.
+Figure weight_norm_figure(const RunFile& run, const FigureChoice& choice);
+
+}  // namespace moescope

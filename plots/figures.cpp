@@ -1,0 +1,137 @@
+#include "plots/figures.h"
+
+#include "plots/drift_figures.h"
+#include "plots/load_figures.h"
+#include "plots/loss_figures.h"
+#include "plots/router_figures.h"
+#include "readers/errors.h"
+#include "readers/run_file.h"
+
+namespace moescope {
+namespace {
+
+const std::string loss = "Loss", load = "Load balance", router = "Router",
+                  settling = "How the routing settled", weights = "Weights";
+
+}  // namespace
+
+std::span<const FigureEntry> figure_table() {
+  static const std::vector<FigureEntry> table = {
+      {"loss", "Loss by domain", loss, {"/metrics/loss"}, 1, loss_figure},
+      {"load_heatmap",
+       "Expert load by layer and expert",
+       load,
+       {"/metrics/relative_load"},
+       1,
+       load_heatmap_figure},
+      {"max_violation", "MaxVio by layer", load, {"/metrics/max_violation"}, 1, max_violation_figure},
+      {"max_violation_by_domain",
+       "MaxVio by domain",
+       load,
+       {"/metrics/max_violation"},
+       1,
+       max_violation_by_domain_figure},
+      {"load_entropy", "Entropy of load by layer", load, {"/metrics/load_entropy"}, 1, load_entropy_figure},
+      {"dead_experts", "Dead experts by domain", load, {"/metrics/dead_experts"}, 1, dead_experts_figure},
+      {"router_entropy",
+       "Router entropy by layer",
+       router,
+       {"/metrics/router_entropy"},
+       1,
+       router_entropy_figure},
+      {"router_entropy_by_domain",
+       "Router entropy of single tokens by domain",
+       router,
+       {"/metrics/router_entropy_quantile"},
+       1,
+       router_entropy_by_domain_figure},
+      {"topk_mass",
+       "Router mass on the chosen experts by layer",
+       router,
+       {"/metrics/topk_mass"},
+       1,
+       topk_mass_figure},
+      {"top1_share",
+       "Weight of the strongest expert by layer",
+       router,
+       {"/metrics/top1_share"},
+       1,
+       top1_share_figure},
+      {"routing_margin",
+       "Routing margin by layer",
+       router,
+       {"/metrics/routing_margin"},
+       1,
+       routing_margin_figure},
+      {"bias_flip_rate",
+       "Choices made by the correction bias by layer",
+       router,
+       {"/metrics/bias_flip_rate"},
+       1,
+       bias_flip_rate_figure},
+      {"router_saturation",
+       "Router saturation by layer",
+       settling,
+       {"/metrics/router_saturation"},
+       2,
+       router_saturation_figure},
+      {"router_saturation_top1",
+       "Router saturation of the first choice by layer",
+       settling,
+       {"/metrics/router_saturation_top1"},
+       2,
+       router_saturation_top1_figure},
+      {"routing_agreement",
+       "Routing agreement between checkpoints",
+       settling,
+       {"/metrics/routing_agreement"},
+       2,
+       routing_agreement_figure},
+      {"drift_heatmap",
+       "Weight drift by layer and role",
+       weights,
+       {"/metrics/layer_relative_drift"},
+       2,
+       drift_heatmap_figure},
+      {"weight_drift",
+       "Weight drift since the first checkpoint by role",
+       weights,
+       {"/metrics/role_relative_drift"},
+       2,
+       weight_drift_figure},
+      {"weight_step_drift",
+       "Weight drift between successive checkpoints by role",
+       weights,
+       {"/metrics/role_relative_drift"},
+       2,
+       weight_step_drift_figure},
+      {"weight_norm", "Norm of the weights by role", weights, {"/metrics/role_norm"}, 1, weight_norm_figure},
+  };
+  return table;
+}
+
+std::string figure_unavailable(const RunFile& run, const FigureEntry& entry) {
+  for (const std::string& path : entry.needs) {
+    if (!run.contains(path)) return "the run file holds no " + path;
+    for (const std::uint64_t extent : run.shape(path)) {
+      if (extent == 0) return path + " is empty";
+    }
+  }
+  const std::uint64_t checkpoints = run.shape("/checkpoint").at(0);
+  if (checkpoints >= entry.checkpoints_needed) return {};
+  return "it shows a change, and the run file holds one checkpoint";
+}
+
+Figure build_figure(const RunFile& run, std::string_view id, const FigureChoice& choice) {
+  std::string known;
+  for (const FigureEntry& entry : figure_table()) {
+    known += (known.empty() ? "" : ", ") + entry.id;
+    if (entry.id != id) continue;
+    const std::string reason = figure_unavailable(run, entry);
+    if (!reason.empty()) throw FormatError(run.path().string(), "figure '" + entry.id + "'", reason);
+    return entry.build(run, choice);
+  }
+  throw UsageError("no figure is called '" + std::string(id) + "'", "known: " + known);
+}
+
+}  // namespace moescope

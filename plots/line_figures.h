@@ -1,0 +1,40 @@
+#pragma once
+/// Shapes that many figures share: a metric against training, one line per layer or per domain.
+
+#include <functional>
+#include <string>
+
+#include "plots/figure.h"
+#include "plots/figures.h"
+#include "plots/run_values.h"
+
+namespace moescope {
+
+/// A figure with the words of metric `name`: title, formula, source, caption = its description and `reading`,
+/// its chance level and bounds divided by `unit_size`.
+Figure metric_figure(const RunFile& run, const std::string& name, const std::string& reading,
+                     double unit_size = 1);
+
+/// What to draw of a metric by layer.
+struct LayerLines {
+  std::string id;
+  std::string metric;  // /metrics/NAME: [C, D, L], averaged over domains; or [C, L]
+  std::string
+      pooled_metric;  // /metrics/NAME [C, L] over all domains' tokens, preferred to the average; may be empty
+  std::string y_label;
+  double unit_size = 1;    // values are divided by it
+  bool from_zero = false;  // the vertical axis begins at 0
+  std::optional<double> top = {};
+};
+/// One line per MoE layer, of the chosen domain or of all domains together.
+Figure layer_lines(const RunFile& run, const FigureChoice& choice, const LayerLines& what);
+
+/// One line per domain of `metric` [C, D, L]: the mean over layers, with a band from the 5 % to the 95 %
+/// quantile of layers.
+Figure domain_lines(const RunFile& run, const std::string& metric, const std::string& y_label);
+
+/// One line per role of `values`(checkpoint, role); roles without a value are left out.
+void add_role_lines(Figure& figure, const RunLabels& labels, const Progress& progress,
+                    const std::function<double(std::size_t checkpoint, std::size_t role)>& values);
+
+}  // namespace moescope

@@ -1,0 +1,165 @@
+#include "plots/figures.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "plots/layout.h"
+#include "readers/errors.h"
+#include "readers/run_file.h"
+#include "tests/plots/sample_run.h"
+
+namespace moescope {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+class FiguresTest : public testing::Test {
+ protected:
+  FiguresTest() { std::filesystem::create_directories(directory); }
+  ~FiguresTest() override { std::filesystem::remove_all(directory); }
+
+  RunFile sample(const SampleRun& what = {}) const {
+    write_sample_run(directory / "run.h5", what);
+    return RunFile::open(directory / "run.h5");
+  }
+
+  const std::filesystem::path directory =
+      std::filesystem::temp_directory_path() / ("moescope_figures_test_" + std::to_string(getpid()));
+};
+
+TEST_F(FiguresTest, EveryFigureOfTheTableCanBeBuiltAndExplainsItself) {
+  const RunFile run = sample();
+  for (const FigureEntry& entry : figure_table()) {
+    SCOPED_TRACE(entry.id);
+    EXPECT_EQ(figure_unavailable(run, entry), "");
+    const Figure figure = build_figure(run, entry.id);
+    EXPECT_EQ(figure.id, entry.id);
+    EXPECT_THAT(figure.title, Not(IsEmpty()));
+    EXPECT_THAT(figure.caption, HasSubstr("."));
+    EXPECT_THAT(figure.formula, Not(IsEmpty()));
+    EXPECT_THAT(figure.source, Not(IsEmpty()));
+    EXPECT_THAT(figure.panels, Not(IsEmpty()));
+  }
+}
+
+TEST_F(FiguresTest, LossHasOneLinePerDomainAgainstTrillionsOfTokens) {
+  const Figure figure = build_figure(sample(), "loss");
+  ASSERT_THAT(figure.panels, SizeIs(1));
+  ASSERT_THAT(figure.panels[0].series, SizeIs(2));
+  const Series& math = figure.panels[0].series[1];
+  EXPECT_EQ(math.label, "math");
+  EXPECT_THAT(math.x, ElementsAre(0, 1, 2, 3));
+  EXPECT_DOUBLE_EQ(math.y[2], 3 + std::exp(-2.0));  // sample_run.h
+  EXPECT_EQ(figure.x.tick_suffix, " T");
+}
+
+TEST_F(FiguresTest, CheckpointsWithoutTokensOrStepsStandOneAfterAnother) {
+  SampleRun unknown;
+  unknown.tokens.assign(4, std::nan(""));
+  const Figure figure = build_figure(sample(unknown), "loss");
+  EXPECT_THAT(figure.panels[0].series[0].x, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(figure.x.tick_labels, ElementsAre("0T", "1T", "2T", "3T"));
+}
+
+TEST_F(FiguresTest, LoadHeatmapShowsTheLastCheckpointOfEveryDomain) {
+  const Figure figure = build_figure(sample(), "load_heatmap");
+  EXPECT_THAT(figure.title, HasSubstr("tiny-3T"));
+  ASSERT_THAT(figure.panels, SizeIs(2));
+  EXPECT_EQ(figure.panels[1].title, "math");
+  EXPECT_THAT(figure.panels[0].heatmap->row_labels, ElementsAre("1", "2"));
+  EXPECT_THAT(figure.panels[0].heatmap->column_labels, SizeIs(8));
+  EXPECT_THAT(figure.panels[0].heatmap->values, testing::ElementsAreArray({0, 2, 1, 1, 1, 1, 1, 1,  //
+                                                                           0, 2, 1, 1, 1, 1, 1, 1}));
+}
+
+TEST_F(FiguresTest, ACheckpointAndADomainCanBeChosen) {
+  const Figure figure = build_figure(sample(), "load_heatmap", {.checkpoint = "tiny-1T", .domain = "math"});
+  EXPECT_THAT(figure.title, HasSubstr("tiny-1T"));
+  ASSERT_THAT(figure.panels, SizeIs(1));
+  EXPECT_EQ(figure.panels[0].title, "math");
+}
+
+TEST_F(FiguresTest, MaxVioByLayerTakesAllDomainsTogetherUnlessOneIsChosen) {
+  const RunFile run = sample();
+  const Figure pooled = build_figure(run, "max_violation");
+  EXPECT_DOUBLE_EQ(pooled.panels[0].series[1].y[1], (0.5 + 0.1) / 2);
+  const Figure math = build_figure(run, "max_violation", {.checkpoint = {}, .domain = "math"});
+  EXPECT_DOUBLE_EQ(math.panels[0].series[1].y[1], 0.5 + 0.1);
+  EXPECT_THAT(math.title, HasSubstr("math"));
+}
+
+TEST_F(FiguresTest, RouterEntropyIsDividedByItsMaximum) {
+  const Figure figure = build_figure(sample(), "router_entropy");
+  EXPECT_DOUBLE_EQ(figure.panels[0].series[0].y[0], 1);
+  EXPECT_DOUBLE_EQ(figure.panels[0].series[0].y[2], 0.75);
+  ASSERT_THAT(figure.references, SizeIs(1));
+  EXPECT_EQ(figure.references[0].label, "upper bound 1");
+}
+
+TEST_F(FiguresTest, SaturationNamesItsChanceLevel) {
+  const Figure figure = build_figure(sample(), "router_saturation");
+  EXPECT_EQ(figure.references.at(0).label, "chance 0.25");
+  EXPECT_DOUBLE_EQ(figure.panels[0].series[0].y[3], 1);
+  EXPECT_EQ(figure.line_colors, LineColors::sequence);
+  EXPECT_THAT(figure.color_key, ElementsAre("1", "2"));
+}
+
+TEST_F(FiguresTest, DriftIsShownSinceTheFirstAndSinceThePreviousCheckpoint) {
+  const Figure figure = build_figure(sample(), "drift_heatmap");
+  ASSERT_THAT(figure.panels, SizeIs(2));
+  EXPECT_EQ(figure.panels[0].title, "since 0T");
+  EXPECT_EQ(figure.panels[1].title, "since 2T");
+  const Heatmap& first = *figure.panels[0].heatmap;
+  EXPECT_THAT(first.row_labels, ElementsAre("embedding", "attention", "router", "routed expert"));
+  EXPECT_THAT(first.column_labels, ElementsAre("0", "1", "2", "all"));
+  EXPECT_TRUE(std::isnan(first.values[0]));  // the embedding is in no layer
+  EXPECT_DOUBLE_EQ(first.values[3], 0.3);    // but it is a whole
+  EXPECT_DOUBLE_EQ(first.values[4 + 1], 0.3 * 2);
+}
+
+TEST_F(FiguresTest, AnAbsentDatasetIsTheReasonWhyAFigureCannotBeDrawn) {
+  SampleRun weights_only;
+  weights_only.forward = false;
+  const RunFile run = sample(weights_only);
+  const auto reason = [&](const std::string& id) {
+    for (const FigureEntry& entry : figure_table()) {
+      if (entry.id == id) return figure_unavailable(run, entry);
+    }
+    return std::string("no such figure");
+  };
+  EXPECT_EQ(reason("loss"), "the run file holds no /metrics/loss");
+  EXPECT_EQ(reason("weight_drift"), "");
+  EXPECT_THROW(build_figure(run, "loss"), FormatError);
+}
+
+TEST_F(FiguresTest, OneCheckpointHasNoDrift) {
+  SampleRun one;
+  one.checkpoints = {"only"};
+  one.tokens = {1e12};
+  const RunFile run = sample(one);
+  EXPECT_THROW(build_figure(run, "weight_drift"), FormatError);
+  EXPECT_THAT(build_figure(run, "loss").panels[0].series[0].x, ElementsAre(1));
+}
+
+TEST_F(FiguresTest, AnUnknownFigureCheckpointOrDomainIsAUsageErrorThatNamesTheKnown) {
+  const RunFile run = sample();
+  EXPECT_THROW(build_figure(run, "los"), UsageError);
+  EXPECT_THROW(build_figure(run, "load_heatmap", {.checkpoint = "none", .domain = {}}), UsageError);
+  try {
+    build_figure(run, "load_heatmap", {.checkpoint = {}, .domain = "none"});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_EQ(error.hint(), "known: prose, math");
+  }
+}
+
+}  // namespace
+}  // namespace moescope

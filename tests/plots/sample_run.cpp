@@ -1,0 +1,172 @@
+#include "tests/plots/sample_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+#include "metrics/metric_info.h"
+#include "readers/run_file.h"
+#include "readers/run_schema.h"
+
+namespace moescope {
+namespace {
+
+constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
+const std::vector<std::string> roles = {"embedding", "attention", "router", "routed_expert"};
+
+/// The index of `dimension` in a metric's `axes`, e.g. index("checkpoint").
+struct Place {
+  const MetricInfo& metric;
+  const std::vector<std::size_t>& indices;
+  double operator()(const std::string& dimension) const {
+    for (std::size_t i = 0; i < metric.axes.size(); ++i) {
+      if (metric.axes[i] == dimension) return static_cast<double>(indices[i]);
+    }
+    return 0;
+  }
+};
+
+double load_of(double expert) {
+  return expert == 0 ? 0 : expert == 1 ? 2 : 1;
+}
+
+double value_of(const SampleRun& sample, const Place& at) {
+  const std::string& name = at.metric.name;
+  const auto checkpoints = static_cast<double>(sample.checkpoints.size());
+  const double chance = static_cast<double>(sample.chosen) / static_cast<double>(sample.experts);
+  const double c = at("checkpoint"), gap = std::abs(c - at("other_checkpoint")), layer = at("moe_layer");
+  const double entropy = std::log(static_cast<double>(sample.experts)) * (1 - c / (2 * checkpoints));
+  if (name == "loss") return 2 + at("domain") + std::exp(-c);
+  if (name == "loss_pooled") return 2.5 + std::exp(-c);
+  if (name == "expert_load") return chance * load_of(at("expert"));
+  if (name == "relative_load") return load_of(at("expert"));
+  if (name == "max_violation") return 1 / (1 + c) + layer / 10;
+  if (name == "max_violation_pooled") return (1 / (1 + c) + layer / 10) / 2;
+  if (name == "router_entropy" || name == "router_entropy_pooled") return entropy;
+  if (name == "router_entropy_quantile")
+    return entropy * std::vector<double>{0.8, 1, 1.1}[static_cast<std::size_t>(at("quantile"))];
+  if (name == "router_saturation")
+    return chance + (1 - chance) * c / std::max(checkpoints - 1, 1.0) * (1 - layer / 100);
+  if (name == "routing_agreement") return 1 - gap / (2 * checkpoints);
+  if (name == "layer_relative_drift" && at("role") == 0) return nan_value;
+  if (name == "layer_relative_drift" || name == "role_relative_drift") return gap / 10 * (1 + at("role"));
+  if (name == "role_norm") return 10 + c;
+  return 0.5;
+}
+
+bool is_of_weights(const MetricInfo& metric) {
+  return std::find(metric.axes.begin(), metric.axes.end(), "role") != metric.axes.end();
+}
+
+void write_metric(RunFile& run, const SampleRun& sample, const MetricInfo& metric) {
+  const std::string path = "/metrics/" + metric.name;
+  run.define(
+      {path, ElementType::f8, metric.axes, metric.unit, metric.long_name, metric.description, metric.source});
+  run.set_attribute(path, "formula", metric.formula);
+  const double chance = static_cast<double>(sample.chosen) / static_cast<double>(sample.experts);
+  if (metric.name == "router_saturation" || metric.name == "routing_agreement") {
+    run.set_attribute(path, "chance", chance);
+    run.set_attribute(path, "upper_bound", 1.0);
+  }
+  if (metric.name == "max_violation") run.set_attribute(path, "upper_bound", 1 / chance - 1);
+  if (metric.name == "router_entropy") {
+    run.set_attribute(path, "upper_bound", std::log(static_cast<double>(sample.experts)));
+  }
+  const std::vector<std::uint64_t> shape = run.shape(path);
+  std::vector<std::size_t> indices(shape.size(), 0);
+  std::vector<double> values;
+  const std::size_t count = std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>());
+  for (std::size_t i = 0; i < count; ++i) {
+    values.push_back(value_of(sample, Place{metric, indices}));
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      if (++indices[axis] < shape[axis]) break;
+      indices[axis] = 0;
+    }
+  }
+  run.write<double>(path, values);
+}
+
+std::vector<std::int64_t> numbers(std::int64_t first, std::int64_t end) {
+  std::vector<std::int64_t> result;
+  for (std::int64_t i = first; i < end; ++i) result.push_back(i);
+  return result;
+}
+
+void define_dimensions(RunFile& run, const SampleRun& sample) {
+  run.define_dimension(raw_dataset("/checkpoint"), sample.checkpoints);
+  run.define_dimension(raw_dataset("/other_checkpoint"), sample.checkpoints);
+  run.define_dimension(raw_dataset("/layer"), numbers(0, sample.layers));
+  run.define_dimension(raw_dataset("/role"), roles);
+  run.define_dimension(raw_dataset("/quantile"), std::vector<double>{0.05, 0.5, 0.95});
+  if (!sample.forward) return;
+  run.define_dimension(raw_dataset("/domain"), sample.domains);
+  run.define_dimension(raw_dataset("/moe_layer"), numbers(1, sample.layers));
+  run.define_dimension(raw_dataset("/expert"), numbers(0, sample.experts));
+}
+
+std::string config_json(const SampleRun& sample) {
+  return R"({"model_type": "dots1", "hidden_size": 64, "num_hidden_layers": )" +
+         std::to_string(sample.layers) +
+         R"(, "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 160,)"
+         R"( "moe_intermediate_size": 32, "n_shared_experts": 2, "first_k_dense_replace": 1, "norm_topk_prob": true,)"
+         R"( "routed_scaling_factor": 2.5, "scoring_func": "sigmoid", "rms_norm_eps": 1e-6, "rope_theta": 1e7,)"
+         R"( "max_position_embeddings": 2048, "vocab_size": 1024, "tie_word_embeddings": false,)"
+         R"( "n_routed_experts": )" +
+         std::to_string(sample.experts) + R"(, "num_experts_per_tok": )" + std::to_string(sample.chosen) +
+         "}";
+}
+
+void write_provenance(RunFile& run, const SampleRun& sample) {
+  const std::size_t count = sample.checkpoints.size();
+  run.set_attribute("/", "moescope_version", std::string("0.1.0"));
+  run.set_attribute("/", "command_line", std::string("moescope analyze tiny --corpus prose.jsonl -o run.h5"));
+  run.set_attribute("/", "precision", std::string("bf16"));
+  run.set_attribute("/", "model_type", std::string("dots1"));
+  run.set_attribute("/", "corpus_sha256", std::string(64, 'a'));
+  for (const char* path : {"/tokens_seen", "/step", "/phase", "/checkpoint_info/config_json",
+                           "/checkpoint_info/fingerprint", "/checkpoint_info/path"}) {
+    run.define(raw_dataset(path));
+  }
+  run.write<double>("/tokens_seen", sample.tokens);
+  run.write<double>("/step", std::vector<double>(count, nan_value));
+  run.write<std::string>("/checkpoint_info/config_json",
+                         std::vector<std::string>(count, config_json(sample)));
+  run.write<std::string>("/checkpoint_info/fingerprint",
+                         std::vector<std::string>(count, std::string(64, 'f')));
+}
+
+}  // namespace
+
+void write_sample_run(const std::filesystem::path& path, const SampleRun& sample) {
+  RunFile run = RunFile::create(path);
+  define_dimensions(run, sample);
+  write_provenance(run, sample);
+  for (const MetricInfo& metric : metric_catalogue()) {
+    if (is_of_weights(metric) ? sample.weights : sample.forward) write_metric(run, sample, metric);
+  }
+  if (sample.forward) {
+    run.define(raw_dataset("/routing/token_count"));
+    run.write<std::int64_t>("/routing/token_count", std::vector<std::int64_t>(sample.domains.size(), 1000));
+  }
+  run.flush();
+}
+
+SampleRun large_sample() {
+  SampleRun sample;
+  sample.checkpoints.clear();
+  sample.tokens.clear();
+  sample.domains.clear();
+  for (int c = 0; c < 13; ++c) {
+    sample.checkpoints.push_back("dots.llm1-" + std::to_string(c) + "T");
+    sample.tokens.push_back(c * 1e12);
+  }
+  for (int d = 0; d < 22; ++d) sample.domains.push_back("Pile domain " + std::to_string(d));
+  sample.layers = 62;
+  sample.experts = 128;
+  sample.chosen = 6;
+  return sample;
+}
+
+}  // namespace moescope

@@ -1,0 +1,37 @@
+#pragma once
+/// A run file with plausible curves, for tests of figures and reports: no forward pass is needed to make it.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace moescope {
+
+struct SampleRun {
+  std::vector<std::string> checkpoints = {"tiny-0T", "tiny-1T", "tiny-2T", "tiny-3T"};
+  std::vector<double> tokens = {0, 1e12, 2e12, 3e12};  // NaN: unknown
+  std::vector<std::string> domains = {"prose", "math"};
+  std::int64_t layers = 3;  // the first is dense
+  std::int64_t experts = 8;
+  std::int64_t chosen = 2;
+  bool forward = true;  // false: as of --only weights
+  bool weights = true;  // false: as of --only forward
+};
+
+/// The values are simple functions of their indices, which the tests know:
+///   loss                = 2 + d + exp(-c)
+///   relative_load       = 1 at expert 2 and above; 0 at expert 0; 2 at expert 1
+///   max_violation       = 1 / (1 + c) + layer / 10;  its pooled form is half of it
+///   router_entropy      = ln E (1 - c / (2 C));      quantiles 0.8, 1 and 1.1 times that
+///   router_saturation   = K/E + (1 - K/E) c / (C - 1) (1 - layer / 100)
+///   routing_agreement   = 1 - |i - j| / (2 C)
+///   *_relative_drift    = |i - j| / 10 (1 + role);   NaN for role "embedding" in layers
+///   role_norm           = 10 + c
+/// with checkpoint c, domain d, layer = position among the MoE layers. Every other metric is 0.5.
+void write_sample_run(const std::filesystem::path& path, const SampleRun& sample = {});
+
+/// Of the size of dots.llm1: 13 checkpoints, 22 domains, 61 MoE layers, 128 experts, top 6.
+SampleRun large_sample();
+
+}  // namespace moescope
