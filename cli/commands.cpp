@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "cli/command_functions.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
@@ -10,7 +11,9 @@
 namespace moescope {
 namespace {
 
-constexpr std::span<const Command> table;
+constexpr Command table[] = {
+    {"inspect", "PATH...", "what is in a checkpoint, a shard or a series; validates it", run_inspect},
+};
 
 std::string overview() {
   std::string text =
@@ -38,6 +41,10 @@ ExitCode show_help(const Arguments& topics) {
 
 }  // namespace
 
+std::string program_version() {
+  return MOESCOPE_VERSION;
+}
+
 std::span<const Command> all_commands() {
   return table;
 }
@@ -57,7 +64,7 @@ ExitCode run_moescope(const Arguments& arguments) {
   const Arguments rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   if (first == "help" || first == "--help" || first == "-h") return show_help(rest);
   if (first == "--version") {
-    std::cout << "moescope " MOESCOPE_VERSION "\n";
+    std::cout << "moescope " << program_version() << '\n';
     return exit_done;
   }
   return find_command(first).run(rest);

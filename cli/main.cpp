@@ -7,6 +7,7 @@
 #include <string>
 #include <system_error>
 
+#include "analysis/weight_stream.h"
 #include "cli/commands.h"
 #include "readers/errors.h"
 
@@ -41,6 +42,8 @@ ExitCode guarded(const Arguments& arguments) {
     return report(exit_wrong_use, error.what(), usage_hint(error, arguments));
   } catch (const InputError& error) {
     return report(exit_invalid_input, error.what(), error.hint());
+  } catch (const Interrupted&) {
+    return report(exit_interrupted, "interrupted");
   } catch (const std::bad_alloc&) {
     return report(exit_failed, "not enough memory", "a smaller --memory or --max-tokens may help");
   } catch (const std::system_error& error) {

@@ -124,6 +124,10 @@ std::string format_number(double number, int digits) {
   return std::isnan(number) ? "-" : printed("%.*g", digits, number);
 }
 
+std::string format_percent(double share) {
+  return printed("%.*f %%", 1, 100 * share);
+}
+
 std::string plural(std::uint64_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
@@ -157,6 +161,7 @@ std::string Table::text(std::size_t indent) const {
   std::vector<std::string> headings;
   for (const Column& column : columns_) headings.push_back(faint(column.heading));
   std::string result = line_of(headings);
+  if (result == "\n") result.clear();  // a list of facts has no headings
   for (const auto& row : rows_) result += line_of(row);
   return result;
 }

@@ -34,13 +34,16 @@ std::string format_memory(double bytes);
 std::string format_duration(double seconds);
 /// At most `digits` significant digits, no superfluous zeros; "-" for NaN.
 std::string format_number(double number, int digits = 4);
+/// "60.0 %" of 0.6.
+std::string format_percent(double share);
 /// "1 shard", "2 shards".
 std::string plural(std::uint64_t count, const std::string& noun);
 
 /// Columns on the screen that a UTF-8 string takes, escape sequences not counted.
 std::size_t display_width(std::string_view text);
 
-/// Rows of cells under headings, aligned: text to the left, numbers to the right.
+/// Rows of cells, aligned: text to the left, numbers to the right. Under headings, unless all of them are
+/// empty.
 class Table {
  public:
   enum class Align { left, right };

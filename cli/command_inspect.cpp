@@ -1,0 +1,208 @@
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/checkpoint_summary.h"
+#include "cli/command_functions.h"
+#include "cli/json_text.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "readers/series.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+using Align = Table::Align;
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::vector<std::string> paths;
+  bool json = false, tensors = false;
+  CommonOptions common;
+};
+
+bool parse(const Arguments& arguments, Options& options) {
+  CommandLine line(
+      {"inspect", "PATH... [options]",
+       "Shows what is in a checkpoint, in one shard (.safetensors) or in a series of checkpoints, and "
+       "validates "
+       "it: every file, header, name and shape. Only headers are read, so a checkpoint of any size takes a "
+       "moment. Invalid input ends with exit code 3 and one sentence that names the file and the tensor.",
+       "moescope inspect data/tiny-dots1\n"
+       "moescope inspect data/tiny-dots1/tiny-dots1-05T --json"});
+  line.positional("PATH", &options.paths, 1);
+  line.flag("json", &options.json, "print everything as JSON, sizes in bytes");
+  line.flag("tensors", &options.tensors, "list every stored tensor too");
+  line.common(&options.common);
+  return line.parse(arguments);
+}
+
+Json tensor_json(const TensorInfo& tensor, const std::string& shard) {
+  return {{"name", tensor.name}, {"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape},
+          {"shard", shard},      {"offset", tensor.offset},           {"bytes", tensor.bytes}};
+}
+
+Table tensor_table() {
+  return Table({{"tensor"}, {"dtype"}, {"shape"}, {"bytes", Align::right}, {"shard"}});
+}
+
+void add_row(Table& table, const TensorInfo& tensor, const std::string& shard) {
+  table.add({tensor.name, std::string(dtype_name(tensor.dtype)), format_shape(tensor.shape),
+             format_bytes(static_cast<double>(tensor.bytes)), fs::path(shard).filename().string()});
+}
+
+void inspect_shard(const std::string& path, const Options& options) {
+  const SourceFile shard{fs::path(path)};
+  const SafetensorsHeader header = read_safetensors_header(shard);
+  if (options.json) {
+    Json json = {{"kind", "shard"},
+                 {"path", path},
+                 {"bytes", shard.size()},
+                 {"header_bytes", header.header_bytes},
+                 {"metadata", header.metadata},
+                 {"tensors", Json::array()}};
+    for (const TensorInfo& tensor : header.tensors) json["tensors"].push_back(tensor_json(tensor, path));
+    std::cout << json_text(json);
+    return;
+  }
+  std::cout << bold(fs::path(path).filename().string()) << ": a valid shard, "
+            << plural(header.tensors.size(), "tensor") << ", "
+            << format_bytes(static_cast<double>(shard.size())) << "\n\n";
+  Table table = tensor_table();
+  for (const TensorInfo& tensor : header.tensors) add_row(table, tensor, path);
+  std::cout << table.text();
+}
+
+void inspect_checkpoint(const fs::path& path, const Options& options) {
+  const Checkpoint checkpoint = Checkpoint::open(path);
+  const CheckpointSummary summary = summarize(checkpoint);
+  const auto shard_of = [&](const StoredTensor& tensor) { return checkpoint.shards()[tensor.shard].name(); };
+  if (options.json) {
+    Json json = json_of(summary);
+    if (options.tensors) json["tensors"] = Json::array();
+    for (const auto& [name, tensor] : checkpoint.tensors()) {
+      if (options.tensors) json["tensors"].push_back(tensor_json(tensor.info, shard_of(tensor)));
+    }
+    std::cout << json_text(json);
+    return;
+  }
+  std::cout << text_of(summary);
+  if (!options.tensors) return;
+  Table table = tensor_table();
+  for (const auto& [name, tensor] : checkpoint.tensors()) add_row(table, tensor.info, shard_of(tensor));
+  std::cout << '\n' << table.text();
+}
+
+// One line per checkpoint whose configuration is not that of the one before.
+std::vector<std::string> differences(const std::vector<SeriesEntry>& series,
+                                     const std::vector<CheckpointSummary>& summaries) {
+  std::vector<std::string> lines;
+  for (std::size_t i = 1; i < summaries.size(); ++i) {
+    for (const std::string& difference : config_differences(summaries[i - 1].config, summaries[i].config)) {
+      lines.push_back(series[i - 1].name + " -> " + series[i].name + ": " + difference);
+    }
+  }
+  return lines;
+}
+
+Json number_or_null(double value) {
+  return std::isnan(value) ? Json() : Json(value);
+}
+
+void print_series_json(const std::vector<SeriesEntry>& series,
+                       const std::vector<CheckpointSummary>& summaries) {
+  Json json = {{"kind", "series"}, {"checkpoints", Json::array()}};
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    Json entry = json_of(summaries[i]);
+    entry["name"] = series[i].name;
+    entry["tokens_seen"] = number_or_null(series[i].tokens);
+    entry["step"] = number_or_null(series[i].step);
+    entry["phase"] = series[i].phase;
+    json["checkpoints"].push_back(std::move(entry));
+  }
+  json["config_differences"] = differences(series, summaries);
+  std::cout << json_text(json);
+}
+
+// Columns about which nothing is known are left out.
+Table series_table(const std::vector<SeriesEntry>& series, const std::vector<CheckpointSummary>& summaries) {
+  const auto known = [&](auto member) { return std::any_of(series.begin(), series.end(), member); };
+  const bool tokens = known([](const SeriesEntry& entry) { return !std::isnan(entry.tokens); });
+  const bool steps = known([](const SeriesEntry& entry) { return !std::isnan(entry.step); });
+  const bool phases = known([](const SeriesEntry& entry) { return !entry.phase.empty(); });
+  std::vector<Table::Column> columns = {{"checkpoint"}};
+  if (tokens) columns.push_back({"tokens", Align::right});
+  if (steps) columns.push_back({"step", Align::right});
+  if (phases) columns.push_back({"phase"});
+  for (const char* heading : {"parameters", "size", "shards"}) columns.push_back({heading, Align::right});
+  Table table(columns);
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    std::vector<std::string> row = {series[i].name};
+    if (tokens) row.push_back(format_count(series[i].tokens));
+    if (steps) row.push_back(format_number(series[i].step, 12));
+    if (phases) row.push_back(series[i].phase);
+    row.push_back(format_count(static_cast<double>(summaries[i].parameters.total)));
+    row.push_back(format_bytes(static_cast<double>(summaries[i].bytes)));
+    row.push_back(std::to_string(summaries[i].shards.size()));
+    table.add(std::move(row));
+  }
+  return table;
+}
+
+void print_series(const std::vector<SeriesEntry>& series, const std::vector<CheckpointSummary>& summaries) {
+  double bytes = 0;
+  for (const CheckpointSummary& summary : summaries) bytes += static_cast<double>(summary.bytes);
+  const ModelConfig& config = summaries.back().config;
+  std::cout << bold("a series of " + plural(series.size(), "checkpoint"))
+            << ", all complete: " << config.model_type << ", "
+            << plural(static_cast<std::uint64_t>(config.num_hidden_layers), "layer") << ", "
+            << config.n_routed_experts << " experts, " << config.num_experts_per_tok << " per token, "
+            << format_bytes(bytes) << "\n\n"
+            << series_table(series, summaries).text() << '\n';
+  const auto lines = differences(series, summaries);
+  if (lines.empty()) std::cout << "All checkpoints have the same configuration.\n";
+  for (const std::string& line : lines) std::cout << "difference: " << line << '\n';
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    for (const std::string& note : summaries[i].notes)
+      std::cout << "note: " << series[i].name << ": " << note << '\n';
+  }
+}
+
+void inspect_series(const std::vector<SeriesEntry>& series, const Options& options) {
+  std::vector<CheckpointSummary> summaries;
+  ProgressBar progress(options.common.quiet);
+  for (const SeriesEntry& entry : series) {
+    progress.update("reading headers of " + entry.name,
+                    static_cast<double>(summaries.size()) / static_cast<double>(series.size()));
+    summaries.push_back(summarize(Checkpoint::open(entry.path)));
+  }
+  progress.clear();
+  options.json ? print_series_json(series, summaries) : print_series(series, summaries);
+}
+
+}  // namespace
+
+ExitCode run_inspect(const Arguments& arguments) {
+  Options options;
+  if (!parse(arguments, options)) return exit_done;
+  if (options.paths.size() == 1) {
+    const fs::path path = options.paths.front();
+    if (path.extension() == ".safetensors") {
+      inspect_shard(path, options);
+      return exit_done;
+    }
+  }
+  const std::vector<SeriesEntry> series = find_series({options.paths.begin(), options.paths.end()});
+  if (series.size() == 1) {
+    inspect_checkpoint(series.front().path, options);
+  } else {
+    inspect_series(series, options);
+  }
+  return exit_done;
+}
+
+}  // namespace moescope
