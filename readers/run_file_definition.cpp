@@ -100,7 +100,7 @@ herr_t take_link(hid_t, const char* name, const H5L_info_t* info, void* data) {
 bool RunFile::Handle::exists(const std::string& object) const {
   if (object.size() < 2 || object.front() != '/' || object.back() == '/') return false;
   const std::string parent = parent_group(object);
-  if (!parent.empty() && !exists(parent)) return false;
+  if (!parent.empty() && (!exists(parent) || is_dataset(parent))) return false;
   return H5Lexists(file.id(), object.c_str(), H5P_DEFAULT) > 0 &&
          H5Oexists_by_name(file.id(), object.c_str(), H5P_DEFAULT) > 0;
 }
@@ -132,7 +132,11 @@ std::vector<std::uint64_t> RunFile::Handle::shape(const std::string& name) {
 
 void RunFile::Handle::make_groups(const std::string& object) {
   const std::string group = parent_group(object);
-  if (group.empty() || exists(group)) return;
+  if (group.empty()) return;
+  if (exists(group)) {
+    if (!is_dataset(group)) return;
+    throw std::invalid_argument(path.string() + ": " + group + ": is a dataset, not a group");
+  }
   make_groups(group);
   const Hdf5Site group_site = site(group);
   const Hdf5Handle properties = group_properties(group_site);

@@ -267,7 +267,7 @@ std::vector<DatasetSpec> forward_datasets() {
        "Cross-entropy"},
       {"/hidden/hidden_state",
        f4,
-       {"checkpoint", "layer", "token", "hidden"},
+       {"checkpoint", "layer", "token", "hidden_unit"},
        pure_number,
        "Hidden state",
        "Output of each decoder layer, residual included, before the final norm. Only with --save "
@@ -397,7 +397,7 @@ std::span<const BareDimension> bare_dimensions() {
   static constexpr BareDimension dimensions[] = {
       {"token", "T", "evaluation tokens, described by /corpus"},
       {"rank", "K", "a token's chosen experts, best first"},
-      {"hidden", "H", "components of a hidden state"},
+      {"hidden_unit", "H", "components of a hidden state"},
       {"vocabulary", "V", "token ids"},
       {"checkpoint_step", "C-1", "the update from one checkpoint to the next"},
       {"other_checkpoint_step", "C-1", "the same, as a second axis"},

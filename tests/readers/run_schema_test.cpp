@@ -66,6 +66,14 @@ TEST(RunSchema, DimensionsOfADatasetDiffer) {
   }
 }
 
+TEST(RunSchema, NoGroupHasTheNameOfADimension) {
+  const std::set<std::string> dimensions = known_dimensions();
+  for (const DatasetSpec& spec : raw_datasets()) {
+    EXPECT_FALSE(dimensions.contains(spec.path.substr(1, spec.path.find('/', 1) - 1)) && !is_scale(spec))
+        << spec.path;
+  }
+}
+
 // The shapes of the public contract, product.md and data/run_format.md: [C,L,T,K], [C,D,L,E], [W,C-1,C-1].
 TEST(RunSchema, ShapesAreThoseOfTheContract) {
   EXPECT_THAT(raw_dataset("/routing/topk_index").dimensions,
