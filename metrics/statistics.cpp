@@ -21,12 +21,6 @@ double sorted_quantile(std::span<const double> sorted, double probability) {
 
 }  // namespace
 
-void CompensatedSum::add(double term) {
-  const double total = sum_ + term;
-  compensation_ += std::abs(sum_) >= std::abs(term) ? (sum_ - total) + term : (term - total) + sum_;
-  sum_ = total;
-}
-
 double CompensatedSum::value() const {
   return std::isfinite(sum_) ? sum_ + compensation_ : sum_;  // inf - inf in the compensation says nothing
 }

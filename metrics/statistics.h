@@ -2,6 +2,7 @@
 /// Sums, means and quantiles that do not depend on luck: the same values in the same order give the same
 /// bytes. All functions are pure and thread-safe. NaN goes in, NaN comes out: nothing is left out silently.
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -11,7 +12,12 @@ namespace moescope {
 /// A sum with a running compensation (Neumaier 1974): the error does not grow with the number of terms.
 class CompensatedSum {
  public:
-  void add(double term);
+  void add(double term) {
+    const double total = sum_ + term;
+    compensation_ += std::abs(sum_) >= std::abs(term) ? (sum_ - total) + term : (term - total) + sum_;
+    sum_ = total;
+  }
+  /// Infinity and NaN stay what they are.
   double value() const;
 
  private:

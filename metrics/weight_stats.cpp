@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 namespace moescope {
@@ -15,34 +17,59 @@ double fold(const Lanes& lane) {
   return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
 }
 
-double squared_deviations(std::span<const float> block, double mean) {
-  Lanes squares{};
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const double deviation = std::isfinite(block[i]) ? static_cast<double>(block[i]) - mean : 0;
-    squares[i % lanes] += deviation * deviation;
+/// Bits of |value|: they order like the values, with infinity and NaN above every finite one.
+std::int32_t magnitude_bits(float value) {
+  return std::bit_cast<std::int32_t>(value) & 0x7fffffff;
+}
+constexpr std::int32_t infinity_bits = 0x7f800000;
+
+std::int32_t largest_magnitude_bits(std::span<const float> block) {
+  std::int32_t largest = 0;
+  for (const float value : block) largest = std::max(largest, magnitude_bits(value));
+  return largest;
+}
+
+/// Calls visit(lane, value) for the elements in order, lane after lane.
+template <class Visit>
+void for_each_lane(std::span<const float> block, Visit visit) {
+  const std::size_t whole = block.size() - block.size() % lanes;
+  for (std::size_t i = 0; i < whole; i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) visit(lane, static_cast<double>(block[i + lane]));
   }
-  return fold(squares);
+  for (std::size_t i = whole; i < block.size(); ++i) visit(i - whole, static_cast<double>(block[i]));
+}
+
+WeightMoments finite_moments(std::span<const float> block) {
+  Lanes sums{}, squares{}, deviations{};
+  for_each_lane(block, [&](std::size_t lane, double value) {
+    sums[lane] += value;
+    squares[lane] += value * value;
+  });
+  WeightMoments moments;
+  moments.element_count = moments.finite_count = static_cast<std::int64_t>(block.size());
+  moments.sum = fold(sums);
+  moments.sum_of_squares = fold(squares);
+  const double mean = moments.sum / static_cast<double>(block.size());
+  for_each_lane(block,
+                [&](std::size_t lane, double value) { deviations[lane] += (value - mean) * (value - mean); });
+  moments.squared_deviations = fold(deviations);
+  return moments;
 }
 
 }  // namespace
 
 WeightMoments weight_moments(std::span<const float> block) {
-  Lanes sums{}, squares{}, largest{};
-  WeightMoments moments;
-  moments.element_count = static_cast<std::int64_t>(block.size());
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const bool finite = std::isfinite(block[i]);
-    const double value = finite ? static_cast<double>(block[i]) : 0;
-    moments.finite_count += finite ? 1 : 0;
-    sums[i % lanes] += value;
-    squares[i % lanes] += value * value;
-    largest[i % lanes] = std::max(largest[i % lanes], std::abs(value));
+  const std::int32_t largest = largest_magnitude_bits(block);
+  if (largest >= infinity_bits) {
+    std::vector<float> finite;
+    std::copy_if(block.begin(), block.end(), std::back_inserter(finite),
+                 [](float value) { return magnitude_bits(value) < infinity_bits; });
+    WeightMoments moments = weight_moments(finite);
+    moments.element_count = static_cast<std::int64_t>(block.size());
+    return moments;
   }
-  moments.sum = fold(sums);
-  moments.sum_of_squares = fold(squares);
-  moments.max_abs = *std::max_element(largest.begin(), largest.end());
-  moments.squared_deviations =
-      squared_deviations(block, moments.sum / static_cast<double>(moments.finite_count));
+  WeightMoments moments = finite_moments(block);
+  moments.max_abs = std::bit_cast<float>(largest);
   return moments;
 }
 
@@ -64,6 +91,11 @@ void WeightStatsSum::add(const WeightMoments& block) {
   sum_of_squares_.add(block.sum_of_squares);
   finite_count_ += block.finite_count;
   max_abs_ = std::max(max_abs_, block.max_abs);
+}
+
+WeightMoments WeightStatsSum::moments() const {
+  return {element_count_, finite_count_, sum_.value(), sum_of_squares_.value(), squared_deviations_.value(),
+          max_abs_};
 }
 
 WeightStats WeightStatsSum::result() const {

@@ -14,7 +14,7 @@
 
 namespace moescope {
 
-inline constexpr std::size_t weight_block_size = 4096;
+inline constexpr std::size_t weight_block_size = 1024;
 
 struct WeightStats {
   std::int64_t element_count = 0;    // all elements
@@ -37,10 +37,12 @@ struct WeightMoments {
 };
 WeightMoments weight_moments(std::span<const float> block);
 
-/// Blocks of a tensor, merged in the order in which they are added.
+/// Blocks of a tensor, merged in the order in which they are added. Blocks may be merged into larger blocks
+/// first: the result is as exact, though its last bits may differ.
 class WeightStatsSum {
  public:
   void add(const WeightMoments& block);
+  WeightMoments moments() const;
   WeightStats result() const;
 
  private:

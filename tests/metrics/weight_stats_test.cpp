@@ -63,13 +63,31 @@ TEST(WeightStats, ConstantWeightsHaveNoSpread) {
 TEST(WeightStats, PiecesOfAnySizeGiveTheSameBytes) {
   const std::vector<float> values = gaussian(3 * weight_block_size + 17, 0, 1, 2);
   const WeightStats whole = weight_stats(values);
-  for (const std::size_t piece : {1ul, 7ul, 4095ul, 4096ul, 4097ul, 9000ul}) {
+  for (const std::size_t piece : {1ul, 7ul, 1023ul, 1024ul, 1025ul, 9000ul}) {
     WeightStatsStream stream;
     for (std::size_t start = 0; start < values.size(); start += piece) {
       stream.add(std::span(values).subspan(start, std::min(piece, values.size() - start)));
     }
     expect_same_bytes(stream.result(), whole);
   }
+}
+
+TEST(WeightStats, MergingBlocksIntoLargerOnesIsAsExact) {
+  const std::vector<float> values = gaussian(50 * weight_block_size, 3, 0.5f, 4);
+  WeightStatsSum outer;
+  for (std::size_t start = 0; start < values.size(); start += 10 * weight_block_size) {
+    WeightStatsSum inner;
+    for (std::size_t block = 0; block < 10; ++block) {
+      inner.add(
+          weight_moments(std::span(values).subspan(start + block * weight_block_size, weight_block_size)));
+    }
+    outer.add(inner.moments());
+  }
+  const WeightStats expected = weight_stats(values);
+  EXPECT_DOUBLE_EQ(outer.result().norm, expected.norm);
+  EXPECT_DOUBLE_EQ(outer.result().mean, expected.mean);
+  EXPECT_DOUBLE_EQ(outer.result().standard_deviation, expected.standard_deviation);
+  EXPECT_EQ(outer.result().max_abs, expected.max_abs);
 }
 
 TEST(WeightStats, NonFiniteElementsAreCountedAndLeftOut) {
@@ -86,7 +104,7 @@ TEST(WeightStats, AWholeBlockOfNanLeavesTheRest) {
   std::vector<float> values(weight_block_size, nan);
   values.insert(values.end(), {1, 3});
   const WeightStats stats = weight_stats(values);
-  EXPECT_EQ(stats.nonfinite_count, 4096);
+  EXPECT_EQ(stats.nonfinite_count, 1024);
   EXPECT_EQ(stats.mean, 2);
   EXPECT_EQ(stats.standard_deviation, 1);
 }
