@@ -34,11 +34,36 @@ double log_binomial(double n, double k) {
 
 }  // namespace
 
-double routing_agreement(Choices a, Choices b, std::size_t top_k) {
+std::vector<std::int64_t> overlap_histogram(Choices a, Choices b, std::size_t top_k) {
   const std::size_t tokens = token_count(a, b, top_k);
-  std::size_t common = 0;
-  for (std::size_t t = 0; t < tokens; ++t) common += overlap(&a[t * top_k], &b[t * top_k], top_k);
+  std::vector<std::int64_t> histogram(top_k + 1);
+  for (std::size_t t = 0; t < tokens; ++t) ++histogram[overlap(&a[t * top_k], &b[t * top_k], top_k)];
+  return histogram;
+}
+
+double mean_agreement(std::span<const std::int64_t> histogram) {
+  const auto top_k = static_cast<std::int64_t>(histogram.size()) - 1;
+  std::int64_t tokens = 0, common = 0;
+  for (std::int64_t m = 0; m <= top_k; ++m) {
+    tokens += histogram[static_cast<std::size_t>(m)];
+    common += m * histogram[static_cast<std::size_t>(m)];
+  }
   return tokens == 0 ? nan : static_cast<double>(common) / static_cast<double>(tokens * top_k);
+}
+
+double mean_jaccard(std::span<const std::int64_t> histogram) {
+  const auto top_k = static_cast<double>(histogram.size() - 1);
+  double tokens = 0, jaccard = 0;
+  for (std::size_t m = 0; m < histogram.size(); ++m) {
+    const auto count = static_cast<double>(histogram[m]), common = static_cast<double>(m);
+    tokens += count;
+    jaccard += count * (common / (2 * top_k - common));
+  }
+  return tokens == 0 ? nan : jaccard / tokens;
+}
+
+double routing_agreement(Choices a, Choices b, std::size_t top_k) {
+  return mean_agreement(overlap_histogram(a, b, top_k));
 }
 
 double top1_agreement(Choices a, Choices b, std::size_t top_k) {
@@ -49,13 +74,7 @@ double top1_agreement(Choices a, Choices b, std::size_t top_k) {
 }
 
 double routing_jaccard(Choices a, Choices b, std::size_t top_k) {
-  const std::size_t tokens = token_count(a, b, top_k);
-  CompensatedSum jaccard;
-  for (std::size_t t = 0; t < tokens; ++t) {
-    const std::size_t common = overlap(&a[t * top_k], &b[t * top_k], top_k);
-    jaccard.add(static_cast<double>(common) / static_cast<double>(2 * top_k - common));
-  }
-  return tokens == 0 ? nan : jaccard.value() / static_cast<double>(tokens);
+  return mean_jaccard(overlap_histogram(a, b, top_k));
 }
 
 double routing_agreement_chance(std::int64_t experts, std::int64_t top_k) {

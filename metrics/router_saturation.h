@@ -8,8 +8,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace moescope {
+
+/// How many tokens have 0, 1 … K experts in common: shape (K+1). Exact; those of parts of a text add up.
+std::vector<std::int64_t> overlap_histogram(std::span<const std::uint16_t> a,
+                                            std::span<const std::uint16_t> b, std::size_t top_k);
+/// Mean over tokens of |A ∩ B| / K, from the histogram.
+double mean_agreement(std::span<const std::int64_t> histogram);
+/// Mean over tokens of |A ∩ B| / |A ∪ B|, from the histogram.
+double mean_jaccard(std::span<const std::int64_t> histogram);
 
 /// Mean over tokens of |A ∩ B| / K; 1 for a checkpoint with itself.
 double routing_agreement(std::span<const std::uint16_t> a, std::span<const std::uint16_t> b,

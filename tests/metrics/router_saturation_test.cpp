@@ -43,6 +43,16 @@ TEST(RouterSaturation, MatchesAnExampleByHand) {
   EXPECT_NEAR(routing_jaccard(a, b, 3), (2.0 / 4 + 1.0 / 5) / 2, 1e-15);
 }
 
+TEST(RouterSaturation, HistogramsOfPartsAddUp) {
+  const Choices a = random_choices(30, 16, 4, 10), b = random_choices(30, 16, 4, 11);
+  const auto first = overlap_histogram(std::span(a).first(40), std::span(b).first(40), 4);
+  const auto rest = overlap_histogram(std::span(a).subspan(40), std::span(b).subspan(40), 4);
+  std::vector<std::int64_t> sum(5);
+  for (std::size_t m = 0; m < 5; ++m) sum[m] = first[m] + rest[m];
+  EXPECT_EQ(sum, overlap_histogram(a, b, 4));
+  EXPECT_EQ(std::accumulate(sum.begin(), sum.end(), std::int64_t{0}), 30);
+}
+
 TEST(RouterSaturation, AgreesWithSetsOfTheStandardLibrary) {
   const Choices a = random_choices(500, 16, 4, 2), b = random_choices(500, 16, 4, 3);
   double agreement = 0, jaccard = 0;
