@@ -21,22 +21,23 @@ struct CorpusSource {
 CorpusSource parse_corpus_source(const std::string& argument);
 
 struct CorpusOptions {
-  std::string text_key = "/text";                    // JSON pointers into each line of a .jsonl
+  std::string text_key = "/text";  // JSON pointers into each line of a .jsonl
   std::string domain_key = "/meta/pile_set_name";
-  std::size_t sequence_length = 2048;                // longer documents are cut into several sequences
+  std::size_t sequence_length = 2048;  // longer documents are cut into several sequences
   std::size_t max_tokens = std::numeric_limits<std::size_t>::max();  // per domain
 };
 
-/// T tokens in S sequences of D domains. A sequence never crosses a document; tokens of a sequence are contiguous.
+/// T tokens in S sequences of D domains. A sequence never crosses a document; tokens of a sequence are
+/// contiguous.
 struct Corpus {
-  std::vector<std::string> domains;               // (D) in order of first appearance
-  std::vector<std::uint32_t> token_id;            // (T)
-  std::vector<std::int32_t> document;             // (T) running number over the whole corpus
-  std::vector<std::int32_t> position;             // (T) within its sequence, from 0
-  std::vector<std::int32_t> domain;               // (T) index into domains
-  std::vector<std::int64_t> text_offset;          // (T) byte in its document's text, -1 without text
-  std::vector<std::size_t> sequence_start;        // (S + 1) first token of each sequence; last is T
-  std::string sha256;                             // over domains, sequences and token ids, hexadecimal
+  std::vector<std::string> domains;         // (D) in order of first appearance
+  std::vector<std::uint32_t> token_id;      // (T)
+  std::vector<std::int32_t> document;       // (T) running number over the whole corpus
+  std::vector<std::int32_t> position;       // (T) within its sequence, from 0
+  std::vector<std::int32_t> domain;         // (T) index into domains
+  std::vector<std::int64_t> text_offset;    // (T) byte in its document's text, -1 without text
+  std::vector<std::size_t> sequence_start;  // (S + 1) first token of each sequence; last is T
+  std::string sha256;                       // over domains, sequences and token ids, hexadecimal
 
   std::size_t tokens() const { return token_id.size(); }
   std::size_t sequences() const { return sequence_start.size() - 1; }
