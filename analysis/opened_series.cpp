@@ -1,0 +1,89 @@
+#include "analysis/opened_series.h"
+
+#include "readers/errors.h"
+
+namespace moescope {
+namespace {
+
+std::string join(const std::vector<std::string>& parts, const char* separator) {
+  std::string joined;
+  for (const std::string& part : parts) joined += (joined.empty() ? "" : separator) + part;
+  return joined;
+}
+
+std::string shape_of(const Weight& weight) {
+  return format_shape({weight.rows, weight.cols});
+}
+
+/// The weights must agree one by one: only then can they be compared, and one run file hold them all.
+void require_same_weights(const OpenedSeries& series, std::size_t c) {
+  const auto expected = series.weights.front().all(), found = series.weights[c].all();
+  const std::string file = (series.entries[c].path / "config.json").string();
+  const std::string& first = series.entries.front().name;
+  for (std::size_t w = 0; w < std::min(expected.size(), found.size()); ++w) {
+    if (expected[w].key == found[w].key && expected[w].rows == found[w].rows &&
+        expected[w].cols == found[w].cols) {
+      continue;
+    }
+    throw FormatError(file, "tensor '" + found[w].name + "'",
+                      "not the model of checkpoint '" + first + "' (expected " + expected[w].name + " " +
+                          shape_of(expected[w]) + ", found " + shape_of(found[w]) + ")",
+                      "a series holds checkpoints of one model");
+  }
+  if (expected.size() != found.size()) {
+    throw FormatError(file, {},
+                      "not the model of checkpoint '" + first + "' (expected " +
+                          std::to_string(expected.size()) + " weights, found " +
+                          std::to_string(found.size()) + ")",
+                      "a series holds checkpoints of one model");
+  }
+}
+
+void compare_with_first(OpenedSeries& series, std::size_t c) {
+  require_same_weights(series, c);
+  const ModelConfig& config = series.checkpoints[c].config();
+  const std::vector<std::string> differences = config_differences(series.config(), config);
+  if (!differences.empty()) {
+    series.notes.push_back(series.entries[c].name + ": config.json differs from that of " +
+                           series.entries.front().name + ": " + join(differences, "; "));
+  }
+  if (config.num_experts_per_tok != series.config().num_experts_per_tok) {
+    throw FormatError((series.entries[c].path / "config.json").string(), "num_experts_per_tok",
+                      "differs from that of checkpoint '" + series.entries.front().name + "' (expected " +
+                          std::to_string(series.config().num_experts_per_tok) + ", found " +
+                          std::to_string(config.num_experts_per_tok) + ")");
+  }
+}
+
+}  // namespace
+
+std::vector<CheckpointWeights> OpenedSeries::views() const {
+  std::vector<CheckpointWeights> views;
+  for (std::size_t c = 0; c < size(); ++c) views.push_back({&checkpoints[c], &weights[c]});
+  return views;
+}
+
+std::uint64_t OpenedSeries::bytes() const {
+  std::uint64_t bytes = 0;
+  for (const ModelWeights& model : weights) {
+    for (const Weight& weight : model.all()) bytes += weight.bytes();
+  }
+  return bytes;
+}
+
+OpenedSeries open_series(const std::vector<SeriesEntry>& entries) {
+  if (entries.empty()) throw UsageError("no checkpoint was given");
+  OpenedSeries series;
+  series.entries = entries;
+  for (const SeriesEntry& entry : entries) {
+    const Checkpoint& checkpoint = series.checkpoints.emplace_back(Checkpoint::open(entry.path));
+    const ModelWeights& weights = series.weights.emplace_back(checkpoint);
+    for (const auto& notes : {checkpoint.notes(), weights.notes()}) {
+      for (const std::string& note : notes) series.notes.push_back(entry.name + ": " + note);
+    }
+    compare_with_first(series, series.checkpoints.size() - 1);
+  }
+  return series;
+}
+
+}  // namespace moescope

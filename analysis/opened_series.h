@@ -1,0 +1,33 @@
+#pragma once
+/// The checkpoints of a series, opened, validated and found to be the same model.
+
+#include <string>
+#include <vector>
+
+#include "analysis/weight_trajectory.h"
+#include "readers/checkpoint.h"
+#include "readers/series.h"
+#include "readers/tensor_roles.h"
+
+namespace moescope {
+
+struct OpenedSeries {
+  std::vector<SeriesEntry> entries;     // (C)
+  std::vector<Checkpoint> checkpoints;  // (C)
+  std::vector<ModelWeights> weights;    // (C)
+  std::vector<std::string> notes;  // what the user should know, each beginning with the checkpoint's name
+
+  std::size_t size() const { return entries.size(); }
+  const ModelConfig& config() const { return checkpoints.front().config(); }
+  /// For the weight pass; points into this object.
+  std::vector<CheckpointWeights> views() const;
+  /// Bytes of weights of all checkpoints.
+  std::uint64_t bytes() const;
+};
+
+/// Opens every checkpoint before any long work begins. Configurations may differ in what does not change the
+/// shapes (a note); anything else is a FormatError naming both checkpoints. Throws also UnsupportedModel,
+/// std::system_error.
+OpenedSeries open_series(const std::vector<SeriesEntry>& entries);
+
+}  // namespace moescope

@@ -1,0 +1,192 @@
+#include "analysis/run_layout.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "readers/run_schema.h"
+#include "readers/sha256.h"
+
+namespace moescope {
+namespace {
+
+constexpr const char* identity_prefix = "identity_";
+
+std::string join_lines(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+/// Text of each checkpoint, by `text_of(c)`.
+template <class TextOf>
+std::vector<std::string> texts(const OpenedSeries& series, TextOf text_of) {
+  std::vector<std::string> result;
+  for (std::size_t c = 0; c < series.size(); ++c) result.push_back(text_of(c));
+  return result;
+}
+
+std::vector<std::int64_t> count_up(std::int64_t size) {
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(size));
+  std::iota(numbers.begin(), numbers.end(), std::int64_t{0});
+  return numbers;
+}
+
+template <class T>
+void define_scale(RunFile& run, const char* path, const std::vector<T>& labels) {
+  run.define_dimension(raw_dataset(path), std::span<const T>(labels));
+}
+
+template <class T>
+void define_and_write(RunFile& run, const char* path, const std::vector<T>& values) {
+  run.define(raw_dataset(path));
+  run.write<T>(path, values);
+}
+
+void define_checkpoints(RunFile& run, const OpenedSeries& series) {
+  const auto names = texts(series, [&](std::size_t c) { return series.entries[c].name; });
+  define_scale(run, "/checkpoint", names);
+  define_scale(run, "/other_checkpoint", names);
+  std::vector<double> tokens, step;
+  for (const SeriesEntry& entry : series.entries) {
+    tokens.push_back(entry.tokens);
+    step.push_back(entry.step);
+  }
+  define_and_write(run, "/tokens_seen", tokens);
+  define_and_write(run, "/step", step);
+  define_and_write(run, "/phase", texts(series, [&](std::size_t c) { return series.entries[c].phase; }));
+  define_and_write(run, "/checkpoint_info/config_json",
+                   texts(series, [&](std::size_t c) { return series.checkpoints[c].config_json(); }));
+  define_and_write(run, "/checkpoint_info/fingerprint",
+                   texts(series, [&](std::size_t c) { return series.checkpoints[c].fingerprint(); }));
+  define_and_write(run, "/checkpoint_info/path",
+                   texts(series, [&](std::size_t c) { return series.entries[c].path.string(); }));
+}
+
+void define_model(RunFile& run, const ModelConfig& config) {
+  define_scale(run, "/layer", count_up(config.num_hidden_layers));
+  define_scale(run, "/moe_layer", config.moe_layers());
+  define_scale(run, "/expert", count_up(config.n_routed_experts));
+}
+
+std::vector<std::int64_t> tokens_by_domain(const Corpus& corpus) {
+  std::vector<std::int64_t> count(corpus.domains.size());
+  for (std::int32_t domain : corpus.domain) ++count[static_cast<std::size_t>(domain)];
+  return count;
+}
+
+void define_corpus(RunFile& run, const Corpus& corpus) {
+  define_scale(run, "/domain", corpus.domains);
+  run.define_dimension("token", corpus.tokens());
+  define_and_write(run, "/corpus/token_id", corpus.token_id);
+  define_and_write(run, "/corpus/document", corpus.document);
+  define_and_write(run, "/corpus/position", corpus.position);
+  define_and_write(run, "/corpus/domain", corpus.domain);
+  define_and_write(run, "/corpus/text_offset", corpus.text_offset);
+  define_and_write(run, "/routing/token_count", tokens_by_domain(corpus));
+}
+
+void define_routing(RunFile& run, const ModelConfig& config, const RecordOptions& save) {
+  run.define_dimension("rank", static_cast<std::uint64_t>(config.num_experts_per_tok));
+  DatasetSpec index = raw_dataset("/routing/topk_index");
+  index.type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
+  run.define(index);
+  for (const char* path : {"/routing/topk_weight", "/routing/entropy", "/routing/margin",
+                           "/routing/topk_mass", "/routing/bias_flips", "/routing/top1_share",
+                           "/routing/topk_weight_entropy", "/routing/expert_count"}) {
+    run.define(raw_dataset(path));
+  }
+  if (save.router_logits) run.define(raw_dataset("/routing/router_logit"));
+}
+
+void define_forward(RunFile& run, const ModelConfig& config, const RecordOptions& save) {
+  if (!config.moe_layers().empty()) define_routing(run, config, save);
+  run.define(raw_dataset("/loss/nll"));
+  if (save.hidden_states) {
+    run.define_dimension("hidden_unit", static_cast<std::uint64_t>(config.hidden_size));
+    run.define(raw_dataset("/hidden/hidden_state"));
+  }
+  if (save.logits) {
+    run.define_dimension("vocabulary", static_cast<std::uint64_t>(config.vocab_size));
+    run.define(raw_dataset("/logits/logit"));
+  }
+}
+
+void define_weights(RunFile& run, const OpenedSeries& series) {
+  std::vector<std::string> names;
+  std::vector<std::int64_t> sizes;
+  for (const Weight& weight : series.weights.front().all()) {
+    names.push_back(weight.name);
+    sizes.push_back(static_cast<std::int64_t>(weight.size()));
+  }
+  define_scale(run, "/tensor", names);
+  define_and_write(run, "/weights/element_count", sizes);
+  for (const char* path :
+       {"/weights/norm", "/weights/mean", "/weights/std", "/weights/max_abs", "/weights/nonfinite_count",
+        "/weights/inner_product", "/weights/relative_drift", "/weights/cosine"}) {
+    run.define(raw_dataset(path));
+  }
+  if (series.size() < 2) return;
+  run.define_dimension("checkpoint_step", series.size() - 1);
+  run.define_dimension("other_checkpoint_step", series.size() - 1);
+  run.define(raw_dataset("/weights/delta_inner_product"));
+}
+
+std::string saved_parts(const RecordOptions& save) {
+  return std::string(save.router_logits ? "router_logits " : "") +
+         (save.hidden_states ? "hidden_states " : "") + (save.logits ? "logits " : "");
+}
+
+}  // namespace
+
+std::string precision_name(Precision precision) {
+  return precision == Precision::f32 ? "f32" : "bf16";
+}
+
+RunIdentity run_identity(const AnalysisOptions& options, const OpenedSeries& series, const Corpus& corpus,
+                         Precision precision) {
+  Sha256 checkpoints;
+  checkpoints.update(join_lines(texts(series, [&](std::size_t c) {
+    return series.entries[c].name + " " + series.checkpoints[c].fingerprint();
+  })));
+  RunIdentity identity;
+  identity["checkpoints"] = checkpoints.hex();
+  identity["corpus"] = options.forward ? corpus.sha256 : "";
+  identity["precision"] = options.forward ? precision_name(precision) : "";
+  identity["passes"] = std::string(options.forward ? "forward " : "") + (options.weights ? "weights" : "");
+  identity["saved"] = saved_parts(options.save);
+  identity["version"] = options.version;
+  return identity;
+}
+
+std::string identity_difference(const RunFile& run, const RunIdentity& identity) {
+  for (const auto& [name, value] : identity) {
+    const auto stored = run.attribute("/status", identity_prefix + name);
+    const auto* text = stored ? std::get_if<std::string>(&*stored) : nullptr;
+    if (!text || *text != value) return name;
+  }
+  return {};
+}
+
+RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
+                   const OpenedSeries& series, const Corpus& corpus, const RunIdentity& identity) {
+  RunFile run = RunFile::create(path);
+  run.set_attribute("/", "moescope_version", options.version);
+  run.set_attribute("/", "command_line", options.command_line);
+  run.set_attribute("/", "model_type", series.config().model_type);
+  run.set_attribute("/", "precision", identity.at("precision"));
+  run.set_attribute("/", "corpus_sha256", identity.at("corpus"));
+
+  define_checkpoints(run, series);
+  define_model(run, series.config());
+  run.define(raw_dataset("/status/forward"));
+  run.define(raw_dataset("/status/weights"));
+  for (const auto& [name, value] : identity) run.set_attribute("/status", identity_prefix + name, value);
+  if (options.forward) {
+    define_corpus(run, corpus);
+    define_forward(run, series.config(), options.save);
+  }
+  if (options.weights) define_weights(run, series);
+  return run;
+}
+
+}  // namespace moescope
