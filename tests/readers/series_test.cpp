@@ -1,0 +1,232 @@
+#include "readers/series.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "readers/errors.h"
+#include "tests/support/temporary_directory.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// For finding and ordering, a checkpoint is a directory with a config.json.
+void make_checkpoint(const fs::path& directory) {
+  write_file(directory / "config.json", "{}");
+}
+
+std::vector<std::string> names(const std::vector<SeriesEntry>& series) {
+  std::vector<std::string> result;
+  for (const SeriesEntry& entry : series) result.push_back(entry.name);
+  return result;
+}
+
+/// Names of the series that a directory with these children is.
+std::vector<std::string> order_of(const std::vector<std::string>& children) {
+  TemporaryDirectory directory;
+  for (const std::string& child : children) make_checkpoint(directory / child);
+  return names(find_series({directory.path()}));
+}
+
+std::string refusal(const std::vector<fs::path>& paths) {
+  try {
+    find_series(paths);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+TEST(Series, TheDemoSeriesIsOrderedByTokens) {
+  const auto series = find_series({MOESCOPE_SOURCE_DIR "/data/tiny-dots1"});
+  ASSERT_EQ(series.size(), 13u);
+  EXPECT_EQ(series[0].name, "tiny-dots1-00T");
+  EXPECT_EQ(series[10].name, "tiny-dots1-10T");
+  EXPECT_EQ(series[11].name, "tiny-dots1-11T");
+  EXPECT_EQ(series[12].name, "tiny-dots1-11.2T");
+  EXPECT_EQ(series[12].tokens, 11.2e12);
+}
+
+TEST(Series, ADirectoryIsOrderedByTokensWhenAllNamesTellThem) {
+  EXPECT_THAT(order_of({"a-2T", "b-500BT", "c-11.2T", "d-1T"}),
+              ElementsAre("b-500BT", "d-1T", "a-2T", "c-11.2T"));
+}
+
+TEST(Series, ElseBySteps) {
+  EXPECT_THAT(order_of({"step1000-1T", "checkpoint-200", "iter_0000030"}),
+              ElementsAre("iter_0000030", "checkpoint-200", "step1000-1T"));
+}
+
+TEST(Series, ElseByNaturalOrderOfNames) {
+  EXPECT_THAT(order_of({"b10", "b9", "a", "b09", "b9c", "B"}),
+              ElementsAre("B", "a", "b09", "b9", "b9c", "b10"));
+}
+
+TEST(Series, MainIsTheEndOfTheTraining) {
+  EXPECT_THAT(order_of({"main", "step5000-tokens20B", "step1000-tokens4B"}),
+              ElementsAre("step1000-tokens4B", "step5000-tokens20B", "main"));
+}
+
+TEST(Series, ChildrenWithoutAConfigAreIgnored) {
+  TemporaryDirectory directory;
+  make_checkpoint(directory / "1T");
+  fs::create_directory(directory / "2T");
+  write_file(directory / "3T", "a file");
+  fs::create_directory_symlink("1T", directory / "4T");
+  EXPECT_THAT(names(find_series({directory.path()})), ElementsAre("1T", "4T"));
+}
+
+TEST(Series, OneCheckpointIsASeriesOfOne) {
+  TemporaryDirectory directory;
+  make_checkpoint(directory / "step7");
+  for (const char* spelling : {"step7", "step7/", "step7/.", "./step7"}) {
+    const auto series = find_series({directory / spelling});
+    ASSERT_EQ(series.size(), 1u);
+    EXPECT_EQ(series[0].name, "step7") << spelling;
+    EXPECT_EQ(series[0].step, 7);
+  }
+}
+
+TEST(Series, SeveralCheckpointsKeepTheOrderGiven) {
+  TemporaryDirectory directory;
+  for (const char* name : {"1T", "2T", "3T"}) make_checkpoint(directory / name);
+  const auto series = find_series({directory / "3T", directory / "1T", directory / "2T"});
+  EXPECT_THAT(names(series), ElementsAre("3T", "1T", "2T"));
+  EXPECT_EQ(series[0].tokens, 3e12);
+  EXPECT_EQ(series[0].path, directory / "3T");
+}
+
+TEST(Series, EqualNamesAreMadeUnique) {
+  TemporaryDirectory directory;
+  for (const char* name : {"a/1T", "b/1T", "b/2T"}) make_checkpoint(directory / name);
+  const auto series = find_series({directory / "a/1T", directory / "b/1T", directory / "b/2T"});
+  EXPECT_THAT(names(series), ElementsAre("a/1T", "b/1T", "2T"));
+  EXPECT_EQ(series[1].tokens, 1e12);
+}
+
+TEST(Series, TheSameCheckpointTwiceHasTwoNames) {
+  TemporaryDirectory directory;
+  make_checkpoint(directory / "1T");
+  const auto series = find_series({directory / "1T", directory / "1T"});
+  EXPECT_NE(series[0].name, series[1].name);
+  EXPECT_THAT(series[1].name, HasSubstr("1T#2"));
+}
+
+TEST(Series, ReadsACacheRepository) {
+  TemporaryDirectory directory;
+  const fs::path repository = directory / "models--org--name";
+  for (const char* hash : {"aaa1", "bbb2", "ccc3"}) make_checkpoint(repository / "snapshots" / hash);
+  write_file(repository / "refs/step2000-tokens8B", "aaa1");
+  write_file(repository / "refs/step1000-tokens4B", "bbb2\n");
+  write_file(repository / "refs/refs/pr/1", "ccc3");
+  write_file(repository / "refs/main", "aaa1");
+  write_file(repository / "blobs/123", "");
+  const auto series = find_series({repository});
+  EXPECT_THAT(names(series),
+              testing::UnorderedElementsAre("step1000-tokens4B", "step2000-tokens8B", "refs/pr/1", "main"));
+  fs::remove_all(repository / "refs/refs");
+  const auto ordered = find_series({repository});
+  EXPECT_THAT(names(ordered), ElementsAre("step1000-tokens4B", "step2000-tokens8B", "main"));
+  EXPECT_EQ(ordered[0].path, repository / "snapshots/bbb2");
+}
+
+TEST(Series, ACacheRepositoryWithoutRefsIsItsSnapshots) {
+  TemporaryDirectory directory;
+  make_checkpoint(directory / "snapshots/abc");
+  fs::create_directory(directory / "refs");
+  EXPECT_THAT(names(find_series({directory.path()})), ElementsAre("abc"));
+}
+
+TEST(Series, ARefToNothingIsNamed) {
+  TemporaryDirectory directory;
+  make_checkpoint(directory / "snapshots/abc");
+  write_file(directory / "refs/main", "abd");
+  EXPECT_THAT(refusal({directory.path()}),
+              HasSubstr("/refs/main: snapshot abd: is not a downloaded checkpoint"));
+  for (const char* content : {"", "../abc", "main", "\n"}) {
+    write_file(directory / "refs/main", content);
+    EXPECT_THAT(refusal({directory.path()}), HasSubstr("/refs/main: expected the hash of a commit"))
+        << content;
+  }
+}
+
+TEST(Series, ReadsASeriesFile) {
+  TemporaryDirectory directory;
+  for (const char* name : {"x/late", "early"}) make_checkpoint(directory / name);
+  write_file(directory / "x/series.json",
+             R"([{"name": "01T", "path": "../early", "tokens": 1e12, "step": 14901, "phase": "stable"},
+                 {"path": "late"}, {"name": "step7", "path": ")" +
+                 (directory / "early").string() + R"(", "tokens": null}])");
+  const auto series = find_series({directory / "x/series.json"});
+  ASSERT_THAT(names(series), ElementsAre("01T", "late", "step7"));  // the file's order
+  EXPECT_TRUE(fs::equivalent(series[0].path, directory / "early"));
+  EXPECT_EQ(series[0].tokens, 1e12);
+  EXPECT_EQ(series[0].step, 14901);
+  EXPECT_EQ(series[0].phase, "stable");
+  EXPECT_TRUE(std::isnan(series[1].tokens));
+  EXPECT_EQ(series[2].step, 7);  // from the name where the file is silent
+  EXPECT_EQ(series[2].path, directory / "early");
+}
+
+TEST(Series, ASeriesFileOfAnotherFormIsRefused) {
+  TemporaryDirectory directory;
+  make_checkpoint(directory / "a");
+  const auto with = [&](const std::string& text) {
+    write_file(directory / "s.json", text);
+    return refusal({directory / "s.json"});
+  };
+  EXPECT_THAT(with("{}"), HasSubstr("s.json: expected an array of checkpoints, found {}"));
+  EXPECT_THAT(with("[]"), HasSubstr("s.json: holds no checkpoint"));
+  EXPECT_THAT(with("[1]"), HasSubstr("'[0]': expected a JSON object, found 1"));
+  EXPECT_THAT(with(R"([{"name":"a"}])"), HasSubstr("'[0].path': is missing"));
+  EXPECT_THAT(with(R"([{"path":"b"}])"), HasSubstr("'[0].path': is not a checkpoint"));
+  EXPECT_THAT(with(R"([{"path":"a","tokens":"1T"}])"),
+              HasSubstr("'[0].tokens': expected a number that is not negative"));
+  EXPECT_THAT(with(R"([{"path":"a","step":-1}])"),
+              HasSubstr("'[0].step': expected a number that is not negative"));
+  EXPECT_THAT(with(R"([{"path":"a","phase":1}])"), HasSubstr("'[0].phase': expected a string"));
+  EXPECT_THAT(with(R"([{"path":"a"},{"path":"a"}])"),
+              HasSubstr("'[1].name': stands twice in the series: 'a'"));
+  EXPECT_THAT(with(R"([{"path":"a","path":"a"}])"), HasSubstr("key 'path': stands twice"));
+  EXPECT_THAT(with("[{"), HasSubstr("is not valid JSON"));
+}
+
+TEST(Series, WhatIsNoSeriesIsOneClearSentence) {
+  TemporaryDirectory directory;
+  write_file(directory / "f.txt", "");
+  fs::create_directory(directory / "empty");
+  make_checkpoint(directory / "c");
+  EXPECT_EQ(refusal({}), "no checkpoint is given");
+  EXPECT_THAT(refusal({directory / "absent"}), HasSubstr("/absent: does not exist"));
+  EXPECT_THAT(refusal({directory / "empty"}), HasSubstr("/empty: holds no checkpoint"));
+  EXPECT_THAT(refusal({directory / "f.txt"}),
+              HasSubstr("/f.txt: is neither a checkpoint directory nor a series file"));
+  EXPECT_THAT(refusal({directory / "c", directory / "empty"}),
+              HasSubstr("/empty: is not a checkpoint directory"));
+  EXPECT_THAT(refusal({directory / "c", directory / "absent"}), HasSubstr("/absent: does not exist"));
+  EXPECT_THAT(refusal({directory / "c", directory / "f.txt"}),
+              HasSubstr("/f.txt: is not a checkpoint directory"));
+}
+
+TEST(Series, ALoopOfLinksIsAnErrorThatNamesIt) {
+  TemporaryDirectory directory;
+  fs::create_directory_symlink("loop", directory / "loop");
+  try {
+    find_series({directory / "loop"});
+    FAIL();
+  } catch (const std::system_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("/loop: cannot be examined: Too many levels of symbolic links"));
+  }
+}
+
+}  // namespace
+}  // namespace moescope
