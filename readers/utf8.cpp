@@ -1,23 +1,26 @@
 #include "readers/utf8.h"
 
-#include <utf8proc.h>
+#include <unicode/utf8.h>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace moescope {
 
 std::size_t first_invalid_utf8(std::string_view text) {
+  constexpr std::size_t longest_sequence = 4;
   std::size_t position = 0;
   while (position < text.size()) {
-    const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + position;
-    if (*bytes < 0x80) {
+    if (static_cast<unsigned char>(text[position]) < 0x80) {
       ++position;
       continue;
     }
-    utf8proc_int32_t code_point = 0;
-    const auto window = std::min<std::size_t>(text.size() - position, 4);
-    const auto length = utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(window), &code_point);
-    if (length <= 0) return position;
+    const char* sequence = text.data() + position;
+    const auto available = static_cast<std::int32_t>(std::min(text.size() - position, longest_sequence));
+    std::int32_t length = 0;
+    std::int32_t code_point = 0;
+    U8_NEXT(sequence, length, available, code_point);
+    if (code_point < 0) return position;
     position += static_cast<std::size_t>(length);
   }
   return position;
