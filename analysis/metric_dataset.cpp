@@ -1,0 +1,20 @@
+#include "analysis/metric_dataset.h"
+
+#include "metrics/metric_info.h"
+
+namespace moescope {
+
+std::string define_metric(RunFile& run, const std::string& name, const MetricBounds& bounds,
+                          const char* missing) {
+  const MetricInfo& info = metric_info(name);
+  const std::string path = "/metrics/" + name;
+  if (!run.contains(path)) {
+    run.define({path, ElementType::f8, info.axes, info.unit, info.long_name, info.description, info.source});
+  }
+  run.set_attribute(path, "formula", info.formula);
+  run.set_attribute(path, "missing", std::string(missing));
+  for (const auto& [bound, value] : bounds) run.set_attribute(path, bound, value);
+  return path;
+}
+
+}  // namespace moescope

@@ -1,0 +1,26 @@
+#pragma once
+/// /metrics/NAME: one dataset per metric of the catalogue, with what the catalogue says as attributes.
+
+#include <map>
+#include <string>
+
+#include "readers/run_file.h"
+
+namespace moescope {
+
+/// Numbers without which a metric cannot be compared between models, e.g. {"upper_bound", E/K - 1}. The names
+/// are chance, lower_bound and upper_bound; a value per domain is a vector named chance_by_domain.
+using MetricBounds = std::map<std::string, AttributeValue>;
+
+/// Why a value of a forward metric or of a weight metric is NaN: the attribute `missing`.
+inline constexpr const char* missing_forward =
+    "NaN where the checkpoint's forward pass is not finished or the domain has no tokens to measure.";
+inline constexpr const char* missing_weights =
+    "NaN where the weight pass is not finished, the model has no such weights, or a norm is 0 or not finite.";
+
+/// Defines the dataset of a catalogue metric unless it is there already (its values are then replaced, its
+/// attributes renewed), and returns its path. Its dimensions must be defined.
+std::string define_metric(RunFile& run, const std::string& name, const MetricBounds& bounds,
+                          const char* missing);
+
+}  // namespace moescope

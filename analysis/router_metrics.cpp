@@ -1,0 +1,118 @@
+#include "analysis/router_metrics.h"
+
+#include <cmath>
+
+#include "analysis/metric_dataset.h"
+#include "metrics/statistics.h"
+
+namespace moescope {
+namespace {
+
+/// A metric that is the mean of a recorded number over tokens.
+struct TokenMetric {
+  std::string name;
+  std::string dataset;         // (C, L, T)
+  double divisor = 1;          // of the recorded number
+  bool has_quantiles = false;  // NAME_quantile
+  MetricBounds bounds;
+};
+
+std::vector<TokenMetric> token_metrics(const ForwardRecord& record) {
+  const auto e = static_cast<double>(record.experts), k = static_cast<double>(record.top_k);
+  return {
+      {"router_entropy", "/routing/entropy", 1, true, {{"lower_bound", 0.0}, {"upper_bound", std::log(e)}}},
+      {"topk_mass",
+       "/routing/topk_mass",
+       1,
+       true,
+       {{"chance", k / e}, {"lower_bound", 0.0}, {"upper_bound", 1.0}}},
+      {"routing_margin", "/routing/margin", 1, true, {{"lower_bound", 0.0}}},
+      {"bias_flip_rate", "/routing/bias_flips", k, false, {{"lower_bound", 0.0}, {"upper_bound", 1.0}}},
+      {"top1_share", "/routing/top1_share", 1, false, {{"lower_bound", 1 / k}, {"upper_bound", 1.0}}},
+      {"topk_weight_entropy",
+       "/routing/topk_weight_entropy",
+       1,
+       false,
+       {{"lower_bound", 0.0}, {"upper_bound", 1.0}}},
+  };
+}
+
+std::string quantile_name(const TokenMetric& metric) {
+  return metric.name + "_quantile";
+}
+
+class TokenMetricWriter {
+ public:
+  TokenMetricWriter(RunFile& run, const ForwardRecord& record, const TokenMetric& metric)
+      : run_(run), record_(record), metric_(metric) {
+    define_metric(run, metric.name, metric.bounds, missing_forward);
+    if (metric.has_quantiles) define_metric(run, quantile_name(metric), metric.bounds, missing_forward);
+    if (is_pooled()) define_metric(run, metric.name + "_pooled", metric.bounds, missing_forward);
+  }
+
+  void write(std::size_t checkpoint) {
+    Table table(record_.domains * record_.moe_layers, recorded_quantiles().size(), record_.moe_layers);
+    for (std::size_t layer = 0; layer < record_.moe_layers; ++layer) add_layer(checkpoint, layer, table);
+    const std::uint64_t domains = record_.domains, layers = record_.moe_layers;
+    run_.write<double>("/metrics/" + metric_.name, {{checkpoint, 0, 0}, {1, domains, layers}}, table.means);
+    if (is_pooled()) {
+      run_.write<double>("/metrics/" + metric_.name + "_pooled", {{checkpoint, 0}, {1, layers}},
+                         table.pooled);
+    }
+    if (!metric_.has_quantiles) return;
+    run_.write<double>("/metrics/" + quantile_name(metric_),
+                       {{0, checkpoint, 0, 0}, {recorded_quantiles().size(), 1, domains, layers}},
+                       table.quantiles);
+  }
+
+ private:
+  /// The metric of one checkpoint.
+  struct Table {
+    Table(std::size_t cells, std::size_t levels, std::size_t layers)
+        : means(cells), quantiles(levels * cells), pooled(layers) {}
+    std::vector<double> means;      // (D, L)
+    std::vector<double> quantiles;  // (Q, D, L)
+    std::vector<double> pooled;     // (L)
+  };
+
+  bool is_pooled() const { return metric_.name == "router_entropy"; }
+
+  void add_layer(std::size_t checkpoint, std::size_t layer, Table& table) {
+    std::vector<double> values =
+        run_.read<double>(metric_.dataset, {{checkpoint, layer, 0}, {1, 1, record_.tokens}});
+    for (double& value : values) value /= metric_.divisor;
+    table.pooled[layer] = mean(values);
+    for (std::size_t domain = 0; domain < record_.domains; ++domain) {
+      const std::size_t cell = domain * record_.moe_layers + layer;
+      std::vector<double> of_domain = of_tokens(values, record_.domain_tokens[domain]);
+      table.means[cell] = mean(of_domain);
+      if (!metric_.has_quantiles) continue;
+      const std::vector<double> levels = quantiles(std::move(of_domain), recorded_quantiles());
+      for (std::size_t q = 0; q < levels.size(); ++q)
+        table.quantiles[q * table.means.size() + cell] = levels[q];
+    }
+  }
+
+  RunFile& run_;
+  const ForwardRecord& record_;
+  const TokenMetric& metric_;
+};
+
+}  // namespace
+
+std::span<const double> recorded_quantiles() {
+  static constexpr double levels[] = {0.05, 0.5, 0.95};
+  return levels;
+}
+
+void write_router_metrics(RunFile& run, const ForwardRecord& record) {
+  for (const TokenMetric& metric : token_metrics(record)) {
+    if (!run.contains(metric.dataset)) continue;
+    TokenMetricWriter writer(run, record, metric);
+    for (std::size_t c = 0; c < record.checkpoints; ++c) {
+      if (record.finished[c]) writer.write(c);
+    }
+  }
+}
+
+}  // namespace moescope
