@@ -64,7 +64,7 @@ std::string experts_in_words(const ModelConfig& config) {
 std::string router_in_words(const ModelConfig& config) {
   std::string text = config.scoring_func + " scores";
   if (config.norm_topk_prob) text += ", weights normalised";
-  if (config.routed_scaling_factor != 1) text += ", times " + format_number(config.routed_scaling_factor);
+  if (config.routed_scaling_factor != 1) text += ", times " + format_value(config.routed_scaling_factor);
   if (config.n_group > 1) {
     text +=
         ", best " + std::to_string(config.topk_group) + " of " + std::to_string(config.n_group) + " groups";

@@ -143,7 +143,7 @@ Table series_table(const std::vector<SeriesEntry>& series, const std::vector<Che
   for (std::size_t i = 0; i < series.size(); ++i) {
     std::vector<std::string> row = {series[i].name};
     if (tokens) row.push_back(format_count(series[i].tokens));
-    if (steps) row.push_back(format_number(series[i].step, 12));
+    if (steps) row.push_back(format_value(series[i].step, 12));
     if (phases) row.push_back(series[i].phase);
     row.push_back(format_count(static_cast<double>(summaries[i].parameters.total)));
     row.push_back(format_bytes(static_cast<double>(summaries[i].bytes)));

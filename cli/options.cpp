@@ -7,10 +7,10 @@
 #include <cmath>
 #include <iostream>
 #include <map>
-#include <numeric>
 #include <utility>
 
 #include "cli/terminal.h"
+#include "readers/closest_names.h"
 #include "readers/errors.h"
 
 namespace moescope {
@@ -65,19 +65,6 @@ std::uint64_t parse_number(const std::string& option, const std::string& value, 
       throw UsageError(option + ": given more than once");
   }
   throw UsageError(error.what());
-}
-
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = std::exchange(row[j + 1], std::min({replaced, row[j] + 1, row[j + 1] + 1}));
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -251,22 +238,9 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
   return static_cast<std::uint64_t>(bytes);
 }
 
-std::string closest_name(const std::string& word, const std::vector<std::string>& candidates) {
-  std::string best;
-  std::size_t least = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance < least) {
-      least = distance;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates) {
-  const std::string best = closest_name(word, candidates);
-  return best.empty() ? "" : "did you mean '" + best + "'?";
+  const auto near = closest_names(word, candidates, 1);
+  return near.empty() ? "" : "did you mean '" + near.front() + "'?";
 }
 
 }  // namespace moescope

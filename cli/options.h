@@ -79,9 +79,7 @@ class CommandLine {
 /// size.
 std::optional<std::uint64_t> parse_size(const std::string& text);
 
-/// The candidate most like `word`, empty when none is near enough to be what was meant.
-std::string closest_name(const std::string& word, const std::vector<std::string>& candidates);
-/// "did you mean 'inspect'?", or empty.
+/// "did you mean 'inspect'?", or empty when no candidate is near.
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace moescope

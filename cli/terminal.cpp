@@ -100,7 +100,7 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 }
 
 std::string format_count(double number) {
-  if (std::abs(number) < 1e4) return format_number(number);
+  if (std::abs(number) < 1e4) return format_value(number);
   return scaled(number, 1e3, std::array{"", " K", " M", " B", " T"});
 }
 
@@ -120,7 +120,7 @@ std::string format_duration(double seconds) {
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
 }
 
-std::string format_number(double number, int digits) {
+std::string format_value(double number, int digits) {
   return std::isnan(number) ? "-" : printed("%.*g", digits, number);
 }
 

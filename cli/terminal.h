@@ -33,7 +33,7 @@ std::string format_memory(double bytes);
 /// "0.4 s", "12 s", "3 min 20 s", "2 h 5 min".
 std::string format_duration(double seconds);
 /// At most `digits` significant digits, no superfluous zeros; "-" for NaN.
-std::string format_number(double number, int digits = 4);
+std::string format_value(double number, int digits = 4);
 /// "60.0 %" of 0.6.
 std::string format_percent(double share);
 /// "1 shard", "2 shards".

@@ -89,9 +89,9 @@ TEST(Options, SizesAreBinaryUnlessTheySayMB) {
 }
 
 TEST(Options, SuggestsOnlyWhatIsNear) {
-  EXPECT_EQ(closest_name("inspekt", {"analyze", "inspect"}), "inspect");
-  EXPECT_EQ(closest_name("--memroy", {"--memory", "--threads"}), "--memory");
-  EXPECT_EQ(closest_name("frobnicate", {"analyze", "inspect"}), "");
+  EXPECT_EQ(did_you_mean("inspekt", {"analyze", "inspect"}), "did you mean 'inspect'?");
+  EXPECT_EQ(did_you_mean("--memroy", {"--memory", "--threads"}), "did you mean '--memory'?");
+  EXPECT_EQ(did_you_mean("frobnicate", {"analyze", "inspect"}), "");
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ TEST(Numbers, DurationsUseTwoUnits) {
 }
 
 TEST(Numbers, NaNIsADash) {
-  EXPECT_EQ(format_number(std::nan("")), "-");
+  EXPECT_EQ(format_value(std::nan("")), "-");
 }
 
 TEST(Tables, AlignTextLeftAndNumbersRight) {
