@@ -35,7 +35,7 @@ bool parse(const Arguments& arguments, Options& options) {
        "and may be repeated.",
        "moescope export build/demo/run.h5 max_violation --checkpoint tiny-dots1-05T\n"
        "moescope export build/demo/run.h5 loss --format json -o loss.json"});
-  line.positional("run.h5 and METRIC", &options.positional, 1, 2);
+  line.positional("run.h5 METRIC", &options.positional, 1, 2);
   line.choice("format", {"csv", "tsv", "json"}, &options.format, "default csv; json is an array of objects");
   line.text("output,o", "FILE", &options.output, "write to FILE instead of standard output");
   for (const char* dimension : {"checkpoint", "domain", "layer", "expert"}) {

@@ -25,7 +25,7 @@ bool parse(const Arguments& arguments, Options& options) {
                     "names the figures; "
                     "with a run file, it also says which of them cannot be drawn from it, and why.",
                     "moescope plot build/demo/run.h5 router_saturation -o saturation.svg"});
-  line.positional("run.h5 and FIGURE", &options.positional, 0, 2);
+  line.positional("run.h5 FIGURE", &options.positional, 0, 2);
   line.text("output,o", "FILE", &options.output, "the image: .svg, .png or .pdf");
   line.text("checkpoint", "NAME", &options.choice.checkpoint,
             "which checkpoint, where a figure shows one (default the last)");

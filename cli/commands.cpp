@@ -15,6 +15,7 @@ constexpr Command table[] = {
     {"inspect", "PATH...", "what is in a checkpoint, a shard or a series; validates it", run_inspect},
     {"plot", "run.h5 FIGURE -o x.svg", "one figure as SVG, PNG or PDF", run_plot},
     {"export", "run.h5 METRIC", "any dataset or metric as CSV, TSV or JSON", run_export},
+    {"tokenize", "CKPT FILE", "token ids of a text", run_tokenize},
 };
 
 std::string overview() {

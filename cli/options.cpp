@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iostream>
 #include <map>
+#include <sstream>
 #include <utility>
 
 #include "cli/terminal.h"
@@ -138,7 +139,12 @@ void CommandLine::positional(const std::string& placeholder, std::vector<std::st
 }
 
 void CommandLine::check_positional(std::size_t count) const {
-  if (count < positional_minimum_) throw UsageError(positional_placeholder_ + " is missing");
+  if (count < positional_minimum_) {
+    std::istringstream words(positional_placeholder_);
+    std::string missing;
+    for (std::size_t i = 0; i <= count; ++i) words >> missing;
+    throw UsageError(missing + " is missing");
+  }
   if (count > positional_maximum_) {
     throw UsageError("too many arguments (expected " + positional_placeholder_ + ", found " +
                      std::to_string(count) + ")");

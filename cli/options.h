@@ -48,7 +48,8 @@ class CommandLine {
   void size(const std::string& names, std::uint64_t* target, const std::string& meaning);
   /// --quiet and --verbose.
   void common(CommonOptions* target);
-  /// What remains besides options: at least `minimum`, at most `maximum` of them.
+  /// What remains besides options: at least `minimum`, at most `maximum` of them, named by `placeholder`, "A
+  /// B".
   void positional(const std::string& placeholder, std::vector<std::string>* target, std::size_t minimum,
                   std::size_t maximum = std::numeric_limits<std::size_t>::max());
 
