@@ -1,0 +1,29 @@
+# `cmake --install` puts the program, the libraries, their headers and a CMake package into place, so that elsewhere
+#   find_package(moescope REQUIRED)
+#   target_link_libraries(mine PRIVATE moescope::readers)
+# is all that is needed.
+include(CMakePackageConfigHelpers)
+
+set(moescope_libraries metrics readers analysis plots)
+set(moescope_package ${CMAKE_INSTALL_LIBDIR}/cmake/moescope)
+
+install(TARGETS moescope RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS ${moescope_libraries} EXPORT moescopeTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# A header that includes some other library's (<name.h>; the standard library's have no .h) is internal.
+foreach(library ${moescope_libraries})
+  file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${library}/*.h)
+  foreach(header ${headers})
+    file(STRINGS ${header} foreign REGEX "#include <.*[.]h(pp)?>")
+    if(NOT foreign)
+      install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/moescope/${library})
+    endif()
+  endforeach()
+endforeach()
+
+install(EXPORT moescopeTargets NAMESPACE moescope:: DESTINATION ${moescope_package})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/moescopeConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/package/moescopeConfig.cmake INSTALL_DESTINATION ${moescope_package})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/moescopeConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/package/moescopeConfig.cmake
+              ${PROJECT_BINARY_DIR}/package/moescopeConfigVersion.cmake DESTINATION ${moescope_package})
