@@ -1,6 +1,7 @@
 #include "analysis/run_recorder.h"
 
 #include "metrics/router_distribution.h"
+#include "readers/run_schema.h"
 
 namespace moescope {
 namespace {
@@ -40,7 +41,12 @@ void RunRecorder::router_output(const RouterOutput& routing) {
 
 void RunRecorder::write_choices(const RouterOutput& routing) {
   const Slab choices = routing_slab(checkpoint_, routing, {routing.top_k});
-  run_.write<std::uint16_t>("/routing/topk_index", choices, routing.topk_index);
+  if (expert_index_type(experts_) == ElementType::u1) {
+    const std::vector<std::uint8_t> narrow(routing.topk_index.begin(), routing.topk_index.end());
+    run_.write<std::uint8_t>("/routing/topk_index", choices, narrow);
+  } else {
+    run_.write<std::uint16_t>("/routing/topk_index", choices, routing.topk_index);
+  }
   run_.write<float>("/routing/topk_weight", choices, routing.topk_weight);
   run_.write<float>("/routing/margin", routing_slab(checkpoint_, routing), routing.margin);
 

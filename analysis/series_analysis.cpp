@@ -1,0 +1,219 @@
+#include "analysis/series_analysis.h"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <system_error>
+
+#include "analysis/forward.h"
+#include "analysis/memory_budget.h"
+#include "analysis/run_layout.h"
+#include "analysis/run_metrics.h"
+#include "analysis/weight_recorder.h"
+#include "metrics/language_loss.h"
+#include "readers/errors.h"
+#include "readers/tokenizer.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Weights as they are stored decide how they are best computed with.
+Precision native_precision(const ModelWeights& weights) {
+  return weights.at({Role::embedding}).dtype == DType::bf16 ? Precision::bf16 : Precision::f32;
+}
+
+/// The tokenizer of the series; null if no checkpoint has one.
+std::optional<Tokenizer> load_tokenizer(const OpenedSeries& series, AnalysisListener& listener) {
+  std::optional<Tokenizer> tokenizer;
+  std::string origin;
+  for (std::size_t c = 0; c < series.size(); ++c) {
+    const fs::path path = series.checkpoints[c].tokenizer_path();
+    if (path.empty()) continue;
+    Tokenizer found = Tokenizer::load(path);
+    if (!tokenizer) {
+      tokenizer = std::move(found);
+      origin = series.entries[c].name;
+    } else if (found.sha256() != tokenizer->sha256()) {
+      listener.note(series.entries[c].name + ": its tokenizer.json differs from that of " + origin +
+                    ", which is used for the whole series");
+    }
+  }
+  return tokenizer;
+}
+
+fs::path partial_path(const fs::path& output) {
+  return output.string() + ".partial";
+}
+
+/// What lies at `path`, if it is an unfinished or finished record of the same analysis.
+std::optional<RunFile> open_same_run(const fs::path& path, const RunIdentity& identity) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return std::nullopt;
+  try {
+    RunFile run = RunFile::open_for_update(path);
+    if (identity_difference(run, identity).empty()) return run;
+  } catch (const FormatError&) {
+    // Damaged by the end of an earlier process: nothing in it can be trusted.
+  }
+  return std::nullopt;
+}
+
+bool all_set(const std::vector<std::uint8_t>& flags) {
+  return std::ranges::all_of(flags, [](std::uint8_t flag) { return flag == 1; });
+}
+
+/// One analysis under way.
+class SeriesAnalysis {
+ public:
+  SeriesAnalysis(const AnalysisOptions& options, AnalysisListener& listener)
+      : options_(options),
+        listener_(listener),
+        threads_(options.threads),
+        series_(open_series(options.series)) {
+    for (const std::string& note : series_.notes) listener_.note(note);
+    precision_ = options.precision.value_or(native_precision(series_.weights.front()));
+    if (options.forward) load_corpus();
+    identity_ = run_identity(options, series_, corpus_, precision_);
+  }
+
+  AnalysisSummary run();
+
+ private:
+  void load_corpus();
+  RunFile begin_record();
+  void record_passes(RunFile& run);
+  void record_forward(RunFile& run, std::size_t c);
+  void record_weights(RunFile& run);
+  std::uint64_t remaining_bytes() const;
+
+  const AnalysisOptions& options_;
+  AnalysisListener& listener_;
+  ThreadPool threads_;
+  OpenedSeries series_;
+  Precision precision_ = Precision::f32;
+  Corpus corpus_;
+  std::string tokenizer_sha256_;
+  RunIdentity identity_;
+  std::vector<std::uint8_t> forward_done_, weights_done_;  // (C)
+  AnalysisSummary summary_;
+};
+
+void SeriesAnalysis::load_corpus() {
+  const std::optional<Tokenizer> tokenizer = load_tokenizer(series_, listener_);
+  if (tokenizer) tokenizer_sha256_ = tokenizer->sha256();
+  corpus_ = read_corpus(options_.corpus, options_.corpus_options, tokenizer ? &*tokenizer : nullptr,
+                        static_cast<std::uint32_t>(series_.config().vocab_size));
+}
+
+/// Finds the record of the same analysis to go on with, or makes a new one; refuses to replace another.
+RunFile SeriesAnalysis::begin_record() {
+  const fs::path partial = partial_path(options_.output);
+  if (std::optional<RunFile> run = open_same_run(options_.output, identity_)) {
+    run.reset();
+    fs::rename(options_.output, partial);
+  } else if (fs::exists(options_.output) && !options_.overwrite) {
+    throw UsageError(options_.output.string() + ": exists and holds something else than this analysis",
+                     "give another -o, or --overwrite to replace it");
+  }
+  if (std::optional<RunFile> run = open_same_run(partial, identity_)) return std::move(*run);
+  RunFile run = create_run(partial, options_, series_, corpus_, identity_);
+  run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
+  run.flush();
+  return run;
+}
+
+std::uint64_t SeriesAnalysis::remaining_bytes() const {
+  std::uint64_t bytes = 0;
+  for (std::size_t c = 0; c < series_.size(); ++c) {
+    if (options_.forward && !forward_done_[c]) {
+      bytes += forward_weight_bytes(series_.config(), series_.weights[c], corpus_, options_.memory);
+    }
+  }
+  return options_.weights && !all_set(weights_done_) ? bytes + series_.bytes() : bytes;
+}
+
+void SeriesAnalysis::record_forward(RunFile& run, std::size_t c) {
+  listener_.stage(series_.entries[c].name + ": forward pass");
+  const ModelConfig& config = series_.checkpoints[c].config();
+  RunRecorder recorder(run, c, corpus_, config.moe_layers().size(),
+                       static_cast<std::size_t>(config.n_routed_experts), options_.save);
+  const ForwardOptions forward{precision_, options_.memory, options_.interrupted,
+                               [this](std::uint64_t bytes) { listener_.advance(bytes); }};
+  summary_.forward +=
+      run_forward(series_.checkpoints[c], series_.weights[c], corpus_, forward, threads_, recorder);
+  recorder.finish();
+  forward_done_[c] = 1;
+  run.write<std::uint8_t>("/status/forward", forward_done_);
+  run.flush();
+}
+
+void SeriesAnalysis::record_weights(RunFile& run) {
+  listener_.stage("weights of all checkpoints");
+  const std::uint64_t memory = options_.memory == 0 ? default_memory_budget() : options_.memory;
+  WeightRecorder recorder(series_.size(), series_.weights.front().all().size());
+  trace_weights(series_.views(), threads_, memory, [&](const WeightTrajectory& trajectory) {
+    if (options_.interrupted && *options_.interrupted) throw Interrupted{};
+    recorder.add(trajectory);
+    listener_.advance(trajectory.weight->bytes() * series_.size());
+    summary_.weights.bytes += trajectory.weight->bytes() * series_.size();
+  });
+  recorder.write(run);
+  weights_done_.assign(series_.size(), 1);
+  run.write<std::uint8_t>("/status/weights", weights_done_);
+  run.flush();
+}
+
+void SeriesAnalysis::record_passes(RunFile& run) {
+  for (std::size_t c = 0; c < series_.size(); ++c) {
+    if (options_.forward && !forward_done_[c]) record_forward(run, c);
+  }
+  if (options_.weights && !all_set(weights_done_)) record_weights(run);
+}
+
+/// Mean loss of each checkpoint over all tokens.
+std::vector<double> losses(const RunFile& run, std::size_t checkpoints) {
+  std::vector<double> result;
+  const std::uint64_t tokens = run.shape("/loss/nll")[1];
+  for (std::size_t c = 0; c < checkpoints; ++c) {
+    result.push_back(language_loss(run.read<double>("/loss/nll", {{c, 0}, {1, tokens}})).mean());
+  }
+  return result;
+}
+
+AnalysisSummary SeriesAnalysis::run() {
+  const auto start = std::chrono::steady_clock::now();
+  summary_.checkpoints = series_.size();
+  summary_.tokens = corpus_.token_id.size();
+  {
+    RunFile run = begin_record();
+    forward_done_ = run.read<std::uint8_t>("/status/forward");
+    weights_done_ = run.read<std::uint8_t>("/status/weights");
+    summary_.reused = static_cast<std::size_t>(std::ranges::count(forward_done_, 1));
+    listener_.begin(remaining_bytes());
+    try {
+      record_passes(run);
+      summary_.complete = true;
+    } catch (const Interrupted&) {
+      summary_.complete = false;
+    }
+    listener_.stage("metrics");
+    write_run_metrics(run);
+    if (options_.forward) summary_.loss = losses(run, series_.size());
+  }
+  fs::rename(partial_path(options_.output), options_.output);
+  summary_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return summary_;
+}
+
+}  // namespace
+
+AnalysisSummary analyze_series(const AnalysisOptions& options, AnalysisListener& listener) {
+  if (options.forward && options.corpus.empty()) {
+    throw UsageError("a forward pass needs texts", "give --corpus FILE..., or --only weights");
+  }
+  return SeriesAnalysis(options, listener).run();
+}
+
+}  // namespace moescope

@@ -1,0 +1,208 @@
+#include "analysis/series_analysis.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+
+#include "readers/errors.h"
+#include "readers/run_file.h"
+#include "tests/support/checkpoint_builder.h"
+#include "tests/support/temporary_directory.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A series of three tiny checkpoints and a corpus of token ids in two domains.
+class SeriesAnalysisTest : public testing::Test {
+ protected:
+  SeriesAnalysisTest() {
+    for (std::uint64_t seed : {1, 2, 3}) {
+      CheckpointOptions checkpoint;
+      checkpoint.seed = seed;
+      write_checkpoint(directory_ / "series" / (std::to_string(seed) + "T"), checkpoint);
+    }
+    write_ids("even", {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+    write_ids("odd", {39, 38, 37, 36, 35, 34, 33});
+    options_.series = find_series({directory_ / "series"});
+    options_.corpus = {{"", directory_ / "even.npy"}, {"", directory_ / "odd.npy"}};
+    options_.corpus_options.sequence_length = 5;
+    options_.output = directory_ / "run.h5";
+    options_.version = "test";
+    options_.threads = 2;
+  }
+
+  /// A one-dimensional .npy of int32 (NumPy format version 1.0).
+  void write_ids(const std::string& name, const std::vector<std::int32_t>& ids) {
+    std::string header =
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (" + std::to_string(ids.size()) + ",), }";
+    header.resize(117, ' ');
+    std::string bytes("\x93NUMPY\x01\x00\x76\x00", 10);
+    bytes += header + "\n";
+    bytes.append(reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(std::int32_t));
+    write_file(directory_ / (name + ".npy"), bytes);
+  }
+
+  AnalysisSummary analyze() {
+    AnalysisListener silent;
+    return analyze_series(options_, silent);
+  }
+
+  TemporaryDirectory directory_;
+  AnalysisOptions options_;
+};
+
+template <class T>
+std::string bytes_of(const RunFile& run, const std::string& path) {
+  const std::vector<T> values = run.read<T>(path);
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+std::string dataset_bytes(const RunFile& run, const std::string& path) {
+  switch (run.describe(path).type) {
+    case ElementType::u1:
+      return bytes_of<std::uint8_t>(run, path);
+    case ElementType::u2:
+      return bytes_of<std::uint16_t>(run, path);
+    case ElementType::u4:
+      return bytes_of<std::uint32_t>(run, path);
+    case ElementType::i4:
+      return bytes_of<std::int32_t>(run, path);
+    case ElementType::i8:
+      return bytes_of<std::int64_t>(run, path);
+    case ElementType::f4:
+      return bytes_of<float>(run, path);
+    case ElementType::f8:
+      return bytes_of<double>(run, path);
+    case ElementType::text:
+      break;
+  }
+  std::string joined;
+  for (const std::string& text : run.read<std::string>(path)) joined += text + '\0';
+  return joined;
+}
+
+void expect_same_datasets(const fs::path& a, const fs::path& b) {
+  const RunFile x = RunFile::open(a), y = RunFile::open(b);
+  ASSERT_EQ(x.datasets(), y.datasets());
+  for (const std::string& path : x.datasets())
+    EXPECT_EQ(dataset_bytes(x, path), dataset_bytes(y, path)) << path;
+}
+
+/// Asks to stop when a stage begins whose label contains a given text.
+struct Stopper : AnalysisListener {
+  std::atomic<bool> stop{false};
+  std::string where;
+  void stage(const std::string& label) override {
+    if (label.find(where) != std::string::npos) stop = true;
+  }
+};
+
+TEST_F(SeriesAnalysisTest, RecordsEveryTokenLayerAndCheckpoint) {
+  const AnalysisSummary summary = analyze();
+  EXPECT_TRUE(summary.complete);
+  EXPECT_EQ(summary.tokens, 19u);
+  ASSERT_EQ(summary.loss.size(), 3u);
+  const RunFile run = RunFile::open(options_.output);
+  EXPECT_THAT(run.shape("/routing/topk_index"), testing::ElementsAre(3, 2, 19, 2));
+  EXPECT_THAT(run.read<std::string>("/checkpoint"), testing::ElementsAre("1T", "2T", "3T"));
+  EXPECT_THAT(run.read<double>("/tokens_seen"), testing::ElementsAre(1e12, 2e12, 3e12));
+  EXPECT_THAT(run.read<std::string>("/domain"), testing::ElementsAre("even", "odd"));
+  EXPECT_THAT(run.read<std::int64_t>("/routing/token_count"), testing::ElementsAre(12, 7));
+  // Every token takes K = 2 experts in each of the 2 MoE layers.
+  std::int64_t total = 0;
+  for (std::int64_t count : run.read<std::int64_t>("/routing/expert_count")) total += count;
+  EXPECT_EQ(total, 3 * 2 * 19 * 2);
+  // Sequences of 5, 5, 2 and 5, 2 tokens: five of them end.
+  const std::vector<float> nll = run.read<float>("/loss/nll");
+  EXPECT_EQ(std::ranges::count_if(nll, [](float x) { return std::isnan(x); }), 3 * 5);
+}
+
+TEST_F(SeriesAnalysisTest, RepeatingACompleteAnalysisLeavesItAsItIs) {
+  analyze();
+  fs::copy_file(options_.output, directory_ / "first.h5");
+  const AnalysisSummary again = analyze();
+  EXPECT_EQ(again.reused, 3u);
+  EXPECT_EQ(again.forward.bytes, 0u);
+  EXPECT_EQ(again.weights.bytes, 0u);
+  expect_same_datasets(directory_ / "first.h5", options_.output);
+}
+
+TEST_F(SeriesAnalysisTest, AnInterruptedAnalysisKeepsWhatIsFinishedAndContinuesToTheSameBytes) {
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  for (const char* where : {"1T", "2T", "weights"}) {
+    Stopper stopper;
+    stopper.where = where;
+    options_.interrupted = &stopper.stop;
+    EXPECT_FALSE(analyze_series(options_, stopper).complete);
+    options_.interrupted = nullptr;
+    {
+      const RunFile run = RunFile::open(options_.output);
+      const std::vector<std::uint8_t> done = run.read<std::uint8_t>("/status/forward");
+      EXPECT_EQ(std::ranges::count(done, 1), where[0] == '1' ? 0 : where[0] == '2' ? 1 : 3);
+    }
+    EXPECT_TRUE(analyze().complete);
+    expect_same_datasets(whole, options_.output);
+    fs::remove(options_.output);
+  }
+}
+
+TEST_F(SeriesAnalysisTest, RefusesToReplaceAnotherAnalysisUnlessAsked) {
+  analyze();
+  options_.corpus_options.sequence_length = 6;
+  EXPECT_THROW(analyze(), UsageError);
+  EXPECT_THAT(RunFile::open(options_.output).shape("/loss/nll"), testing::ElementsAre(3, 19));  // untouched
+  options_.overwrite = true;
+  EXPECT_TRUE(analyze().complete);
+}
+
+TEST_F(SeriesAnalysisTest, PassesCanBeRunAlone) {
+  options_.weights = false;
+  analyze();
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/norm"));
+  fs::remove(options_.output);
+  options_.weights = true;
+  options_.forward = false;
+  options_.corpus.clear();
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  EXPECT_FALSE(run.contains("/loss/nll"));
+  EXPECT_TRUE(run.contains("/weights/relative_drift"));
+}
+
+TEST_F(SeriesAnalysisTest, ASeriesOfOneIsAnalysed) {
+  options_.series.resize(1);
+  EXPECT_TRUE(analyze().complete);
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/delta_inner_product"));
+}
+
+TEST_F(SeriesAnalysisTest, SavesTheLargePartsOnRequest) {
+  options_.save = {true, true, true};
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  EXPECT_THAT(run.shape("/routing/router_logit"), testing::ElementsAre(3, 2, 19, 8));
+  EXPECT_THAT(run.shape("/hidden/hidden_state"), testing::ElementsAre(3, 3, 19, 16));
+  EXPECT_THAT(run.shape("/logits/logit"), testing::ElementsAre(3, 19, 40));
+}
+
+TEST_F(SeriesAnalysisTest, TextWithoutATokenizerIsRefusedBeforeAnythingIsWritten) {
+  write_file(directory_ / "text.txt", "some words");
+  options_.corpus = {{"", directory_ / "text.txt"}};
+  EXPECT_THROW(analyze(), FormatError);
+  EXPECT_FALSE(fs::exists(options_.output));
+  EXPECT_FALSE(fs::exists(options_.output.string() + ".partial"));
+}
+
+TEST_F(SeriesAnalysisTest, AnUnwritableOutputIsFoundBeforeTheFirstPass) {
+  options_.output = directory_ / "missing" / "run.h5";
+  EXPECT_THROW(analyze(), std::system_error);
+}
+
+}  // namespace
+}  // namespace moescope
