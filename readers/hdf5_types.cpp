@@ -138,7 +138,7 @@ void set_layout(hid_t properties, const std::vector<std::uint64_t>& chunk, const
 Hdf5Handle creation_properties(const DatasetSpec& spec, const std::vector<std::uint64_t>& shape,
                                const Hdf5Site& site) {
   Hdf5Handle properties = site.own(H5Pcreate(H5P_DATASET_CREATE), "cannot make properties");
-  site.check(H5Pset_obj_track_times(properties.id(), false), "cannot switch off time stamps");
+  set_object_properties(properties.id(), false, site);
   set_fill_value(properties.id(), spec.type, site);
   set_layout(properties.id(), chunk_shape(spec, shape), site);
   return properties;
@@ -146,8 +146,16 @@ Hdf5Handle creation_properties(const DatasetSpec& spec, const std::vector<std::u
 
 Hdf5Handle group_properties(const Hdf5Site& site) {
   Hdf5Handle properties = site.own(H5Pcreate(H5P_GROUP_CREATE), "cannot make properties");
-  site.check(H5Pset_obj_track_times(properties.id(), false), "cannot switch off time stamps");
+  set_object_properties(properties.id(), true, site);
   return properties;
+}
+
+void set_object_properties(hid_t properties, bool group, const Hdf5Site& site) {
+  constexpr unsigned most_in_header = 65535;
+  site.check(H5Pset_obj_track_times(properties, false), "cannot switch off time stamps");
+  site.check(H5Pset_attr_phase_change(properties, most_in_header, 0), "cannot set the storage of attributes");
+  if (!group) return;
+  site.check(H5Pset_link_phase_change(properties, most_in_header, 0), "cannot set the storage of links");
 }
 
 Hdf5Handle simple_space(const std::vector<std::uint64_t>& shape, const Hdf5Site& site) {

@@ -53,8 +53,13 @@ std::vector<std::uint64_t> chunk_shape(const DatasetSpec& spec, const std::vecto
 Hdf5Handle creation_properties(const DatasetSpec& spec, const std::vector<std::uint64_t>& shape,
                                const Hdf5Site& site);
 
-/// Creation properties of groups: no time stamps.
+/// Creation properties of groups.
 Hdf5Handle group_properties(const Hdf5Site& site);
+
+/// What all objects have in common, the root group included: no time stamps; links and attributes in the
+/// object's checksummed header, however many there are. (In "dense" storage elsewhere a wrong bit crashes
+/// HDF5 1.10.)
+void set_object_properties(hid_t properties, bool group, const Hdf5Site& site);
 
 /// A simple dataspace; a scalar when `shape` is empty.
 Hdf5Handle simple_space(const std::vector<std::uint64_t>& shape, const Hdf5Site& site);

@@ -11,6 +11,7 @@
 
 #include "readers/errors.h"
 #include "readers/hdf5_attribute.h"
+#include "readers/hdf5_heap_check.h"
 #include "readers/hdf5_types.h"
 #include "readers/run_file_handle.h"
 
@@ -32,7 +33,7 @@ Hdf5Handle access_properties(const Hdf5Site& site) {
 
 Hdf5Handle file_creation_properties(const Hdf5Site& site) {
   Hdf5Handle properties = site.own(H5Pcreate(H5P_FILE_CREATE), "cannot make properties");
-  site.check(H5Pset_obj_track_times(properties.id(), false), "cannot switch off time stamps");
+  set_object_properties(properties.id(), true, site);
   return properties;
 }
 
@@ -48,14 +49,17 @@ std::string utc_now() {
 /// The file that will be replaced: what a symbolic link points to, not the link.
 std::filesystem::path output_target(const std::filesystem::path& path) {
   std::error_code ignored;
-  const std::filesystem::path target = std::filesystem::weakly_canonical(path, ignored);
+  std::filesystem::path target = path;
+  for (int links = 0; links < 40 && std::filesystem::is_symlink(target, ignored); ++links) {
+    target = target.parent_path() / std::filesystem::read_symlink(target, ignored);
+  }
   const std::filesystem::file_status status = std::filesystem::status(path, ignored);
   errno = std::filesystem::is_directory(status) ? EISDIR : EINVAL;
   if (std::filesystem::exists(status)) {
     if (!std::filesystem::is_regular_file(status)) throw_errno(path.string(), "cannot create the run file");
     if (::access(path.c_str(), W_OK) != 0) throw_errno(path.string(), "cannot replace the file");
   }
-  return target.empty() ? path : target;
+  return target;
 }
 
 void check_exists(const std::filesystem::path& path, int mode) {
@@ -72,6 +76,7 @@ Hdf5Handle open_file(const std::filesystem::path& path, unsigned flags, const Hd
     throw FormatError(site.file, "", "is not a run file (expected HDF5)",
                       "Run files are written by 'moescope analyze'.");
   }
+  check_text_heaps(path);
   const Hdf5Handle access = access_properties(site);
   return site.own(H5Fopen(path.c_str(), flags, access.id()), "cannot open the run file");
 }

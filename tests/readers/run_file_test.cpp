@@ -2,73 +2,396 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <system_error>
+
+#include "readers/errors.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moescope {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using Texts = std::vector<std::string>;
 
-class RunFileTest : public testing::Test {
- protected:
-  RunFileTest() { std::filesystem::create_directories(directory); }
-  ~RunFileTest() override { std::filesystem::remove_all(directory); }
+const DatasetSpec topk_index{
+    "/routing/topk_index", ElementType::u2, {"checkpoint", "moe_layer", "token", "rank"}, "1", "Experts",
+    "The experts taken.",  "The test."};
+const DatasetSpec nll{"/loss/nll",          ElementType::f4, {"checkpoint", "token"}, "nat", "Loss",
+                      "Of the next token.", "The test."};
 
-  const std::filesystem::path directory =
-      std::filesystem::temp_directory_path() / ("moescope_run_file_test_" + std::to_string(getpid()));
-  const std::filesystem::path path = directory / "run.h5";
-};
+DatasetSpec scale(const std::string& name) {
+  return {"/" + name, ElementType::text, {}, "1", name, "Labels.", "The test."};
+}
 
 /// C = 3 checkpoints, L = 5 layers, T = 3000 tokens, K = 4.
 void define_routing(RunFile& file) {
-  file.define_dimension({"/checkpoint", ElementType::text, {}, "1", "Checkpoint", "Its name.", "Given."},
-                        std::vector<std::string>{"00T", "01T", "é"});
-  file.define_dimension({"/moe_layer", ElementType::i8, {}, "1", "Layer", "Its index.", "config.json"},
-                        std::vector<std::int64_t>{1, 2, 3, 4, 5});
+  file.define_dimension(scale("checkpoint"), Texts{"00T", "01T", "größer"});
+  file.define_dimension(scale("moe_layer"), std::vector<std::int64_t>{1, 2, 3, 4, 5});
   file.define_dimension("token", 3000);
   file.define_dimension("rank", 4);
-  file.define({"/routing/topk_index",
-               ElementType::u2,
-               {"checkpoint", "moe_layer", "token", "rank"},
-               "1",
-               "Experts",
-               "The experts taken.",
-               "model.md"});
-  file.define({"/loss/nll",
-               ElementType::f4,
-               {"checkpoint", "token"},
-               "nat",
-               "Loss",
-               "Of the next token.",
-               "model.md"});
+  file.define(topk_index);
+  file.define(nll);
 }
+
+std::string read_bytes(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Everything there is in a run file.
+void read_all(const std::filesystem::path& path) {
+  const RunFile file = RunFile::open(path);
+  for (const std::string& dataset : file.datasets()) {
+    if (file.describe(dataset).type == ElementType::text) {
+      file.read<std::string>(dataset);
+    } else {
+      file.read<double>(dataset);
+    }
+  }
+}
+
+class RunFileTest : public testing::Test {
+ protected:
+  /// A written and closed file, as bytes.
+  std::string written() const {
+    {
+      RunFile file = RunFile::create(path);
+      define_routing(file);
+      file.write<float>(nll.path, std::vector<float>(3 * 3000, 1.5f));
+      file.set_attribute("/", "created", std::string("2026-01-31T12:00:00Z"));
+    }
+    return read_bytes(path);
+  }
+
+  const TemporaryDirectory directory;
+  const std::filesystem::path path = directory / "run.h5";
+};
 
 TEST_F(RunFileTest, ReadsBackASlab) {
   const Slab slab{{1, 2, 0, 0}, {1, 1, 3000, 4}};
   const std::vector<std::uint16_t> experts(3000 * 4, 7);
   RunFile file = RunFile::create(path);
   define_routing(file);
-  file.write<std::uint16_t>("/routing/topk_index", slab, experts);
+  file.write<std::uint16_t>(topk_index.path, slab, experts);
   file.flush();
-  EXPECT_EQ(RunFile::open(path).read<std::uint16_t>("/routing/topk_index", slab), experts);
+  const RunFile back = RunFile::open(path);
+  EXPECT_EQ(back.read<std::uint16_t>(topk_index.path, slab), experts);
+  EXPECT_EQ(back.read<std::uint16_t>(topk_index.path, {{1, 1, 0, 0}, {1, 1, 3000, 4}}),
+            std::vector<std::uint16_t>(3000 * 4, 0));
+}
+
+TEST_F(RunFileTest, SlabsWrittenOneByOneMakeTheWhole) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  std::vector<std::uint16_t> whole;
+  for (std::uint64_t checkpoint = 0; checkpoint < 3; ++checkpoint) {
+    for (std::uint64_t layer = 0; layer < 5; ++layer) {
+      const std::vector<std::uint16_t> slab(3000 * 4, static_cast<std::uint16_t>(10 * checkpoint + layer));
+      file.write<std::uint16_t>(topk_index.path, {{checkpoint, layer, 0, 0}, {1, 1, 3000, 4}}, slab);
+      whole.insert(whole.end(), slab.begin(), slab.end());
+    }
+  }
+  EXPECT_EQ(file.read<std::uint16_t>(topk_index.path), whole);
 }
 
 TEST_F(RunFileTest, DescribesWhatWasDefined) {
-  RunFile file = RunFile::create(path);
-  define_routing(file);
-  const DatasetSpec spec = file.describe("/routing/topk_index");
-  EXPECT_THAT(spec.dimensions, ElementsAre("checkpoint", "moe_layer", "token", "rank"));
+  written();
+  const RunFile file = RunFile::open(path);
+  const DatasetSpec spec = file.describe(topk_index.path);
+  EXPECT_EQ(spec.type, ElementType::u2);
+  EXPECT_EQ(spec.dimensions, topk_index.dimensions);
+  EXPECT_EQ(spec.unit, "1");
+  EXPECT_EQ(spec.long_name, "Experts");
   EXPECT_EQ(spec.description, "The experts taken.");
-  EXPECT_THAT(file.shape("/routing/topk_index"), ElementsAre(3, 5, 3000, 4));
-  EXPECT_THAT(file.datasets(), ElementsAre("/checkpoint", "/loss/nll", "/moe_layer", "/routing/topk_index"));
+  EXPECT_EQ(spec.source, "The test.");
+  EXPECT_THAT(file.shape(topk_index.path), ElementsAre(3, 5, 3000, 4));
 }
 
-TEST_F(RunFileTest, UnwrittenFloatsAreNotANumber) {
+TEST_F(RunFileTest, ListsDatasetsAndScalesOnce) {
   RunFile file = RunFile::create(path);
   define_routing(file);
-  EXPECT_TRUE(std::isnan(file.read<float>("/loss/nll").at(5)));
+  EXPECT_THAT(file.datasets(), ElementsAre("/checkpoint", "/loss/nll", "/moe_layer", "/routing/topk_index"));
+  EXPECT_THAT(file.datasets("/loss"), ElementsAre("/loss/nll"));
+  EXPECT_THAT(file.datasets("/weights"), IsEmpty());
+  EXPECT_TRUE(file.contains("/token"));
+  EXPECT_FALSE(file.contains("/loss"));
+  EXPECT_FALSE(file.contains("/loss/entropy"));
+}
+
+TEST_F(RunFileTest, LabelsOfAllTypesReadBack) {
+  RunFile file = RunFile::create(path);
+  file.define_dimension(scale("checkpoint"), Texts{"", "größer", "a\"b\nc"});
+  file.define_dimension(scale("layer"), std::vector<std::int64_t>{-1, 1ll << 40});
+  file.define_dimension(scale("quantile"), std::vector<double>{0.05, 0.5});
+  EXPECT_THAT(file.read<std::string>("/checkpoint"), ElementsAre("", "größer", "a\"b\nc"));
+  EXPECT_THAT(file.read<std::int64_t>("/layer"), ElementsAre(-1, 1ll << 40));
+  EXPECT_THAT(file.read<double>("/quantile"), ElementsAre(0.05, 0.5));
+}
+
+TEST_F(RunFileTest, NothingWrittenIsNotANumberZeroOrEmpty) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  DatasetSpec phase = scale("phase");
+  phase.dimensions = {"checkpoint"};
+  file.define(phase);
+  EXPECT_TRUE(std::isnan(file.read<float>(nll.path).at(5)));
+  EXPECT_EQ(file.read<std::uint16_t>(topk_index.path).at(5), 0);
+  EXPECT_THAT(file.read<std::string>("/phase"), ElementsAre("", "", ""));
+}
+
+TEST_F(RunFileTest, EmptyDimensionsAreFine) {
+  RunFile file = RunFile::create(path);
+  file.define_dimension("checkpoint_step", 0);
+  file.define_dimension(scale("domain"), Texts{});
+  file.define({"/weights/update", ElementType::f8, {"checkpoint_step", "domain"}, "1", "u", "d", "s"});
+  file.write<double>("/weights/update", std::vector<double>{});
+  EXPECT_THAT(file.read<double>("/weights/update"), IsEmpty());
+}
+
+TEST_F(RunFileTest, NumbersConvertWhereThatIsExactOrToFloatingPoint) {
+  written();
+  const RunFile file = RunFile::open(path);
+  EXPECT_EQ(file.read<double>(nll.path).at(0), 1.5);
+  EXPECT_EQ(file.read<std::int64_t>(topk_index.path).at(0), 0);
+  EXPECT_THROW(file.read<std::uint8_t>(topk_index.path), FormatError);
+  EXPECT_THROW(file.read<std::int64_t>(nll.path), FormatError);
+  EXPECT_THROW(file.read<std::string>(nll.path), FormatError);
+}
+
+TEST_F(RunFileTest, AttributesOfAllTypesReadBackAndMayBeReplaced) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  const std::vector<AttributeValue> values = {
+      std::string("a µ"),      std::string(), std::int64_t{-3}, 0.25, std::vector<std::int64_t>{1, 0},
+      std::vector<double>{0.5}};
+  for (const AttributeValue& value : values) {
+    file.set_attribute(nll.path, "chance", value);
+    EXPECT_EQ(file.attribute(nll.path, "chance"), value);
+  }
+  EXPECT_EQ(file.attribute(nll.path, "absent"), std::nullopt);
+  EXPECT_EQ(file.attribute("/", "filetype"), AttributeValue("moescope-run"));
+  EXPECT_THROW(file.attribute("/absent", "unit"), std::out_of_range);
+}
+
+TEST_F(RunFileTest, OpenForUpdateKeepsWhatIsThereAndAdds) {
+  written();
+  {
+    RunFile file = RunFile::open_for_update(path);
+    file.define({"/metrics/loss", ElementType::f8, {"checkpoint"}, "nat", "Loss", "Mean.", "The test."});
+    file.write<double>("/metrics/loss", {{1}, {1}}, std::vector<double>{2.5});
+    file.flush();
+  }
+  const RunFile file = RunFile::open(path);
+  EXPECT_THAT(file.describe("/metrics/loss").dimensions, ElementsAre("checkpoint"));
+  EXPECT_EQ(file.read<double>("/metrics/loss").at(1), 2.5);
+  EXPECT_EQ(file.read<float>(nll.path).at(0), 1.5f);
+}
+
+TEST_F(RunFileTest, TheSameInputsGiveTheSameBytes) {
+  const std::string first = written();
+  std::filesystem::remove(path);
+  EXPECT_EQ(written(), first);
+}
+
+TEST_F(RunFileTest, CompressesWhatRepeats) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  file.write<std::uint16_t>(topk_index.path, std::vector<std::uint16_t>(3 * 5 * 3000 * 4, 3));
+  file.flush();
+  EXPECT_LT(std::filesystem::file_size(path), 3u * 5 * 3000 * 4 * 2 / 4);
+}
+
+// Output is written so that a crash leaves the old file or the new one, never half.
+TEST_F(RunFileTest, ANewFileReplacesTheOldOneOnlyWhenFlushed) {
+  const std::string old = written();
+  RunFile file = RunFile::create(path);
+  file.define_dimension("token", 7);
+  EXPECT_EQ(read_bytes(path), old);
+  file.flush();
+  EXPECT_THAT(RunFile::open(path).shape("/token"), ElementsAre(7));
+}
+
+TEST_F(RunFileTest, ANewFileIsDroppedWhenAnExceptionEndsIt) {
+  const std::string old = written();
+  const auto fail = [&] {
+    const RunFile file = RunFile::create(path);
+    throw std::runtime_error("the analysis failed");
+  };
+  EXPECT_THROW(fail(), std::runtime_error);
+  EXPECT_EQ(read_bytes(path), old);
+  EXPECT_FALSE(std::filesystem::exists(path.string() + ".partial"));
+}
+
+TEST_F(RunFileTest, ASymbolicLinkToTheOutputIsFollowed) {
+  const std::filesystem::path target = directory / "elsewhere.h5";
+  std::filesystem::create_symlink(target, path);
+  written();
+  EXPECT_TRUE(std::filesystem::is_symlink(path));
+  EXPECT_TRUE(RunFile::open(target).contains(nll.path));
+}
+
+TEST_F(RunFileTest, WhatWasFlushedOpensAfterTheWriterWasKilled) {
+  const auto write_and_die = [&] {
+    RunFile file = RunFile::create(path);
+    define_routing(file);
+    file.write<float>(nll.path, std::vector<float>(3 * 3000, 1.5f));
+    file.flush();
+    file.write<float>(nll.path, {{0, 0}, {1, 3000}}, std::vector<float>(3000, 2.5f));
+    std::raise(SIGKILL);
+  };
+  EXPECT_EXIT(write_and_die(), testing::KilledBySignal(SIGKILL), "");
+  EXPECT_EQ(RunFile::open(path).read<float>(nll.path).back(), 1.5f);
+  RunFile::open_for_update(path).flush();
+}
+
+TEST_F(RunFileTest, AFileTooLargeForTheSystemIsASystemError) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  file.flush();
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  getrlimit(RLIMIT_FSIZE, &limit);
+  const rlimit small{100'000, limit.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  std::vector<float> noise(3 * 3000);
+  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = std::sin(static_cast<float>(i * i));
+  DatasetSpec another = nll;
+  std::error_code code;
+  try {
+    for (int i = 0; i < 20; ++i) {
+      another.path = "/loss/nll_" + std::to_string(i);
+      file.define(another);
+      file.write<float>(another.path, noise);
+      file.flush();
+    }
+  } catch (const std::system_error& error) {
+    code = error.code();
+  }
+  setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, SIG_DFL);
+  EXPECT_EQ(code, std::errc::file_too_large);
+}
+
+TEST_F(RunFileTest, UnwritableOutputIsASystemError) {
+  try {
+    RunFile::create(directory / "absent" / "run.h5");
+    FAIL() << "no error";
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code(), std::errc::no_such_file_or_directory);
+    EXPECT_THAT(error.what(), HasSubstr("absent/run.h5: cannot create the run file"));
+  }
+  EXPECT_THROW(RunFile::create(directory.path()), std::system_error);
+  EXPECT_THROW(RunFile::create("/dev/null"), std::system_error);
+}
+
+TEST_F(RunFileTest, AMissingFileIsASystemError) {
+  EXPECT_THROW(RunFile::open(path), std::system_error);
+  EXPECT_THROW(RunFile::open_for_update(path), std::system_error);
+  EXPECT_THROW(RunFile::open(directory.path()), std::system_error);
+}
+
+void expect_format_error(const std::filesystem::path& path, const std::string& problem) {
+  try {
+    RunFile::open(path);
+    ADD_FAILURE() << "no error; expected: " << problem;
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), HasSubstr(problem));
+  }
+}
+
+TEST_F(RunFileTest, RejectsWhatIsNotHdf5) {
+  write_file(path, "step,loss\n1,2\n");
+  expect_format_error(path, "is not a run file (expected HDF5)");
+  write_file(path, "");
+  expect_format_error(path, "is not a run file (expected HDF5)");
+}
+
+// The reference model's outputs are HDF5, written by another program.
+TEST_F(RunFileTest, RejectsHdf5ThatIsNotARunFile) {
+  expect_format_error(MOESCOPE_SOURCE_DIR "/data/golden/tiny-dots1-00T.h5", "is HDF5, but not a run file");
+}
+
+TEST_F(RunFileTest, RejectsANewerMajorVersionButNotANewerMinorOne) {
+  written();
+  const auto set_version = [&](std::vector<std::int64_t> version) {
+    RunFile::open_for_update(path).set_attribute("/", "format_version", version);
+  };
+  set_version({1, 7});
+  EXPECT_TRUE(RunFile::open(path).contains(nll.path));
+  set_version({2, 0});
+  expect_format_error(path, "was written by a newer moescope (expected major version 1, found 2)");
+}
+
+TEST_F(RunFileTest, RejectsAMalformedVersion) {
+  written();
+  RunFile::open_for_update(path).set_attribute("/", "format_version", std::string("1.0"));
+  expect_format_error(path, "format_version: is missing or malformed");
+}
+
+TEST_F(RunFileTest, DefinitionsThatContradictTheFileAreRejected) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  EXPECT_THROW(file.define(nll), std::invalid_argument);
+  EXPECT_THROW(file.define_dimension("token", 5), std::invalid_argument);
+  DatasetSpec spec = nll;
+  spec.path = "/loss/token";
+  EXPECT_THROW(file.define(spec), std::invalid_argument);
+  spec.path = "/token/loss";
+  EXPECT_THROW(file.define(spec), std::invalid_argument);
+  spec = nll;
+  spec.path = "/loss/other";
+  spec.dimensions = {"checkpoint", "absent"};
+  EXPECT_THROW(file.define(spec), std::out_of_range);
+}
+
+TEST_F(RunFileTest, SlabsOutsideTheDatasetAreRejected) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  EXPECT_THROW(file.read<float>("/loss/absent"), std::out_of_range);
+  EXPECT_THROW(file.read<float>(nll.path, {{2, 1}, {1, 3000}}), std::out_of_range);
+  EXPECT_THROW(file.read<float>(nll.path, {{0, 0}, {~0ull, ~0ull}}), std::out_of_range);
+  EXPECT_THROW(file.read<float>(nll.path, {{0}, {1}}), std::out_of_range);
+  EXPECT_THROW(file.write<float>(nll.path, std::vector<float>(5)), std::out_of_range);
+}
+
+TEST_F(RunFileTest, TextWithANulCharacterIsRejected) {
+  RunFile file = RunFile::create(path);
+  EXPECT_THROW(file.define_dimension(scale("domain"), Texts{std::string("a\0b", 3)}), FormatError);
+}
+
+TEST_F(RunFileTest, ATruncatedFileIsAFormatError) {
+  const std::string whole = written();
+  for (std::size_t size = 0; size < whole.size(); size += whole.size() / 50) {
+    write_file(path, whole.substr(0, size));
+    EXPECT_THROW(read_all(path), FormatError) << size << " of " << whole.size() << " bytes";
+  }
+}
+
+// One wrong bit anywhere: an error or other values, but no crash and no other exception.
+TEST_F(RunFileTest, AWrongBitNeverDoesMoreThanRaiseAFormatError) {
+  const std::string whole = written();
+  constexpr std::size_t trials = 400;
+  for (std::size_t trial = 0; trial < trials; ++trial) {
+    std::string damaged = whole;
+    const std::size_t position = trial * whole.size() / trials;
+    damaged[position] = static_cast<char>(damaged[position] ^ (1 << trial % 8));
+    write_file(path, damaged);
+    try {
+      read_all(path);
+    } catch (const FormatError&) {
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << "bit " << trial % 8 << " of byte " << position << ": " << error.what();
+    }
+  }
 }
 
 }  // namespace
