@@ -3,6 +3,7 @@
 namespace moescope {
 
 void AddedTokens::insert(std::string_view content, std::uint32_t id) {
+  begins_[static_cast<unsigned char>(content.front())] = true;
   std::size_t node = 0;
   for (const char character : content) {
     const auto [edge, is_new] =
@@ -15,6 +16,7 @@ void AddedTokens::insert(std::string_view content, std::uint32_t id) {
 
 AddedTokens::Match AddedTokens::longest_at(std::string_view text, std::size_t start) const {
   Match longest;
+  if (!begins_[static_cast<unsigned char>(text[start])]) return longest;
   std::size_t node = 0;
   for (std::size_t i = start; i < text.size(); ++i) {
     const auto edge = nodes_[node].next.find(static_cast<unsigned char>(text[i]));

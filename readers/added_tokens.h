@@ -34,6 +34,7 @@ class AddedTokens {
   Match longest_at(std::string_view text, std::size_t start) const;
 
   std::vector<Node> nodes_ = {{}};
+  std::array<bool, 256> begins_{};  // whether a token begins with this byte
 };
 
 }  // namespace moescope

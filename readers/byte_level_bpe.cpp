@@ -64,11 +64,13 @@ void ByteLevelBpe::encode_short(std::string_view pre_token, std::vector<BpeToken
 /// The parts of a long pre-token as a doubly linked list with a queue of the pairs that can merge.
 class ByteLevelBpe::Chain {
  public:
+  /// `pre_token` is shorter than 4 GiB.
   Chain(const ByteLevelBpe& bpe, std::string_view pre_token) : bpe_(bpe), links_(pre_token.size()) {
-    for (std::size_t i = 0; i < links_.size(); ++i) {
+    const auto count = static_cast<std::uint32_t>(links_.size());
+    for (std::uint32_t i = 0; i < count; ++i) {
       links_[i] = {{bpe.byte_ids_[static_cast<unsigned char>(pre_token[i])], 1}, i - 1, i + 1};
     }
-    for (std::size_t i = 0; i + 1 < links_.size(); ++i) offer(i);
+    for (std::uint32_t i = 0; i + 1 < count; ++i) offer(i);
   }
 
   void merge_all() {
@@ -86,13 +88,13 @@ class ByteLevelBpe::Chain {
  private:
   struct Link {
     BpeToken part;  // length 0: was merged into the one before
-    std::size_t previous = 0, next = 0;
+    std::uint32_t previous = 0, next = 0;
   };
   struct Candidate {
     std::uint32_t rank = 0;
     std::uint32_t merged = 0;
-    std::size_t left = 0;
-    std::uint32_t left_length = 0, right_length = 0;  // tells whether the pair is still the same
+    std::uint32_t left = 0;
+    std::uint32_t length = 0;  // of both; tells whether the pair is still the same
 
     // The queue's top is its greatest: lowest rank, then leftmost.
     bool operator<(const Candidate& other) const {
@@ -100,20 +102,20 @@ class ByteLevelBpe::Chain {
     }
   };
 
-  void offer(std::size_t left) {
+  void offer(std::uint32_t left) {
     const Link& link = links_[left];
     if (link.next >= links_.size()) return;
     const BpeToken& right = links_[link.next].part;
     const Ranked ranked = bpe_.rank_of(link.part.id, right.id);
     if (ranked.rank == no_rank) return;
-    candidates_.push({ranked.rank, ranked.merged, left, link.part.length, right.length});
+    candidates_.push({ranked.rank, ranked.merged, left, link.part.length + right.length});
   }
 
-  // Parts only grow, so a pair whose lengths are the same is the same pair.
+  // Parts only grow, so pairs of one length that begin at one place are the same pair.
   bool is_current(const Candidate& candidate) const {
     const Link& left = links_[candidate.left];
-    return left.part.length == candidate.left_length && left.next < links_.size() &&
-           links_[left.next].part.length == candidate.right_length;
+    return left.part.length > 0 && left.next < links_.size() &&
+           left.part.length + links_[left.next].part.length == candidate.length;
   }
 
   void merge(const Candidate& candidate) {

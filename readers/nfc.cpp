@@ -39,14 +39,49 @@ bool is_plain(std::string_view utf8) {
   return std::all_of(utf8.begin(), utf8.end(), [](char c) { return static_cast<unsigned char>(c) < 0xCC; });
 }
 
-std::vector<NfcChange> changes_of(const icu::Edits& edits) {
+bool is_character_start(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+}
+
+// Bytes of whole characters at the beginning that two texts have in common.
+std::size_t common_start(std::string_view a, std::string_view b) {
+  const auto [end_a, end_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  auto length = static_cast<std::size_t>(end_a - a.begin());
+  while (length > 0 && length < a.size() && !is_character_start(a[length])) --length;
+  while (length > 0 && length < b.size() && !is_character_start(b[length])) --length;
+  return length;
+}
+
+// The same at the end.
+std::size_t common_end(std::string_view a, std::string_view b) {
+  const auto [end_a, end_b] = std::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend());
+  auto length = static_cast<std::size_t>(end_a - a.rbegin());
+  while (length > 0 && !is_character_start(a[a.size() - length])) --length;
+  return length;
+}
+
+// Takes off the characters at both ends that stay as they are: ICU reports more than it changes.
+void narrow(NfcChange& change, std::string_view normalized, std::string_view original) {
+  normalized = normalized.substr(change.normalized_start, change.normalized_end - change.normalized_start);
+  original = original.substr(change.original_start, change.original_end - change.original_start);
+  const std::size_t start = common_start(normalized, original);
+  const std::size_t end = common_end(normalized.substr(start), original.substr(start));
+  change.normalized_start += start;
+  change.original_start += start;
+  change.normalized_end -= end;
+  change.original_end -= end;
+}
+
+std::vector<NfcChange> changes_of(const icu::Edits& edits, std::string_view normalized,
+                                  std::string_view original) {
   std::vector<NfcChange> changes;
   UErrorCode code = U_ZERO_ERROR;
   for (auto edit = edits.getFineChangesIterator(); edit.next(code);) {
-    const auto normalized = static_cast<std::size_t>(edit.destinationIndex());
-    const auto original = static_cast<std::size_t>(edit.sourceIndex());
-    changes.push_back({normalized, normalized + static_cast<std::size_t>(edit.newLength()), original,
-                       original + static_cast<std::size_t>(edit.oldLength())});
+    const auto normalized_start = static_cast<std::size_t>(edit.destinationIndex());
+    const auto original_start = static_cast<std::size_t>(edit.sourceIndex());
+    changes.push_back({normalized_start, normalized_start + static_cast<std::size_t>(edit.newLength()),
+                       original_start, original_start + static_cast<std::size_t>(edit.oldLength())});
+    narrow(changes.back(), normalized, original);
   }
   require(code);
   return changes;
@@ -75,7 +110,7 @@ std::optional<NormalizedText> NfcNormalizer::normalize(std::string_view utf8) co
   icu::StringByteSink<std::string> sink(&normalized.text, source.length());
   tables_->normalizer.normalizeUTF8(0, source, sink, &edits, code);
   require(code);
-  normalized.changes = changes_of(edits);
+  normalized.changes = changes_of(edits, normalized.text, utf8);
   return normalized;
 }
 
