@@ -1,0 +1,73 @@
+#include "cli/analysis_arguments.h"
+
+#include <cstdio>
+
+#include "cli/terminal.h"
+
+namespace moescope {
+
+void AnalysisArguments::declare(CommandLine& line) {
+  line.list("corpus", "[DOMAIN=]FILE...", &corpus,
+            "evaluation texts: .jsonl, .jsonl.zst, .jsonl.gz, .txt, or .npy with token ids; may be repeated");
+  line.text("text-key", "POINTER", &corpus_options.text_key,
+            "JSON pointer to a record's text (default /text)");
+  line.text(
+      "domain-key", "POINTER", &corpus_options.domain_key,
+      "JSON pointer to a record's domain (default /meta/pile_set_name, then /domain, then the file's name)");
+  line.number("sequence-length", "N", &corpus_options.sequence_length, 1,
+              "longest sequence in tokens; longer documents are cut (default 2048)");
+  line.number("max-tokens", "N", &corpus_options.max_tokens, 1,
+              "at most N tokens of each domain (default all)");
+  line.choice("precision", {"f32", "bf16"}, &precision,
+              "arithmetic of the forward pass (default bf16 for BF16 weights, else f32)");
+  line.number("threads", "N", &threads, 1,
+              "threads that compute (default one per processor); results do not depend on it");
+  line.size("memory", &memory, "memory budget, e.g. 4GiB (default half of the machine's, 4 GiB at most)");
+}
+
+AnalysisOptions AnalysisArguments::options() const {
+  AnalysisOptions options;
+  for (const std::string& argument : corpus) options.corpus.push_back(parse_corpus_source(argument));
+  options.corpus_options = corpus_options;
+  if (precision == "f32") options.precision = Precision::f32;
+  if (precision == "bf16") options.precision = Precision::bf16;
+  options.threads = static_cast<unsigned>(threads);
+  options.memory = memory;
+  return options;
+}
+
+AnalysisDisplay::AnalysisDisplay(const CommonOptions& common) : common_(common), bar_(common.quiet) {}
+
+void AnalysisDisplay::begin(std::uint64_t total_bytes) {
+  total_ = total_bytes;
+  start_ = std::chrono::steady_clock::now();
+}
+
+void AnalysisDisplay::stage(const std::string& label) {
+  label_ = label;
+  if (common_.verbose) line(label);
+  draw();
+}
+
+void AnalysisDisplay::advance(std::uint64_t bytes) {
+  done_ += bytes;
+  draw();
+}
+
+void AnalysisDisplay::note(const std::string& message) {
+  if (!common_.quiet) line("note: " + message);
+}
+
+void AnalysisDisplay::line(const std::string& text) {
+  bar_.clear();
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+void AnalysisDisplay::draw() {
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  const double fraction = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 0;
+  const std::string rate = seconds > 0.5 ? format_bytes(static_cast<double>(done_) / seconds) + "/s" : "";
+  bar_.update(label_, fraction, rate);
+}
+
+}  // namespace moescope

@@ -1,0 +1,49 @@
+#pragma once
+/// What `analyze` and `compare` share: the options of an analysis, and how it is shown while it runs.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "analysis/series_analysis.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+
+namespace moescope {
+
+/// Options as they are typed.
+struct AnalysisArguments {
+  std::vector<std::string> corpus;  // [DOMAIN=]FILE
+  CorpusOptions corpus_options;
+  std::string precision;  // empty: what suits the weights
+  std::uint64_t threads = 0, memory = 0;
+
+  void declare(CommandLine& line);
+  /// With the corpus, its options and the resources filled in. Throws UsageError.
+  AnalysisOptions options() const;
+};
+
+/// Shows an analysis on the terminal: a progress bar, notes as lines of their own, stages with --verbose.
+class AnalysisDisplay : public AnalysisListener {
+ public:
+  explicit AnalysisDisplay(const CommonOptions& common);
+  void begin(std::uint64_t total_bytes) override;
+  void stage(const std::string& label) override;
+  void advance(std::uint64_t bytes) override;
+  void note(const std::string& message) override;
+  /// Takes the progress bar away.
+  void end() { bar_.clear(); }
+
+ private:
+  void line(const std::string& text);
+  void draw();
+
+  CommonOptions common_;
+  ProgressBar bar_;
+  std::string label_;
+  std::uint64_t total_ = 0, done_ = 0;  // bytes
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace moescope

@@ -1,0 +1,160 @@
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+
+#include "cli/analysis_arguments.h"
+#include "cli/command_functions.h"
+#include "cli/interrupt.h"
+#include "cli/terminal.h"
+#include "readers/errors.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::vector<std::string> series;
+  AnalysisArguments analysis;
+  std::string output = "run.h5", only;
+  std::vector<std::string> save;
+  bool overwrite = false;
+  CommonOptions common;
+};
+
+CommandText command_text() {
+  return {
+      "analyze", "SERIES --corpus FILE... -o run.h5 [options]",
+      "Runs the model of every checkpoint on the texts and compares the weights of all checkpoints; writes a "
+      "run file. "
+      "SERIES is several checkpoint directories in order, one directory that holds them, a Hugging Face "
+      "cache "
+      "repository, or a series file (.json). Every input is validated before the first long computation.\n\n"
+      "Ctrl-C stops cleanly and keeps what is finished; the same command then goes on from there.",
+      "moescope analyze data/tiny-dots1 --corpus data/eval_text/*.jsonl -o run.h5\n"
+      "moescope analyze ckpt/01T ckpt/02T --corpus wiki=wiki.txt code.jsonl.zst --max-tokens 8192 -o run.h5"};
+}
+
+void check(const Options& options) {
+  if (options.series.empty()) {
+    throw UsageError("SERIES is missing", "it stands before --corpus, which takes all files that follow it");
+  }
+  if (options.analysis.corpus.empty() && options.only != "weights") {
+    throw UsageError("--corpus is missing", "without texts, --only weights compares the weights alone");
+  }
+}
+
+bool parse(const Arguments& arguments, Options& options) {
+  CommandLine line(command_text());
+  line.positional("SERIES", &options.series, 0);
+  options.analysis.declare(line);
+  line.text("output,o", "FILE", &options.output, "the run file (default run.h5)");
+  line.flag("overwrite", &options.overwrite, "replace a run file that holds another analysis");
+  line.choice("only", {"forward", "weights"}, &options.only, "leave out the other half of the work");
+  line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
+  line.common(&options.common);
+  if (!line.parse(arguments)) return false;
+  check(options);
+  return true;
+}
+
+RecordOptions parse_save(const std::vector<std::string>& values) {
+  RecordOptions save;
+  for (std::string rest : values) {
+    while (!rest.empty()) {
+      const std::string part = rest.substr(0, rest.find(','));
+      rest.erase(0, part.size() + 1);
+      if (part == "router_logits") {
+        save.router_logits = true;
+      } else if (part == "hidden_states") {
+        save.hidden_states = true;
+      } else if (part == "logits") {
+        save.logits = true;
+      } else {
+        throw UsageError("--save: expected router_logits, hidden_states or logits, found '" + part + "'",
+                         did_you_mean(part, {"router_logits", "hidden_states", "logits"}));
+      }
+    }
+  }
+  return save;
+}
+
+// As it can be typed again.
+std::string quoted(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_of(" \t\n\"'\\$&;|<>*?()[]{}`!#~") == std::string::npos;
+  if (plain) return word;
+  std::string text = "'";
+  for (char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+std::string command_line(const Arguments& arguments) {
+  std::string text = "moescope analyze";
+  for (const std::string& argument : arguments) text += " " + quoted(argument);
+  return text;
+}
+
+AnalysisOptions analysis_options(const Options& options, const Arguments& arguments) {
+  AnalysisOptions analysis = options.analysis.options();
+  analysis.series = find_series({options.series.begin(), options.series.end()});
+  analysis.output = options.output;
+  analysis.overwrite = options.overwrite;
+  analysis.forward = options.only != "weights";
+  analysis.weights = options.only != "forward";
+  if (!analysis.forward) analysis.corpus.clear();
+  analysis.save = parse_save(options.save);
+  analysis.command_line = command_line(arguments);
+  analysis.version = program_version();
+  return analysis;
+}
+
+std::string loss_line(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
+  if (summary.loss.empty() || std::isnan(summary.loss.front())) return "";
+  std::string text = "loss      " + format_value(summary.loss.front());
+  if (summary.loss.size() > 1) text += " -> " + format_value(summary.loss.back());
+  text += " nats per token (" + analysis.series.front().name;
+  if (summary.loss.size() > 1) text += " -> " + analysis.series.back().name;
+  return text + ")\n";
+}
+
+void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
+  const std::string tokens = summary.tokens > 0 ? ", " + plural(summary.tokens, "token") : "";
+  std::cout << plural(summary.checkpoints, "checkpoint") << tokens << ": done in "
+            << format_duration(summary.seconds) << '\n'
+            << loss_line(analysis, summary);
+  const auto bytes = static_cast<double>(summary.forward.bytes + summary.weights.bytes);
+  if (bytes > 0) std::cout << "read      " << format_bytes(bytes) << " of weights\n";
+  if (summary.reused > 0)
+    std::cout << "reused    " << plural(summary.reused, "forward pass") << " of an earlier run\n";
+  const std::string run = quoted(analysis.output.string());
+  std::cout << "run file  " << run << " ("
+            << format_bytes(static_cast<double>(fs::file_size(analysis.output))) << ")\n"
+            << "next      moescope report " << run << " -o report.html\n";
+}
+
+ExitCode report_interruption(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
+  std::size_t finished = 0;
+  for (double loss : summary.loss) finished += std::isnan(loss) ? 0 : 1;
+  std::cerr << "moescope: interrupted: " << analysis.output.string() << " keeps the forward passes of "
+            << finished << " of " << summary.checkpoints
+            << " checkpoints\nhint: to go on: " << analysis.command_line << '\n';
+  return exit_interrupted;
+}
+
+}  // namespace
+
+ExitCode run_analyze(const Arguments& arguments) {
+  Options options;
+  if (!parse(arguments, options)) return exit_done;
+  AnalysisOptions analysis = analysis_options(options, arguments);
+  const InterruptGuard interrupt;
+  analysis.interrupted = &interrupt.flag();
+  AnalysisDisplay display(options.common);
+  const AnalysisSummary summary = analyze_series(analysis, display);
+  display.end();
+  if (!summary.complete) return report_interruption(analysis, summary);
+  if (!options.common.quiet) print_summary(analysis, summary);
+  return exit_done;
+}
+
+}  // namespace moescope

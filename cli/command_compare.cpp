@@ -1,0 +1,95 @@
+#include <stdlib.h>
+
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/analysis_arguments.h"
+#include "cli/command_functions.h"
+#include "cli/interrupt.h"
+#include "cli/json_text.h"
+#include "cli/run_comparison.h"
+#include "readers/errors.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::vector<std::string> names;  // A, B
+  std::string run;                 // empty: A and B are checkpoints
+  AnalysisArguments analysis;
+  std::uint64_t top = 10;
+  bool json = false;
+  CommonOptions common;
+};
+
+bool parse(const Arguments& arguments, Options& options) {
+  CommandLine line({"compare", "A B [options]\n       moescope compare --run run.h5 A B [options]",
+                    "Tells what changed from checkpoint A to checkpoint B: the weights by role, layer, "
+                    "expert and tensor. With "
+                    "--corpus also the losses, how far the two choose the same experts, and whose load "
+                    "changed. With --run, "
+                    "A and B are names inside a run file, and nothing is computed anew.",
+                    "moescope compare data/tiny-dots1/tiny-dots1-05T data/tiny-dots1/tiny-dots1-11.2T\n"
+                    "moescope compare --run run.h5 tiny-dots1-05T tiny-dots1-11.2T --json"});
+  line.positional("A B", &options.names, 2, 2);
+  line.text("run", "FILE", &options.run, "a run file that holds both");
+  line.number("top", "N", &options.top, 0, "how many of the most changed are listed (default 10)");
+  line.flag("json", &options.json, "print everything as JSON");
+  options.analysis.declare(line);
+  line.common(&options.common);
+  if (!line.parse(arguments)) return false;
+  if (!options.run.empty() && !options.analysis.corpus.empty()) {
+    throw UsageError("--run and --corpus exclude each other (a run file holds its own results)");
+  }
+  return true;
+}
+
+// A directory that goes with its owner.
+struct TemporaryDirectory {
+  fs::path path;
+  TemporaryDirectory() {
+    std::string name = (fs::temp_directory_path() / "moescope-XXXXXX").string();
+    if (!mkdtemp(name.data())) throw_errno(name, "cannot make a temporary directory");
+    path = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+};
+
+// Two checkpoints are a short series: analysed like any other, into a run file that nobody keeps.
+RunComparison compare_checkpoints(const Options& options) {
+  const TemporaryDirectory directory;
+  AnalysisOptions analysis = options.analysis.options();
+  analysis.series = find_series({options.names.begin(), options.names.end()});
+  analysis.output = directory.path / "run.h5";
+  analysis.forward = !analysis.corpus.empty();
+  analysis.version = program_version();
+  const InterruptGuard interrupt;
+  analysis.interrupted = &interrupt.flag();
+  AnalysisDisplay display(options.common);
+  const AnalysisSummary summary = analyze_series(analysis, display);
+  display.end();
+  if (!summary.complete) throw Interrupted{};
+  return compare_in_run(RunFile::open(analysis.output), analysis.series[0].name, analysis.series[1].name);
+}
+
+}  // namespace
+
+ExitCode run_compare(const Arguments& arguments) {
+  Options options;
+  if (!parse(arguments, options)) return exit_done;
+  const RunComparison comparison =
+      options.run.empty() ? compare_checkpoints(options)
+                          : compare_in_run(RunFile::open(options.run), options.names[0], options.names[1]);
+  std::cout << (options.json ? json_text(json_of(comparison)) : text_of(comparison, options.top));
+  return exit_done;
+}
+
+}  // namespace moescope

@@ -1,0 +1,204 @@
+#include "cli/run_comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "cli/options.h"
+#include "metrics/expert_load.h"
+#include "metrics/weight_drift.h"
+#include "readers/errors.h"
+#include "readers/weight_table.h"
+
+namespace moescope {
+namespace {
+
+using Names = std::vector<std::string>;
+
+std::size_t index_of(const RunFile& run, const Names& names, const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+  std::string known;
+  for (const std::string& each : names) known += (known.empty() ? "" : ", ") + each;
+  throw UsageError("no checkpoint '" + name + "' in " + run.path().string(), "it holds " + known);
+}
+
+// Whether the pass `name` was finished for both.
+bool finished(const RunFile& run, const std::string& name, std::size_t a, std::size_t b) {
+  if (!run.contains("/status/" + name)) return false;
+  const auto status = run.read<std::uint8_t>("/status/" + name);
+  return status[a] != 0 && status[b] != 0;
+}
+
+// The key of every weight by its canonical name.
+std::map<std::string, WeightKey> weight_keys(const ModelConfig& config) {
+  std::map<std::string, WeightKey> keys;
+  for (const WeightRule& rule : family_table(config).rules) {
+    const std::int64_t experts = rule.scope == Scope::routed_expert ? config.n_routed_experts : 1;
+    for (std::int64_t layer = -1; layer < config.num_hidden_layers; ++layer) {
+      if (!applies(rule, layer, config)) continue;
+      for (std::int64_t e = 0; e < experts; ++e) {
+        const std::int64_t expert = rule.scope == Scope::routed_expert ? e : -1;
+        keys[tensor_name(rule.name, layer, expert)] = {rule.role, layer, expert};
+      }
+    }
+  }
+  return keys;
+}
+
+// One value per tensor at a pair of checkpoints.
+std::vector<double> pair_values(const RunFile& run, const char* path, std::size_t a, std::size_t b,
+                                std::size_t tensors) {
+  return run.read<double>(path, {{0, a, b}, {tensors, 1, 1}});
+}
+
+// The inner products (2, 2) and the squared distance (1, 1) of each tensor.
+std::vector<WeightInnerProducts> pair_products(const RunFile& run, std::size_t a, std::size_t b,
+                                               std::size_t tensors) {
+  const auto aa = pair_values(run, "/weights/inner_product", a, a, tensors);
+  const auto ab = pair_values(run, "/weights/inner_product", a, b, tensors);
+  const auto bb = pair_values(run, "/weights/inner_product", b, b, tensors);
+  const std::size_t first = std::min(a, b), steps = std::max(a, b) - first;
+  std::vector<double> deltas;  // (tensors, steps, steps)
+  if (steps > 0) {
+    deltas = run.read<double>("/weights/delta_inner_product", {{0, first, first}, {tensors, steps, steps}});
+  }
+  std::vector<WeightInnerProducts> products;
+  for (std::size_t w = 0; w < tensors; ++w) {
+    double square = 0;
+    for (std::size_t i = 0; i < steps * steps; ++i) square += deltas[w * steps * steps + i];
+    products.push_back({2, {aa[w], ab[w], ab[w], bb[w]}, {square}});
+  }
+  return products;
+}
+
+WeightChange change_of(const WeightInnerProducts& products, std::string name, std::int64_t layer,
+                       std::int64_t expert) {
+  const auto norms = weight_norms(products);
+  return {std::move(name),           layer, expert, norms[0], norms[1], relative_drift(products)[1],
+          weight_cosine(products)[1]};
+}
+
+void add(WeightInnerProducts& sum, const WeightInnerProducts& products) {
+  if (sum.checkpoints == 0) sum = WeightInnerProducts::zero(2);
+  sum.add(products.inner_product, products.delta_inner_product);
+}
+
+// NaN (a change of something that was zero) comes last.
+void sort_by_drift(std::vector<WeightChange>& changes) {
+  const auto rank = [](const WeightChange& change) {
+    return std::isnan(change.relative_drift) ? -1 : change.relative_drift;
+  };
+  std::stable_sort(changes.begin(), changes.end(),
+                   [&](const WeightChange& x, const WeightChange& y) { return rank(x) > rank(y); });
+}
+
+void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
+  const Names tensors = run.read<std::string>("/tensor");
+  const auto configs = run.read<std::string>("/checkpoint_info/config_json");
+  const auto keys = weight_keys(parse_model_config(configs[a], run.path().string()));
+  const auto products = pair_products(run, a, b, tensors.size());
+  WeightInnerProducts whole;
+  std::map<RoleGroup, WeightInnerProducts> by_role;
+  std::map<std::int64_t, WeightInnerProducts> by_layer;
+  std::map<std::pair<std::int64_t, std::int64_t>, WeightInnerProducts> by_expert;
+  for (std::size_t w = 0; w < tensors.size(); ++w) {
+    const auto found = keys.find(tensors[w]);
+    if (found == keys.end())
+      throw FormatError(run.path().string(), "tensor '" + tensors[w] + "'", "has no known role");
+    const WeightKey& key = found->second;
+    result.tensors.push_back(change_of(products[w], tensors[w], key.layer, key.expert));
+    add(whole, products[w]);
+    add(by_role[role_group(key.role)], products[w]);
+    if (key.layer >= 0) add(by_layer[key.layer], products[w]);
+    if (key.expert >= 0) add(by_expert[{key.layer, key.expert}], products[w]);
+  }
+  result.whole.push_back(change_of(whole, "model", -1, -1));
+  for (const auto& [group, sum] : by_role) {
+    result.roles.push_back(change_of(sum, std::string(role_group_name(group)), -1, -1));
+  }
+  for (const auto& [layer, sum] : by_layer) result.layers.push_back(change_of(sum, "", layer, -1));
+  for (const auto& [key, sum] : by_expert)
+    result.experts.push_back(change_of(sum, "", key.first, key.second));
+  sort_by_drift(result.experts);
+  sort_by_drift(result.tensors);
+}
+
+void compare_losses(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
+  const Names domains = run.read<std::string>("/domain");
+  const std::uint64_t count = domains.size();
+  const auto before = run.read<double>("/metrics/loss", {{a, 0}, {1, count}});
+  const auto after = run.read<double>("/metrics/loss", {{b, 0}, {1, count}});
+  for (std::size_t d = 0; d < count; ++d) result.losses.push_back({domains[d], before[d], after[d]});
+  result.losses.push_back({"all domains", run.read<double>("/metrics/loss_pooled", {{a}, {1}}).front(),
+                           run.read<double>("/metrics/loss_pooled", {{b}, {1}}).front()});
+}
+
+// Tokens routed to each expert, all domains together: (L, E) of one checkpoint.
+std::vector<std::int64_t> pooled_counts(const RunFile& run, std::size_t checkpoint) {
+  const auto shape = run.shape("/routing/expert_count");  // (C, D, L, E)
+  const std::uint64_t layer_experts = shape[2] * shape[3];
+  const auto counts = run.read<std::int64_t>("/routing/expert_count",
+                                             {{checkpoint, 0, 0, 0}, {1, shape[1], shape[2], shape[3]}});
+  std::vector<std::int64_t> pooled(layer_experts);
+  for (std::size_t i = 0; i < counts.size(); ++i) pooled[i % layer_experts] += counts[i];
+  return pooled;
+}
+
+// Half the sum of the absolute differences of n / sum n.
+double total_variation(std::span<const std::int64_t> before, std::span<const std::int64_t> after) {
+  const auto shares_before = relative_load(before), shares_after = relative_load(after);
+  double sum = 0;
+  for (std::size_t e = 0; e < before.size(); ++e) sum += std::abs(shares_before[e] - shares_after[e]);
+  return sum / (2 * static_cast<double>(before.size()));
+}
+
+void compare_routing(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
+  const auto layers = run.read<std::int64_t>("/moe_layer");
+  if (layers.empty()) return;
+  const auto agreement = run.read<double>("/metrics/routing_agreement", {{a, b, 0}, {1, 1, layers.size()}});
+  const auto before = pooled_counts(run, a), after = pooled_counts(run, b);
+  const auto token_counts = run.read<std::int64_t>("/routing/token_count");
+  std::int64_t tokens = 0;
+  for (std::int64_t count : token_counts) tokens += count;
+  const std::size_t experts = before.size() / layers.size();
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const auto layer_before = std::span(before).subspan(l * experts, experts);
+    const auto layer_after = std::span(after).subspan(l * experts, experts);
+    result.routing.push_back({layers[l], agreement[l], total_variation(layer_before, layer_after),
+                              max_violation(layer_before), max_violation(layer_after)});
+    const auto load_before = expert_load(layer_before, tokens), load_after = expert_load(layer_after, tokens);
+    for (std::size_t e = 0; e < experts; ++e) {
+      result.loads.push_back({layers[l], static_cast<std::int64_t>(e), load_before[e], load_after[e]});
+    }
+  }
+  std::stable_sort(result.loads.begin(), result.loads.end(), [](const LoadChange& x, const LoadChange& y) {
+    return std::abs(x.after - x.before) > std::abs(y.after - y.before);
+  });
+}
+
+}  // namespace
+
+RunComparison compare_in_run(const RunFile& run, const std::string& before, const std::string& after) {
+  const Names names = run.read<std::string>("/checkpoint");
+  const std::size_t a = index_of(run, names, before), b = index_of(run, names, after);
+  const auto tokens = run.read<double>("/tokens_seen");
+  RunComparison result;
+  result.before = before;
+  result.after = after;
+  result.tokens_before = tokens[a];
+  result.tokens_after = tokens[b];
+  const bool weights = finished(run, "weights", a, b), forward = finished(run, "forward", a, b);
+  if (!weights && !forward) {
+    throw FormatError(run.path().string(), "",
+                      "neither the weights nor the losses of both checkpoints are finished");
+  }
+  if (weights) compare_weights(run, a, b, result);
+  if (forward) {
+    compare_losses(run, a, b, result);
+    compare_routing(run, a, b, result);
+  }
+  return result;
+}
+
+}  // namespace moescope

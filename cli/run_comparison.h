@@ -1,0 +1,63 @@
+#pragma once
+/// What changed between two checkpoints of one run file: weights by role, layer, expert and tensor; and,
+/// where there was a corpus, losses, routing and expert load.
+
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "readers/run_file.h"
+
+namespace moescope {
+
+/// Some weights as one long vector, before (A) and after (B).
+struct WeightChange {
+  std::string name;  // of the role or tensor; empty for layers and experts
+  std::int64_t layer = -1, expert = -1;
+  double norm_before = 0, norm_after = 0;
+  double relative_drift = 0;  // norm(B - A) / norm(A)
+  double cosine = 0;
+};
+
+struct LossChange {
+  std::string domain;
+  double before = 0, after = 0;  // nats per token
+};
+
+struct RoutingChange {
+  std::int64_t layer = -1;
+  double agreement = 0;      // mean share of a token's experts that both chose
+  double load_distance = 0;  // total variation between the two distributions of load over experts
+  double max_violation_before = 0, max_violation_after = 0;
+};
+
+struct LoadChange {
+  std::int64_t layer = -1, expert = -1;
+  double before = 0, after = 0;  // share of all tokens
+};
+
+struct RunComparison {
+  std::string before, after;  // names
+  double tokens_before = std::numeric_limits<double>::quiet_NaN(), tokens_after = tokens_before;
+  std::vector<WeightChange> whole;    // the model: one entry, or none when the run file holds no weights
+  std::vector<WeightChange> roles;    // in canonical order
+  std::vector<WeightChange> layers;   // ascending
+  std::vector<WeightChange> experts;  // most changed first
+  std::vector<WeightChange> tensors;  // most changed first
+  std::vector<LossChange> losses;     // empty without a forward pass, like all below
+  std::vector<RoutingChange> routing;
+  std::vector<LoadChange> loads;  // largest change first
+};
+
+/// Throws UsageError for a name that is not in the run file, with the known ones as a hint; FormatError when
+/// the run file holds neither weights nor losses of both.
+RunComparison compare_in_run(const RunFile& run, const std::string& before, const std::string& after);
+
+/// For people: the `top` most changed experts, tensors and loads.
+std::string text_of(const RunComparison& comparison, std::size_t top);
+/// For scripts: everything.
+nlohmann::ordered_json json_of(const RunComparison& comparison);
+
+}  // namespace moescope

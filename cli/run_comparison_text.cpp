@@ -1,0 +1,174 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_comparison.h"
+#include "cli/terminal.h"
+
+namespace moescope {
+namespace {
+
+using Align = Table::Align;
+using Json = nlohmann::ordered_json;
+
+std::string fixed(double value, int decimals) {
+  if (std::isnan(value)) return "-";
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
+  return buffer;
+}
+
+// Four digits, so that a column lines up.
+std::string significant(double value) {
+  if (std::isnan(value)) return "-";
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%#.4g", value);
+  return buffer;
+}
+
+// With its sign, so that the direction is seen at once.
+std::string change(double value, int decimals) {
+  return (value > 0 ? "+" : "") + fixed(value, decimals);
+}
+
+Table weight_table(std::vector<Table::Column> leading) {
+  for (const char* heading : {"change", "cosine", "norm before", "norm after"}) {
+    leading.push_back({heading, Align::right});
+  }
+  return Table(std::move(leading));
+}
+
+void add_row(Table& table, std::vector<std::string> leading, const WeightChange& weight) {
+  leading.push_back(fixed(weight.relative_drift, 4));
+  leading.push_back(fixed(weight.cosine, 4));
+  leading.push_back(significant(weight.norm_before));
+  leading.push_back(significant(weight.norm_after));
+  table.add(std::move(leading));
+}
+
+std::string weights_text(const RunComparison& comparison, std::size_t top) {
+  if (comparison.whole.empty()) return "";
+  Table roles = weight_table({{"role"}});
+  for (const WeightChange& role : comparison.roles) add_row(roles, {role.name}, role);
+  add_row(roles, {"whole model"}, comparison.whole.front());
+  Table layers = weight_table({{"layer", Align::right}});
+  for (const WeightChange& layer : comparison.layers) add_row(layers, {std::to_string(layer.layer)}, layer);
+  Table experts = weight_table({{"layer", Align::right}, {"expert", Align::right}});
+  for (std::size_t i = 0; i < std::min(top, comparison.experts.size()); ++i) {
+    const WeightChange& expert = comparison.experts[i];
+    add_row(experts, {std::to_string(expert.layer), std::to_string(expert.expert)}, expert);
+  }
+  Table tensors = weight_table({{"tensor"}});
+  for (std::size_t i = 0; i < std::min(top, comparison.tensors.size()); ++i) {
+    add_row(tensors, {comparison.tensors[i].name}, comparison.tensors[i]);
+  }
+  std::string text = "\n" + bold("Weights") + " (change: norm of the difference / norm before)\n" +
+                     roles.text() + "\n" + bold("By layer") + "\n" + layers.text();
+  if (!experts.empty()) text += "\n" + bold("Experts that changed most") + "\n" + experts.text();
+  return text + "\n" + bold("Tensors that changed most") + "\n" + tensors.text();
+}
+
+std::string losses_text(const RunComparison& comparison) {
+  if (comparison.losses.empty()) return "";
+  Table table({{"domain"}, {"before", Align::right}, {"after", Align::right}, {"change", Align::right}});
+  for (const LossChange& loss : comparison.losses) {
+    table.add(
+        {loss.domain, fixed(loss.before, 4), fixed(loss.after, 4), change(loss.after - loss.before, 4)});
+  }
+  return "\n" + bold("Loss") + " (nats per token)\n" + table.text();
+}
+
+std::string routing_text(const RunComparison& comparison, std::size_t top) {
+  if (comparison.routing.empty()) return "";
+  Table layers({{"layer", Align::right},
+                {"agreement", Align::right},
+                {"load moved", Align::right},
+                {"MaxVio before", Align::right},
+                {"MaxVio after", Align::right}});
+  for (const RoutingChange& layer : comparison.routing) {
+    layers.add({std::to_string(layer.layer), fixed(layer.agreement, 3), fixed(layer.load_distance, 3),
+                fixed(layer.max_violation_before, 3), fixed(layer.max_violation_after, 3)});
+  }
+  Table loads({{"layer", Align::right},
+               {"expert", Align::right},
+               {"before", Align::right},
+               {"after", Align::right},
+               {"change", Align::right}});
+  for (std::size_t i = 0; i < std::min(top, comparison.loads.size()); ++i) {
+    const LoadChange& load = comparison.loads[i];
+    loads.add({std::to_string(load.layer), std::to_string(load.expert), fixed(load.before, 3),
+               fixed(load.after, 3), change(load.after - load.before, 3)});
+  }
+  return "\n" + bold("Routing") +
+         " (agreement: share of a token's experts that both chose; load moved: share of the load on other "
+         "experts)\n" +
+         layers.text() + "\n" + bold("Experts whose load changed most") + " (share of all tokens)\n" +
+         loads.text();
+}
+
+Json weight_json(const WeightChange& weight) {
+  Json json = Json::object();
+  if (!weight.name.empty()) json["name"] = weight.name;
+  if (weight.layer >= 0) json["layer"] = weight.layer;
+  if (weight.expert >= 0) json["expert"] = weight.expert;
+  json["relative_drift"] = weight.relative_drift;
+  json["cosine"] = weight.cosine;
+  json["norm_before"] = weight.norm_before;
+  json["norm_after"] = weight.norm_after;
+  return json;
+}
+
+Json weights_json(const std::vector<WeightChange>& weights) {
+  Json json = Json::array();
+  for (const WeightChange& weight : weights) json.push_back(weight_json(weight));
+  return json;
+}
+
+Json forward_json(const RunComparison& comparison) {
+  Json json;
+  for (const LossChange& loss : comparison.losses) {
+    json["loss"].push_back({{"domain", loss.domain}, {"before", loss.before}, {"after", loss.after}});
+  }
+  for (const RoutingChange& layer : comparison.routing) {
+    json["routing"].push_back({{"layer", layer.layer},
+                               {"routing_agreement", layer.agreement},
+                               {"load_total_variation", layer.load_distance},
+                               {"max_violation_before", layer.max_violation_before},
+                               {"max_violation_after", layer.max_violation_after}});
+  }
+  for (const LoadChange& load : comparison.loads) {
+    json["expert_load"].push_back(
+        {{"layer", load.layer}, {"expert", load.expert}, {"before", load.before}, {"after", load.after}});
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string text_of(const RunComparison& comparison, std::size_t top) {
+  const auto named = [](const std::string& name, double tokens) {
+    return bold(name) + (std::isnan(tokens) ? "" : " (" + format_count(tokens) + " tokens)");
+  };
+  return named(comparison.before, comparison.tokens_before) + " -> " +
+         named(comparison.after, comparison.tokens_after) + "\n" + losses_text(comparison) +
+         weights_text(comparison, top) + routing_text(comparison, top);
+}
+
+Json json_of(const RunComparison& comparison) {
+  Json json = {{"before", comparison.before},
+               {"after", comparison.after},
+               {"tokens_before", comparison.tokens_before},
+               {"tokens_after", comparison.tokens_after}};
+  if (!comparison.whole.empty()) {
+    json["weights"] = {{"model", weight_json(comparison.whole.front())},
+                       {"roles", weights_json(comparison.roles)},
+                       {"layers", weights_json(comparison.layers)},
+                       {"experts", weights_json(comparison.experts)},
+                       {"tensors", weights_json(comparison.tensors)}};
+  }
+  json.update(forward_json(comparison));
+  return json;
+}
+
+}  // namespace moescope
