@@ -105,6 +105,9 @@ void SeriesAnalysis::load_corpus() {
   if (tokenizer) tokenizer_sha256_ = tokenizer->sha256();
   corpus_ = read_corpus(options_.corpus, options_.corpus_options, tokenizer ? &*tokenizer : nullptr,
                         static_cast<std::uint32_t>(series_.config().vocab_size));
+  const std::uint64_t memory = options_.memory == 0 ? default_memory_budget() : options_.memory;
+  // Too little memory is told before there is a run file.
+  divide_memory(series_.config(), memory, corpus_.tokens(), longest_sequence(corpus_.sequence_start));
 }
 
 /// Finds the record of the same analysis to go on with, or makes a new one; refuses to replace another.
