@@ -110,8 +110,8 @@ AnalysisOptions analysis_options(const Options& options, const Arguments& argume
 
 std::string loss_line(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
   if (summary.loss.empty() || std::isnan(summary.loss.front())) return "";
-  std::string text = "loss      " + format_value(summary.loss.front());
-  if (summary.loss.size() > 1) text += " -> " + format_value(summary.loss.back());
+  std::string text = "loss      " + format_fixed(summary.loss.front(), 3);
+  if (summary.loss.size() > 1) text += " -> " + format_fixed(summary.loss.back(), 3);
   text += " nats per token (" + analysis.series.front().name;
   if (summary.loss.size() > 1) text += " -> " + analysis.series.back().name;
   return text + ")\n";
@@ -124,8 +124,10 @@ void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summa
             << loss_line(analysis, summary);
   const auto bytes = static_cast<double>(summary.forward.bytes + summary.weights.bytes);
   if (bytes > 0) std::cout << "read      " << format_bytes(bytes) << " of weights\n";
-  if (summary.reused > 0)
-    std::cout << "reused    " << plural(summary.reused, "forward pass") << " of an earlier run\n";
+  if (summary.reused > 0) {
+    std::cout << "reused    " << summary.reused << " of " << summary.checkpoints
+              << " forward passes, of an earlier run\n";
+  }
   const std::string run = quoted(analysis.output.string());
   std::cout << "run file  " << run << " ("
             << format_bytes(static_cast<double>(fs::file_size(analysis.output))) << ")\n"

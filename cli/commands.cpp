@@ -29,7 +29,7 @@ std::string overview() {
     std::string line = "  " + std::string(command.name) + " ";
     line.resize(12, ' ');
     line += std::string(command.arguments) + " ";
-    line.resize(std::max<std::size_t>(line.size(), 46), ' ');
+    line.resize(std::max<std::size_t>(line.size(), 48), ' ');
     text += line + std::string(command.summary) + "\n";
   }
   return text +

@@ -39,6 +39,16 @@ std::string joined(const std::vector<std::string>& words, const std::string& sep
   return text;
 }
 
+// "csv, tsv or json"
+std::string alternatives(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 < words.size() ? ", " : " or ";
+    text += words[i];
+  }
+  return text;
+}
+
 std::uint64_t parse_number(const std::string& option, const std::string& value, std::uint64_t minimum) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -100,7 +110,7 @@ void CommandLine::choice(const std::string& names, const std::vector<std::string
        [=](const std::string& option, const auto& values) {
          if (std::find(choices.begin(), choices.end(), values.front()) == choices.end()) {
            throw UsageError(
-               option + ": expected " + joined(choices, " or ") + ", found '" + values.front() + "'",
+               option + ": expected " + alternatives(choices) + ", found '" + values.front() + "'",
                did_you_mean(values.front(), choices));
          }
          *target = values.front();

@@ -12,13 +12,6 @@ namespace {
 using Align = Table::Align;
 using Json = nlohmann::ordered_json;
 
-std::string fixed(double value, int decimals) {
-  if (std::isnan(value)) return "-";
-  char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
-  return buffer;
-}
-
 // Four digits, so that a column lines up.
 std::string significant(double value) {
   if (std::isnan(value)) return "-";
@@ -29,7 +22,7 @@ std::string significant(double value) {
 
 // With its sign, so that the direction is seen at once.
 std::string change(double value, int decimals) {
-  return (value > 0 ? "+" : "") + fixed(value, decimals);
+  return (value > 0 ? "+" : "") + format_fixed(value, decimals);
 }
 
 Table weight_table(std::vector<Table::Column> leading) {
@@ -40,8 +33,8 @@ Table weight_table(std::vector<Table::Column> leading) {
 }
 
 void add_row(Table& table, std::vector<std::string> leading, const WeightChange& weight) {
-  leading.push_back(fixed(weight.relative_drift, 4));
-  leading.push_back(fixed(weight.cosine, 4));
+  leading.push_back(format_fixed(weight.relative_drift, 4));
+  leading.push_back(format_fixed(weight.cosine, 4));
   leading.push_back(significant(weight.norm_before));
   leading.push_back(significant(weight.norm_after));
   table.add(std::move(leading));
@@ -66,15 +59,16 @@ std::string weights_text(const RunComparison& comparison, std::size_t top) {
   std::string text = "\n" + bold("Weights") + " (change: norm of the difference / norm before)\n" +
                      roles.text() + "\n" + bold("By layer") + "\n" + layers.text();
   if (!experts.empty()) text += "\n" + bold("Experts that changed most") + "\n" + experts.text();
-  return text + "\n" + bold("Tensors that changed most") + "\n" + tensors.text();
+  if (!tensors.empty()) text += "\n" + bold("Tensors that changed most") + "\n" + tensors.text();
+  return text;
 }
 
 std::string losses_text(const RunComparison& comparison) {
   if (comparison.losses.empty()) return "";
   Table table({{"domain"}, {"before", Align::right}, {"after", Align::right}, {"change", Align::right}});
   for (const LossChange& loss : comparison.losses) {
-    table.add(
-        {loss.domain, fixed(loss.before, 4), fixed(loss.after, 4), change(loss.after - loss.before, 4)});
+    table.add({loss.domain, format_fixed(loss.before, 4), format_fixed(loss.after, 4),
+               change(loss.after - loss.before, 4)});
   }
   return "\n" + bold("Loss") + " (nats per token)\n" + table.text();
 }
@@ -87,8 +81,9 @@ std::string routing_text(const RunComparison& comparison, std::size_t top) {
                 {"MaxVio before", Align::right},
                 {"MaxVio after", Align::right}});
   for (const RoutingChange& layer : comparison.routing) {
-    layers.add({std::to_string(layer.layer), fixed(layer.agreement, 3), fixed(layer.load_distance, 3),
-                fixed(layer.max_violation_before, 3), fixed(layer.max_violation_after, 3)});
+    layers.add({std::to_string(layer.layer), format_fixed(layer.agreement, 3),
+                format_fixed(layer.load_distance, 3), format_fixed(layer.max_violation_before, 3),
+                format_fixed(layer.max_violation_after, 3)});
   }
   Table loads({{"layer", Align::right},
                {"expert", Align::right},
@@ -97,14 +92,18 @@ std::string routing_text(const RunComparison& comparison, std::size_t top) {
                {"change", Align::right}});
   for (std::size_t i = 0; i < std::min(top, comparison.loads.size()); ++i) {
     const LoadChange& load = comparison.loads[i];
-    loads.add({std::to_string(load.layer), std::to_string(load.expert), fixed(load.before, 3),
-               fixed(load.after, 3), change(load.after - load.before, 3)});
+    loads.add({std::to_string(load.layer), std::to_string(load.expert), format_fixed(load.before, 3),
+               format_fixed(load.after, 3), change(load.after - load.before, 3)});
   }
-  return "\n" + bold("Routing") +
-         " (agreement: share of a token's experts that both chose; load moved: share of the load on other "
-         "experts)\n" +
-         layers.text() + "\n" + bold("Experts whose load changed most") + " (share of all tokens)\n" +
-         loads.text();
+  std::string text =
+      "\n" + bold("Routing") +
+      " (agreement: share of a token's experts that both chose; load moved: share of the load on other "
+      "experts)\n" +
+      layers.text();
+  if (!loads.empty()) {
+    text += "\n" + bold("Experts whose load changed most") + " (share of all tokens)\n" + loads.text();
+  }
+  return text;
 }
 
 Json weight_json(const WeightChange& weight) {
@@ -126,7 +125,7 @@ Json weights_json(const std::vector<WeightChange>& weights) {
 }
 
 Json forward_json(const RunComparison& comparison) {
-  Json json;
+  Json json = Json::object();
   for (const LossChange& loss : comparison.losses) {
     json["loss"].push_back({{"domain", loss.domain}, {"before", loss.before}, {"after", loss.after}});
   }

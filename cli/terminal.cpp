@@ -124,6 +124,10 @@ std::string format_value(double number, int digits) {
   return std::isnan(number) ? "-" : printed("%.*g", digits, number);
 }
 
+std::string format_fixed(double number, int decimals) {
+  return std::isnan(number) ? "-" : printed("%.*f", decimals, number);
+}
+
 std::string format_percent(double share) {
   return printed("%.*f %%", 1, 100 * share);
 }

@@ -34,6 +34,8 @@ std::string format_memory(double bytes);
 std::string format_duration(double seconds);
 /// At most `digits` significant digits, no superfluous zeros; "-" for NaN.
 std::string format_value(double number, int digits = 4);
+/// With so many decimals; "-" for NaN.
+std::string format_fixed(double number, int decimals);
 /// "60.0 %" of 0.6.
 std::string format_percent(double share);
 /// "1 shard", "2 shards".
