@@ -7,10 +7,30 @@
 #include <set>
 #include <stdexcept>
 
+#include "readers/closest_names.h"
+#include "readers/source_file.h"
+
 namespace moescope {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// As a cell of a table in Markdown.
+std::string markdown(const std::string& text) {
+  std::string escaped;
+  for (const char character : text) {
+    if (character == '|' || character == '<') escaped += '\\';
+    escaped += character;
+  }
+  return escaped;
+}
+
+std::string type_text(const DatasetSpec& spec) {
+  constexpr const char* names[] = {"u1", "u2", "u4", "i4", "i8", "f4", "f8", "text"};
+  if (spec.path == "/routing/topk_index") return "u1 or u2";
+  return names[static_cast<std::size_t>(spec.type)];
+}
 
 bool is_scale(const DatasetSpec& spec) {
   return spec.dimensions.size() == 1 && spec.path == "/" + spec.dimensions.front();
@@ -82,6 +102,19 @@ TEST(RunSchema, ShapesAreThoseOfTheContract) {
               ElementsAre("checkpoint", "domain", "moe_layer", "expert"));
   EXPECT_THAT(raw_dataset("/weights/delta_inner_product").dimensions,
               ElementsAre("tensor", "checkpoint_step", "other_checkpoint_step"));
+}
+
+TEST(RunSchema, TheDocumentationStatesEveryDataset) {
+  const std::string documentation = read_whole_file(MOESCOPE_SOURCE_DIR "/data/run_format.md");
+  for (const DatasetSpec& spec : raw_datasets()) {
+    EXPECT_THAT(documentation, HasSubstr("\n| `" + spec.path + "` | " + type_text(spec) + " | " +
+                                         name_list(spec.dimensions) + " | " + spec.unit + " | " +
+                                         markdown(spec.description) + " |\n"));
+  }
+  for (const BareDimension& bare : bare_dimensions()) {
+    EXPECT_THAT(documentation, HasSubstr("\n| `" + std::string(bare.name) + "` | " + std::string(bare.size) +
+                                         " | " + std::string(bare.meaning) + " |\n"));
+  }
 }
 
 TEST(RunSchema, RejectsAPathOutsideTheRawRecord) {
