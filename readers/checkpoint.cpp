@@ -1,19 +1,17 @@
 #include "readers/checkpoint.h"
 
-#include <algorithm>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "readers/directory.h"
 #include "readers/errors.h"
 #include "readers/sha256.h"
+#include "readers/shard_index.h"
 #include "readers/strict_json.h"
 
 namespace moescope {
 namespace {
 
-using nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr const char* config_name = "config.json";
@@ -21,12 +19,11 @@ constexpr const char* index_name = "model.safetensors.index.json";
 constexpr const char* single_name = "model.safetensors";
 constexpr std::uint64_t largest_config = std::uint64_t{1} << 24;
 
-/// model.safetensors.index.json: which shard holds which tensor.
-struct ShardIndex {
-  std::string file;                             // its path, for messages
-  std::string text;                             // as read
-  std::map<std::string, std::string> shard_of;  // by tensor
-  std::optional<double> total_size;             // some writers store it as 1e9
+/// The index of a checkpoint that has one.
+struct IndexFile {
+  std::string file;  // its path, for messages
+  std::string text;  // as read
+  ShardIndex index;
 };
 
 void require_directory(const fs::path& directory) {
@@ -42,39 +39,12 @@ std::string read_config_text(const fs::path& directory) {
   return read_whole_file(directory / config_name, largest_config);
 }
 
-// The name itself stays inside the directory; the file may well be a symbolic link to elsewhere.
-void require_plain_name(const std::string& name, const std::string& file) {
-  const bool control = std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20; });
-  if (!name.empty() && !control && name.find_first_of("/\\") == std::string::npos &&
-      name.find("..") == std::string::npos) {
-    return;
-  }
-  throw FormatError(file, "shard " + single_quoted(name), "is not the plain name of a file beside the index");
-}
-
-ShardIndex parse_index(std::string text, const std::string& file) {
-  const json document = parse_strict_json(text, file);
-  const JsonObject object(document, file, {});
-  ShardIndex index{file, std::move(text), {}, {}};
-  const json& map = object.at("weight_map");
-  if (!map.is_object()) object.fail("weight_map", "expected a JSON object, found " + excerpt(map));
-  if (map.empty()) object.fail("weight_map", "names no tensor");
-  for (const auto& [tensor, shard] : map.items()) {
-    if (!shard.is_string()) object.fail("weight_map", "expected names of files, found " + excerpt(shard));
-    require_plain_name(shard.get_ref<const std::string&>(), file);
-    index.shard_of.emplace(tensor, shard.get<std::string>());
-  }
-  const json* metadata = object.find("metadata");
-  if (metadata == nullptr || !metadata->is_object()) return index;
-  const auto total = metadata->find("total_size");
-  if (total != metadata->end() && total->is_number()) index.total_size = total->get<double>();
-  return index;
-}
-
-std::optional<ShardIndex> read_index(const fs::path& directory) {
+std::optional<IndexFile> read_index(const fs::path& directory) {
   const fs::path path = directory / index_name;
   if (!path_exists(path)) return std::nullopt;
-  return parse_index(read_whole_file(path), path.string());
+  IndexFile result{path.string(), read_whole_file(path), {}};
+  result.index = parse_shard_index(result.text, result.file);
+  return result;
 }
 
 std::vector<std::string> safetensors_in(const fs::path& directory) {
@@ -84,27 +54,23 @@ std::vector<std::string> safetensors_in(const fs::path& directory) {
 }
 
 // In ascending order. Without an index, model.safetensors alone is the model; else every shard belongs to it.
-std::vector<std::string> shard_names(const fs::path& directory, const std::optional<ShardIndex>& index) {
-  if (index) {
-    std::set<std::string> names;
-    for (const auto& [tensor, shard] : index->shard_of) names.insert(shard);
-    return {names.begin(), names.end()};
-  }
+std::vector<std::string> shard_names(const fs::path& directory, const std::optional<IndexFile>& index) {
+  if (index) return index->index.shards();
   if (path_exists(directory / single_name)) return {single_name};
   const std::vector<std::string> names = safetensors_in(directory);
   if (names.empty()) throw FormatError(directory.string(), {}, "holds no *.safetensors file");
   return names;
 }
 
-void require_shard(const fs::path& path, const std::optional<ShardIndex>& index) {
+void require_shard(const fs::path& path, const std::optional<IndexFile>& index) {
   if (path_exists(path)) return;
-  const std::string thing = "shard " + single_quoted(path.filename().string());
   const bool dangling = fs::is_symlink(fs::symlink_status(path));
-  throw FormatError(index ? index->file : path.parent_path().string(), thing,
+  throw FormatError(index ? index->file : path.parent_path().string(),
+                    "shard " + single_quoted(path.filename().string()),
                     dangling ? "is a symbolic link to a file that does not exist" : "is missing");
 }
 
-// Any length before its content, so that no two different lists of parts hash alike.
+// Its length before each part, so that no two different lists of parts hash alike.
 void hash_part(Sha256& hash, std::string_view part) {
   hash.update(std::to_string(part.size()) + ":");
   hash.update(part);
@@ -115,14 +81,14 @@ void hash_part(Sha256& hash, std::string_view part) {
 /// Collects the tensors shard by shard.
 struct Checkpoint::Assembly {
   Checkpoint& checkpoint;
-  const std::optional<ShardIndex>& index;
-  Sha256& hash;
+  const std::optional<IndexFile>& index;
+  Sha256 hash = {};
   std::vector<std::string> unlisted = {};  // tensors that the index does not list
 
   void add_shard(const std::string& name);
   void add_tensor(TensorInfo info, const std::string& shard_name);
   void check_index();
-  void note_total_size();
+  void require_in_shard(const std::string& tensor, const std::string& shard) const;
 };
 
 void Checkpoint::Assembly::add_shard(const std::string& name) {
@@ -130,8 +96,7 @@ void Checkpoint::Assembly::add_shard(const std::string& name) {
   require_shard(path, index);
   const SourceFile& shard = checkpoint.shards_.emplace_back(path);
   const std::string text = read_safetensors_header_text(shard);
-  const std::uint64_t buffer_bytes = shard.size() - 8 - text.size();
-  SafetensorsHeader header = parse_safetensors_header(text, buffer_bytes, shard.name());
+  SafetensorsHeader header = parse_safetensors_header(text, shard.size() - 8 - text.size(), shard.name());
   hash_part(hash, name);
   hash_part(hash, std::to_string(shard.size()));
   hash_part(hash, text);
@@ -140,39 +105,38 @@ void Checkpoint::Assembly::add_shard(const std::string& name) {
 
 void Checkpoint::Assembly::add_tensor(TensorInfo info, const std::string& shard_name) {
   checkpoint.bytes_ += info.bytes;
-  if (index && !index->shard_of.contains(info.name)) unlisted.push_back(info.name);
-  const std::size_t shard = checkpoint.shards_.size() - 1;
+  if (index && !index->index.shard_of.contains(info.name)) unlisted.push_back(info.name);
   const auto [known, added] = checkpoint.tensors_.try_emplace(info.name);
   if (!added) {
     throw FormatError(checkpoint.shards_[known->second.shard].name(), "tensor " + single_quoted(info.name),
                       "is also stored in " + single_quoted(shard_name));
   }
-  known->second = {std::move(info), shard};
+  known->second = {std::move(info), checkpoint.shards_.size() - 1};
+}
+
+void Checkpoint::Assembly::require_in_shard(const std::string& tensor, const std::string& shard) const {
+  const StoredTensor* stored = checkpoint.find(tensor);
+  const std::string found = stored == nullptr
+                                ? std::string()
+                                : fs::path(checkpoint.shards_[stored->shard].name()).filename().string();
+  if (found == shard) return;
+  throw FormatError(index->file, "tensor " + single_quoted(tensor),
+                    "is not in its shard (expected it in " + single_quoted(shard) + ", found it " +
+                        (stored == nullptr ? "nowhere" : "in " + single_quoted(found)) + ")");
 }
 
 void Checkpoint::Assembly::check_index() {
-  for (const auto& [tensor, shard] : index->shard_of) {
-    const StoredTensor* stored = checkpoint.find(tensor);
-    if (stored != nullptr && fs::path(checkpoint.shards_[stored->shard].name()).filename() == shard) continue;
-    throw FormatError(
-        index->file, "tensor " + single_quoted(tensor),
-        "is not in its shard (expected it in " + single_quoted(shard) + ", found it " +
-            (stored == nullptr
-                 ? std::string("nowhere")
-                 : "in " + single_quoted(
-                               fs::path(checkpoint.shards_[stored->shard].name()).filename().string())) +
-            ")");
+  for (const auto& [tensor, shard] : index->index.shard_of) require_in_shard(tensor, shard);
+  if (!unlisted.empty()) {
+    checkpoint.notes_.push_back(index->file + ": does not list " + std::to_string(unlisted.size()) +
+                                " of the stored tensors, first " + single_quoted(unlisted.front()));
   }
-  if (unlisted.empty()) return;
-  checkpoint.notes_.push_back(index->file + ": " + std::to_string(unlisted.size()) +
-                              " stored tensors are not listed, first " + single_quoted(unlisted.front()));
-}
-
-void Checkpoint::Assembly::note_total_size() {
-  if (!index->total_size || *index->total_size == static_cast<double>(checkpoint.bytes_)) return;
-  checkpoint.notes_.push_back(
-      index->file + ": 'metadata.total_size': differs from the tensors' bytes (expected " +
-      std::to_string(checkpoint.bytes_) + ", found " + json(*index->total_size).dump() + ")");
+  const std::optional<double> total = index->index.total_size;
+  if (total && *total != static_cast<double>(checkpoint.bytes_)) {
+    checkpoint.notes_.push_back(
+        index->file + ": 'metadata.total_size': differs from the tensors' bytes (expected " +
+        std::to_string(checkpoint.bytes_) + ", found " + nlohmann::json(*total).dump() + ")");
+  }
 }
 
 Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
@@ -182,17 +146,13 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
   checkpoint.config_json_ = read_config_text(directory);
   checkpoint.config_ = parse_model_config(checkpoint.config_json_, (directory / config_name).string());
 
-  const std::optional<ShardIndex> index = read_index(directory);
-  Sha256 hash;
-  hash_part(hash, checkpoint.config_json_);
-  hash_part(hash, index ? index->text : "");
-  Assembly assembly{checkpoint, index, hash};
+  const std::optional<IndexFile> index = read_index(directory);
+  Assembly assembly{checkpoint, index};
+  hash_part(assembly.hash, checkpoint.config_json_);
+  hash_part(assembly.hash, index ? index->text : "");
   for (const std::string& name : shard_names(directory, index)) assembly.add_shard(name);
-  if (index) {
-    assembly.check_index();
-    assembly.note_total_size();
-  }
-  checkpoint.fingerprint_ = hash.hex();
+  if (index) assembly.check_index();
+  checkpoint.fingerprint_ = assembly.hash.hex();
   return checkpoint;
 }
 

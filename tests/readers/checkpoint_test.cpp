@@ -213,7 +213,7 @@ TEST(Checkpoint, ATensorOutsideTheIndexIsANote) {
   edit_json(directory / index_file, [](auto& index) { index["weight_map"].erase("lm_head.weight"); });
   const Checkpoint checkpoint = Checkpoint::open(directory.path());
   EXPECT_THAT(checkpoint.notes(),
-              ElementsAre(HasSubstr("1 stored tensors are not listed, first 'lm_head.weight'")));
+              ElementsAre(HasSubstr("does not list 1 of the stored tensors, first 'lm_head.weight'")));
   EXPECT_NE(checkpoint.find("lm_head.weight"), nullptr);
 }
 
