@@ -13,7 +13,7 @@ constexpr std::size_t column_block = 256;
 /// Panels that share one expansion of the weights; their outputs (3 KiB each) wait in the second-level cache.
 constexpr std::size_t panel_block = 64;
 
-/// Working memory of one thread.
+/// Working memory of one thread, kept from product to product.
 struct Scratch {
   AlignedFloats weights = AlignedFloats(row_block * column_block);  // (row_block, column_block)
   AlignedFloats outputs =
@@ -36,7 +36,7 @@ void expand_weights(const WeightTile& tile, const Block& block, std::size_t colu
 }
 
 void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
-  std::fill(scratch.outputs.begin(), scratch.outputs.end(), 0.0f);
+  std::fill_n(scratch.outputs.begin(), block.panels * row_block * panel_lanes, 0.0f);
   for (std::size_t column = 0; column < tile.columns; column += column_block) {
     const std::size_t columns = std::min(column_block, tile.columns - column);
     expand_weights(tile, block, column, columns, scratch.weights);
@@ -54,15 +54,15 @@ void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x,
   assert(x.features == tile.columns);
   const std::size_t row_blocks = (tile.rows + row_block - 1) / row_block;
   const std::size_t panel_blocks = (x.panels() + panel_block - 1) / panel_block;
-  std::vector<Scratch> scratch(threads.threads());
-  threads.for_each(row_blocks * panel_blocks, [&](std::size_t task, unsigned worker) {
+  threads.for_each(row_blocks * panel_blocks, [&](std::size_t task, unsigned) {
     Block block;
     block.row = task / panel_blocks * row_block;
     block.rows = std::min(row_block, tile.rows - block.row);
     block.panel = task % panel_blocks * panel_block;
     block.panels = std::min(panel_block, x.panels() - block.panel);
-    float* outputs = scratch[worker].outputs.data();
-    multiply_block(tile, x, block, scratch[worker]);
+    thread_local Scratch scratch;
+    float* outputs = scratch.outputs.data();
+    multiply_block(tile, x, block, scratch);
     for (std::size_t p = 0; p < block.panels; ++p) {
       sink(block.panel + p, tile.first_row + block.row, block.rows, outputs + p * row_block * panel_lanes);
     }

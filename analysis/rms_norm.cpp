@@ -8,11 +8,16 @@
 namespace moescope {
 namespace {
 
-/// Sixteen interleaved partial sums: short chains, and a loop that the compiler can vectorise as written.
+constexpr std::size_t partial_sums = 16;
+
+/// Interleaved partial sums: short chains, and an inner loop that the compiler can vectorise as written.
 float mean_square(std::span<const float> x) {
-  float partial[16] = {};
-  for (std::size_t i = 0; i < x.size(); ++i) partial[i % 16] += x[i] * x[i];
-  for (std::size_t half = 8; half > 0; half /= 2) {
+  float partial[partial_sums] = {};
+  for (std::size_t begin = 0; begin < x.size(); begin += partial_sums) {
+    const std::size_t count = std::min(partial_sums, x.size() - begin);
+    for (std::size_t i = 0; i < count; ++i) partial[i] += x[begin + i] * x[begin + i];
+  }
+  for (std::size_t half = partial_sums / 2; half > 0; half /= 2) {
     for (std::size_t i = 0; i < half; ++i) partial[i] += partial[i + half];
   }
   return partial[0] / static_cast<float>(x.size());
