@@ -10,10 +10,16 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-/// Agreements of all checkpoints in one layer.
-struct LayerAgreement {
-  std::vector<double> agreement, jaccard;  // (C, C), symmetric
-  std::vector<double> top1_with_last;      // (C)
+/// What is written; NaN where a forward pass is not finished.
+struct Agreement {
+  std::vector<double> agreement, jaccard;           // (C, C, L), symmetric in the checkpoints
+  std::vector<double> saturation, saturation_top1;  // (C, L)
+
+  explicit Agreement(const ForwardRecord& record)
+      : agreement(record.checkpoints * record.checkpoints * record.moe_layers, nan),
+        jaccard(agreement.size(), nan),
+        saturation(record.checkpoints * record.moe_layers, nan),
+        saturation_top1(saturation.size(), nan) {}
 };
 
 /// (C) of (T, K); empty where a forward pass is not finished.
@@ -28,23 +34,22 @@ std::vector<std::vector<std::uint16_t>> read_choices(const RunFile& run, const F
   return choices;
 }
 
-LayerAgreement agreement_of(const RunFile& run, const ForwardRecord& record, std::size_t layer) {
+void compare_layer(const RunFile& run, const ForwardRecord& record, std::size_t layer, Agreement& result) {
   const std::size_t count = record.checkpoints, last = count - 1;
   const std::vector<std::vector<std::uint16_t>> choices = read_choices(run, record, layer);
-  LayerAgreement result{std::vector<double>(count * count, nan), std::vector<double>(count * count, nan),
-                        std::vector<double>(count, nan)};
+  const auto cell = [&](std::size_t row) { return row * record.moe_layers + layer; };
   for (std::size_t a = 0; a < count; ++a) {
-    if (!record.finished[a]) continue;
     for (std::size_t b = a; b < count; ++b) {
-      if (!record.finished[b]) continue;
+      if (!record.finished[a] || !record.finished[b]) continue;
       const std::vector<std::int64_t> histogram = overlap_histogram(choices[a], choices[b], record.top_k);
-      result.agreement[a * count + b] = result.agreement[b * count + a] = mean_agreement(histogram);
-      result.jaccard[a * count + b] = result.jaccard[b * count + a] = mean_jaccard(histogram);
+      const std::size_t there = cell(a * count + b), back = cell(b * count + a);
+      result.agreement[there] = result.agreement[back] = mean_agreement(histogram);
+      result.jaccard[there] = result.jaccard[back] = mean_jaccard(histogram);
     }
-    if (record.finished[last])
-      result.top1_with_last[a] = top1_agreement(choices[a], choices[last], record.top_k);
+    if (!record.finished[a] || !record.finished[last]) continue;
+    result.saturation[cell(a)] = result.agreement[cell(a * count + last)];
+    result.saturation_top1[cell(a)] = top1_agreement(choices[a], choices[last], record.top_k);
   }
-  return result;
 }
 
 void define_agreement(RunFile& run, const ForwardRecord& record) {
@@ -64,16 +69,12 @@ void define_agreement(RunFile& run, const ForwardRecord& record) {
 
 void write_agreement_metrics(RunFile& run, const ForwardRecord& record) {
   define_agreement(run, record);
-  const std::size_t count = record.checkpoints;
-  for (std::size_t layer = 0; layer < record.moe_layers; ++layer) {
-    const LayerAgreement result = agreement_of(run, record, layer);
-    const Slab pairs{{0, 0, layer}, {count, count, 1}}, column{{0, layer}, {count, 1}};
-    run.write<double>("/metrics/routing_agreement", pairs, result.agreement);
-    run.write<double>("/metrics/routing_jaccard", pairs, result.jaccard);
-    const auto with_last = std::span(result.agreement).last(count);  // the last row of a symmetric matrix
-    run.write<double>("/metrics/router_saturation", column, with_last);
-    run.write<double>("/metrics/router_saturation_top1", column, result.top1_with_last);
-  }
+  Agreement result(record);
+  for (std::size_t layer = 0; layer < record.moe_layers; ++layer) compare_layer(run, record, layer, result);
+  run.write<double>("/metrics/routing_agreement", result.agreement);
+  run.write<double>("/metrics/routing_jaccard", result.jaccard);
+  run.write<double>("/metrics/router_saturation", result.saturation);
+  run.write<double>("/metrics/router_saturation_top1", result.saturation_top1);
 }
 
 }  // namespace moescope

@@ -19,12 +19,27 @@ std::size_t token_count(Choices a, [[maybe_unused]] Choices b, std::size_t top_k
   return a.size() / top_k;
 }
 
-std::size_t overlap(const std::uint16_t* a, const std::uint16_t* b, std::size_t top_k) {
-  std::size_t common = 0;
-  for (std::size_t i = 0; i < top_k; ++i) {
-    for (std::size_t j = 0; j < top_k; ++j) common += a[i] == b[j] ? 1 : 0;
+/// The experts of one token at a time, marked by the token's number so that nothing needs to be cleared.
+class MarkedExperts {
+ public:
+  explicit MarkedExperts(std::uint16_t largest_index) : marked_by_(std::size_t{largest_index} + 1) {}
+
+  /// How many of `b` are in `a`; both are (K) choices of one token.
+  std::size_t overlap(Choices a, Choices b) {
+    ++token_;
+    for (const std::uint16_t expert : a) marked_by_[expert] = token_;
+    std::size_t common = 0;
+    for (const std::uint16_t expert : b) common += marked_by_[expert] == token_ ? 1 : 0;
+    return common;
   }
-  return common;
+
+ private:
+  std::vector<std::uint64_t> marked_by_;  // (E)
+  std::uint64_t token_ = 0;
+};
+
+std::uint16_t largest(Choices choices) {
+  return choices.empty() ? std::uint16_t{0} : *std::max_element(choices.begin(), choices.end());
 }
 
 /// ln of the binomial coefficient.
@@ -37,7 +52,10 @@ double log_binomial(double n, double k) {
 std::vector<std::int64_t> overlap_histogram(Choices a, Choices b, std::size_t top_k) {
   const std::size_t tokens = token_count(a, b, top_k);
   std::vector<std::int64_t> histogram(top_k + 1);
-  for (std::size_t t = 0; t < tokens; ++t) ++histogram[overlap(&a[t * top_k], &b[t * top_k], top_k)];
+  MarkedExperts experts(std::max(largest(a), largest(b)));
+  for (std::size_t t = 0; t < tokens; ++t) {
+    ++histogram[experts.overlap(a.subspan(t * top_k, top_k), b.subspan(t * top_k, top_k))];
+  }
   return histogram;
 }
 

@@ -10,13 +10,21 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-double sorted_quantile(std::span<const double> sorted, double probability) {
-  const double position = probability * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(std::floor(position));
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  const double fraction = position - static_cast<double>(below);
-  if (fraction == 0) return sorted[below];  // an infinite neighbour must not turn into 0 * inf
-  return std::lerp(sorted[below], sorted[above], fraction);
+/// The order statistic of this rank, from 0. Reorders the values.
+double order_statistic(std::vector<double>& values, std::size_t rank) {
+  const auto position = values.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(values.begin(), position, values.end());
+  return *position;
+}
+
+double quantile(std::vector<double>& values, double probability) {
+  const double position = probability * static_cast<double>(values.size() - 1);
+  const auto rank = static_cast<std::size_t>(std::floor(position));
+  const double fraction = position - static_cast<double>(rank);
+  const double below = order_statistic(values, rank);
+  if (fraction == 0) return below;  // an infinite neighbour must not turn into 0 * inf
+  const auto above = std::min_element(values.begin() + static_cast<std::ptrdiff_t>(rank) + 1, values.end());
+  return std::lerp(below, *above, fraction);
 }
 
 }  // namespace
@@ -39,11 +47,10 @@ std::vector<double> quantiles(std::vector<double> values, std::span<const double
   const bool has_nan =
       std::any_of(values.begin(), values.end(), [](double value) { return std::isnan(value); });
   if (values.empty() || has_nan) return std::vector<double>(probabilities.size(), nan);
-  std::sort(values.begin(), values.end());
   std::vector<double> result;
   for (const double probability : probabilities) {
     assert(probability >= 0 && probability <= 1);
-    result.push_back(sorted_quantile(values, probability));
+    result.push_back(quantile(values, probability));
   }
   return result;
 }
