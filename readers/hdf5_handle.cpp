@@ -46,6 +46,10 @@ Cause last_cause() {
 void Hdf5Site::fail(const std::string& action) const {
   const Cause cause = last_cause();
   const std::string thing = object.empty() ? file : file + ": " + object;
+  if (cause.error_number == EAGAIN) {  // the lock that HDF5 puts on an open file
+    throw std::system_error(EAGAIN, std::generic_category(),
+                            thing + ": " + action + ": another process has it open");
+  }
   if (cause.error_number != 0) {
     throw std::system_error(cause.error_number, std::generic_category(), thing + ": " + action);
   }
@@ -56,7 +60,8 @@ void Hdf5Site::fail(const std::string& action) const {
   throw FormatError(file, object, action + ": the file is damaged or cut short (" + cause.description + ")");
 }
 
-void silence_hdf5() {
+void prepare_hdf5() {
+  H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 

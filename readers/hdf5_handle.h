@@ -55,7 +55,9 @@ struct Hdf5Site {
   Hdf5Handle own(hid_t id, const char* action) const { return Hdf5Handle(check(id, action)); }
 };
 
-/// HDF5 prints no error of its own accord. Idempotent.
-void silence_hdf5();
+/// To be called before anything else of HDF5: it prints no error of its own accord, and closes nothing when
+/// the process ends (after a failed write, on a full disk, that crashes HDF5 1.10; our handles have owners).
+/// Idempotent.
+void prepare_hdf5();
 
 }  // namespace moescope

@@ -119,7 +119,7 @@ RunFile& RunFile::operator=(RunFile&& other) noexcept {
 }
 
 RunFile RunFile::create(const std::filesystem::path& path) {
-  silence_hdf5();
+  prepare_hdf5();
   auto handle = std::make_unique<Handle>();
   handle->path = path;
   handle->writable = true;
@@ -137,7 +137,7 @@ RunFile RunFile::create(const std::filesystem::path& path) {
 }
 
 RunFile RunFile::open(const std::filesystem::path& path) {
-  silence_hdf5();
+  prepare_hdf5();
   auto handle = std::make_unique<Handle>();
   handle->path = path;
   handle->file = open_file(path, H5F_ACC_RDONLY, handle->site());
@@ -147,7 +147,7 @@ RunFile RunFile::open(const std::filesystem::path& path) {
 }
 
 RunFile RunFile::open_for_update(const std::filesystem::path& path) {
-  silence_hdf5();
+  prepare_hdf5();
   auto handle = std::make_unique<Handle>();
   handle->path = path;
   handle->file = open_file(path, H5F_ACC_RDWR, handle->reading(""));
