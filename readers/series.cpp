@@ -28,7 +28,7 @@ bool is_checkpoint(const fs::path& path) {
 }
 
 bool is_cache_repository(const fs::path& path) {
-  return is_directory_path(path / "snapshots") && is_directory_path(path / "refs");
+  return is_directory_path(path / "snapshots");
 }
 
 SeriesEntry named_entry(const std::string& name, const fs::path& path) {
@@ -125,7 +125,7 @@ void collect_refs(const fs::path& repository, const std::string& prefix, Series&
 
 Series series_of_cache(const fs::path& repository) {
   Series series;
-  collect_refs(repository, {}, series);
+  if (is_directory_path(repository / "refs")) collect_refs(repository, {}, series);
   if (series.empty()) return series_of_children(repository / "snapshots");
   sort_by_progress(series);
   return series;

@@ -17,6 +17,19 @@ std::string_view without_identifier(std::string_view message) {
   return end == std::string_view::npos ? message : message.substr(end + 2);
 }
 
+// What a file holds may be of any length; a message is one line.
+std::string shortened(std::string text, std::size_t longest) {
+  if (text.size() <= longest) return text;
+  while (longest > 0 && (static_cast<unsigned char>(text[longest]) & 0xC0) == 0x80)
+    --longest;  // whole characters
+  return text.replace(longest, std::string::npos, "…");
+}
+
+// Names of files may be anything; bytes that are not UTF-8 become U+FFFD.
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 json::parser_callback_t strict_callback(JsonNesting& nesting) {
   return [&nesting](int, json::parse_event_t event, json& parsed) {
     switch (event) {
@@ -55,7 +68,8 @@ void require_json_text(std::string_view text, const std::string& file) {
 }
 
 void throw_json_error(const json::exception& error, const std::string& file) {
-  throw FormatError(file, {}, "is not valid JSON: " + std::string(without_identifier(error.what())));
+  throw FormatError(file, {},
+                    "is not valid JSON: " + shortened(std::string(without_identifier(error.what())), 200));
 }
 
 void JsonNesting::enter() {
@@ -148,15 +162,12 @@ std::string JsonObject::string(const std::string& key) const {
 }
 
 std::string excerpt(const json& value) {
-  constexpr std::size_t longest = 60;
-  std::string text = value.dump(-1, ' ', true);  // ASCII only: cutting cannot split a character
-  if (text.size() > longest) text.replace(longest, std::string::npos, "…");
-  return text;
+  return shortened(dump(value), 60);
 }
 
 std::string single_quoted(const std::string& text) {
-  const std::string escaped = json(text).dump();
-  return "'" + escaped.substr(1, escaped.size() - 2) + "'";
+  const std::string escaped = dump(text);
+  return "'" + shortened(escaped.substr(1, escaped.size() - 2), 200) + "'";
 }
 
 }  // namespace moescope

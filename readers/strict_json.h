@@ -75,7 +75,7 @@ class JsonObject {
 /// A JSON value for a message: short, on one line.
 std::string excerpt(const nlohmann::json& value);
 
-/// 'TEXT' for a message, with control characters escaped. `text` is valid UTF-8.
+/// 'TEXT' for a message, with control characters escaped; shortened when very long.
 std::string single_quoted(const std::string& text);
 
 }  // namespace moescope

@@ -178,6 +178,15 @@ TEST(Checkpoint, AShardLinkedToNothingIsNamed) {
           "shard 'model-00002-of-00002.safetensors': is a symbolic link to a file that does not exist"));
 }
 
+TEST(Checkpoint, NamesOfFilesNeedNotBeText) {
+  TemporaryDirectory directory;
+  write_checkpoint(directory.path());
+  fs::rename(directory / "model.safetensors", directory / "a.safetensors");
+  fs::create_symlink("absent", directory / "b\xFF.safetensors");
+  EXPECT_THAT(refusal(directory.path()),
+              HasSubstr("shard 'b\uFFFD.safetensors': is a symbolic link to a file"));
+}
+
 TEST(Checkpoint, ATruncatedShardIsNamed) {
   EXPECT_THAT(refusal_after([](const fs::path& directory) {
                 fs::resize_file(directory / second_shard, fs::file_size(directory / second_shard) - 1);

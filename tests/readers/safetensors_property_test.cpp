@@ -9,7 +9,9 @@
 
 #include "readers/errors.h"
 #include "readers/safetensors.h"
+#include "readers/source_file.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moescope {
 namespace {
@@ -70,13 +72,17 @@ void expect_guarantees(const SafetensorsHeader& header, std::uint64_t file_bytes
   EXPECT_EQ(end, file_bytes);
 }
 
-TEST(SafetensorsProperty, DamagedHeadersParseOrAreRefused) {
-  Random random(11);
+std::vector<BuiltTensor> smallest_model() {
   CheckpointOptions options;
   options.num_hidden_layers = 1;
   options.n_routed_experts = options.num_experts_per_tok = 2;
   options.first_k_dense_replace = 0;
-  const std::string bytes = safetensors_bytes(build_checkpoint(options).tensors);
+  return build_checkpoint(options).tensors;
+}
+
+TEST(SafetensorsProperty, DamagedHeadersParseOrAreRefused) {
+  Random random(11);
+  const std::string bytes = safetensors_bytes(smallest_model());
   const std::uint64_t length =
       static_cast<unsigned char>(bytes[0]) + 256u * static_cast<unsigned char>(bytes[1]);
   const std::string header = bytes.substr(8, length);
@@ -96,6 +102,26 @@ TEST(SafetensorsProperty, DamagedHeadersParseOrAreRefused) {
   }
   EXPECT_GT(refused, 10000u);
   EXPECT_GT(accepted, 100u);
+}
+
+// Anywhere in the file: the length, the header, the data; bytes changed, cut off or added.
+TEST(SafetensorsProperty, DamagedFilesOpenOrAreRefused) {
+  Random random(12);
+  TemporaryDirectory directory;
+  const std::string bytes = safetensors_bytes(smallest_model());
+  std::size_t refused = 0;
+  for (int repetition = 0; repetition < 500; ++repetition) {
+    std::string damaged = bytes;
+    damaged[random() % (repetition % 2 == 0 ? 8 : damaged.size())] = static_cast<char>(random());
+    if (repetition % 5 == 0) damaged.resize(random() % (damaged.size() + 64));
+    write_file(directory / "s.safetensors", damaged);
+    try {
+      expect_guarantees(read_safetensors_header(SourceFile(directory / "s.safetensors")), damaged.size());
+    } catch (const FormatError&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 200u);
 }
 
 }  // namespace

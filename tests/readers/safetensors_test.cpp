@@ -137,8 +137,8 @@ TEST(Safetensors, RejectsAnythingButAnObject) {
 }
 
 TEST(Safetensors, RejectsBrokenJson) {
-  for (const char* json :
-       {"{", "{\"a\"}", "{'a':1}", "{\"a\":}", "{\"__metadata__\":{}", "{\"\\ud800\":{}}", "{\"a\tb\":{}}", "{,}"}) {
+  for (const char* json : {"{", "{\"a\"}", "{'a':1}", "{\"a\":}", "{\"__metadata__\":{}", "{\"\\ud800\":{}}",
+                           "{\"a\tb\":{}}", "{,}"}) {
     EXPECT_THAT(refusal(json), HasSubstr("is not valid JSON")) << json;
   }
 }
@@ -246,6 +246,13 @@ TEST(Safetensors, LimitsNesting) {
 TEST(Safetensors, EscapesControlCharactersInMessages) {
   EXPECT_EQ(refusal(R"({"a\n\u001b":1})"),
             "s: tensor 'a\\n\\u001b': expected a JSON object, found the number 1");
+}
+
+TEST(Safetensors, MessagesStayShortWhateverTheFileHolds) {
+  const std::string endless(1 << 20, 'x');
+  EXPECT_LT(refusal("{\"" + endless).size(), 300u);
+  EXPECT_LT(refusal("{\"" + endless + "\":1}").size(), 300u);
+  EXPECT_LT(refusal(tensor(R"("dtype":")" + endless + "\"")).size(), 300u);
 }
 
 // Rule 6

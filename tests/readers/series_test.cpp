@@ -142,6 +142,7 @@ TEST(Series, ReadsACacheRepository) {
 TEST(Series, ACacheRepositoryWithoutRefsIsItsSnapshots) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "snapshots/abc");
+  EXPECT_THAT(names(find_series({directory.path()})), ElementsAre("abc"));
   fs::create_directory(directory / "refs");
   EXPECT_THAT(names(find_series({directory.path()})), ElementsAre("abc"));
 }
