@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <span>
 #include <stdexcept>
 #include <tuple>
 
@@ -20,11 +21,12 @@
 namespace moescope {
 namespace {
 
-/// A gnuplot string that nothing inside can end or expand: between single quotes gnuplot replaces neither
-/// backslashes, macros nor backquotes.
+/// A gnuplot string that nothing inside can end or expand. Between single quotes gnuplot replaces neither
+/// backslashes, macros nor backquotes; its doubled quote for a quote fails at the beginning and when
+/// repeated, so an apostrophe becomes the typographic one.
 std::string quote(std::string_view text) {
   std::string quoted = "'";
-  for (const char c : printable(text)) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  for (const char c : printable(text)) quoted += c == '\'' ? std::string("’") : std::string(1, c);
   return quoted + "'";
 }
 
@@ -32,6 +34,10 @@ std::string number(double value) {
   char text[40];
   std::snprintf(text, sizeof text, "%.10g", value);
   return text;
+}
+
+Color sequence_color(std::size_t index, std::size_t count) {
+  return sequence_step_color(sequence_step(index, count), Ground::light);
 }
 
 /// Writes the script of one figure, and knows its layout and look.
@@ -84,7 +90,7 @@ struct Drawing {
 /// both take points of 1/72 inch for fonts.
 void begin(Drawing& drawing) {
   const double width = drawing.layout.width, height = drawing.layout.height;
-  drawing.out << "set encoding utf8\nset terminal ";
+  drawing.out << "reset\nset encoding utf8\nset terminal ";
   if (drawing.format == ImageFormat::svg) {
     drawing.out << "svg size " << number(width) << ',' << number(height);
   } else if (drawing.format == ImageFormat::png) {
@@ -264,22 +270,45 @@ void draw_panel(Drawing& drawing, const Panel& panel, const PanelLayout& place) 
   drawing.out << "unset label\nunset arrow\nunset object\n";
 }
 
-/// The script of `figure`, ready to be read from its beginning.
-FileHandle write_script(const Figure& figure, const RenderOptions& options) {
+void write_figure(gnuplotio::Gnuplot& out, const Figure& figure, const RenderOptions& options) {
   const FigureLayout layout = lay_out(figure, options.width, options.height, options.with_title);
-  FileHandle script = temporary_file();
-  const int copy = dup(fileno(script.get()));  // the library closes what it is given
-  std::FILE* stream = copy < 0 ? nullptr : fdopen(copy, "w");
-  if (stream == nullptr) throw_errno("figure '" + figure.id + "'", "cannot write the gnuplot script");
-  gnuplotio::Gnuplot out(stream);
   Drawing drawing{.out = out, .figure = figure, .layout = layout, .format = options.format};
   begin(drawing);
   draw_header(drawing);
-  for (std::size_t i = 0; i < figure.panels.size(); ++i)
+  for (std::size_t i = 0; i < figure.panels.size(); ++i) {
     draw_panel(drawing, figure.panels[i], layout.panels[i]);
-  out << "unset multiplot\n" << std::flush;
-  if (!out) throw_errno("figure '" + figure.id + "'", "cannot write the gnuplot script");
+  }
+  out << "unset multiplot\nunset output\n";
+}
+
+std::string purpose(const Figure& figure) {
+  return "figure '" + figure.id + "'";
+}
+
+/// The script of all figures, ready to be read from its beginning.
+FileHandle write_script(std::span<const RenderJob> jobs) {
+  FileHandle script = temporary_file();
+  const int copy = dup(fileno(script.get()));  // the library closes what it is given
+  std::FILE* stream = copy < 0 ? nullptr : fdopen(copy, "w");
+  if (stream == nullptr) throw_errno(purpose(jobs[0].figure), "cannot write the gnuplot script");
+  gnuplotio::Gnuplot out(stream);
+  for (const RenderJob& job : jobs) write_figure(out, job.figure, job.options);
+  out << std::flush;
+  if (!out) throw_errno(purpose(jobs[0].figure), "cannot write the gnuplot script");
   return script;
+}
+
+/// The documents of a text in which each begins with an XML declaration. No text inside a document holds one:
+/// it would be escaped.
+std::vector<std::string> split_documents(const std::string& text) {
+  constexpr std::string_view start = "<?xml ";
+  std::vector<std::string> documents;
+  for (std::size_t at = text.find(start); at != std::string::npos;) {
+    const std::size_t next = text.find(start, at + start.size());
+    documents.push_back(text.substr(at, next == std::string::npos ? next : next - at));
+    at = next;
+  }
+  return documents;
 }
 
 }  // namespace
@@ -296,10 +325,18 @@ ImageFormat image_format(const std::filesystem::path& path) {
 }
 
 std::string render(const Figure& figure, const RenderOptions& options) {
-  const FileHandle script = write_script(figure, options);
-  const std::string image = run_gnuplot(script.get(), "figure '" + figure.id + "'");
-  if (image.empty()) throw std::runtime_error("figure '" + figure.id + "': gnuplot drew nothing");
+  const RenderJob job = {figure, options};
+  const std::string image = run_gnuplot(write_script(std::span(&job, 1)).get(), purpose(figure));
+  if (image.empty()) throw std::runtime_error(purpose(figure) + ": gnuplot drew nothing");
   return options.format == ImageFormat::svg ? tidy_svg(image, figure) : image;
+}
+
+std::vector<std::string> render_svgs(std::span<const RenderJob> jobs) {
+  if (jobs.empty()) return {};
+  std::vector<std::string> images = split_documents(run_gnuplot(write_script(jobs).get(), "figures"));
+  if (images.size() != jobs.size()) throw std::runtime_error("figures: gnuplot did not draw all of them");
+  for (std::size_t i = 0; i < jobs.size(); ++i) images[i] = tidy_svg(images[i], jobs[i].figure);
+  return images;
 }
 
 void render_figure(const Figure& figure, const std::filesystem::path& path) {

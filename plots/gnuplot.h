@@ -2,7 +2,9 @@
 /// Draws figures with the program `gnuplot`, which must be on the PATH.
 
 #include <filesystem>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "plots/figure.h"
 
@@ -24,6 +26,14 @@ struct RenderOptions {
 /// Throws std::system_error when gnuplot cannot be run, std::runtime_error when it fails; both name the
 /// figure.
 std::string render(const Figure& figure, const RenderOptions& options = {});
+
+/// One figure of several that are drawn at once, because starting gnuplot takes longer than drawing.
+struct RenderJob {
+  const Figure& figure;
+  RenderOptions options;  // the format is SVG
+};
+/// The images in order; each as from render().
+std::vector<std::string> render_svgs(std::span<const RenderJob> jobs);
 
 /// Draws into `path`, by a temporary file beside it: a crash leaves the old file or the new one.
 /// Throws also std::system_error when it cannot be written.

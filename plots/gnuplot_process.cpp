@@ -57,16 +57,15 @@ FileHandle temporary_file() {
 
 std::string run_gnuplot(std::FILE* script, const std::string& purpose) {
   const FileHandle output = temporary_file(), errors = temporary_file();
-  std::rewind(script);
-  // The offset that the child inherits is the descriptor's, which rewind() may leave alone.
-  if (lseek(fileno(script), 0, SEEK_SET) < 0) {
+  if (std::fflush(script) != 0 || lseek(fileno(script), 0, SEEK_SET) < 0) {
     throw std::system_error(errno, std::generic_category(), purpose + ": cannot read the script");
   }
   FileActions redirect;
   posix_spawn_file_actions_adddup2(&redirect.actions, fileno(script), 0);
   posix_spawn_file_actions_adddup2(&redirect.actions, fileno(output.get()), 1);
   posix_spawn_file_actions_adddup2(&redirect.actions, fileno(errors.get()), 2);
-  char program[] = "gnuplot", defaults[] = "--default-settings", standard_input[] = "-";
+  char program[] = "gnuplot", defaults[] = "--default-settings";
+  char standard_input[] = "/dev/stdin";  // opened as a file: from "-" it reads byte by byte
   char* arguments[] = {program, defaults, standard_input, nullptr};
   pid_t process = 0;
   const int failure = posix_spawnp(&process, program, &redirect.actions, nullptr, arguments, environ);

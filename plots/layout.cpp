@@ -95,11 +95,22 @@ std::pair<double, double> side_margins(const Figure& figure, const FigureLayout&
   return {widest(y.ticks, layout.small_font_size) + 10, right};
 }
 
+/// 1/4, 1/2, 1, 2, 4: the steps of a scale around 1.
+std::vector<Tick> doubling_ticks(const ColorScale& scale) {
+  std::vector<Tick> ticks;
+  for (double value = scale.minimum; value <= scale.maximum * (1 + 1e-9); value *= 2) {
+    ticks.push_back(
+        {color_position(scale, value), value < 1 ? "1/" + format_number(1 / value) : format_number(value)});
+  }
+  return ticks;
+}
+
 /// Ticks along the strip of colours: the ordered things' names, or round values.
 std::vector<Tick> key_ticks(const Figure& figure, double strip, double font_size) {
   std::vector<Tick> ticks;
   if (figure.color_scale) {
     const ColorScale& scale = *figure.color_scale;
+    if (scale.centre && scale.logarithmic) return doubling_ticks(scale);
     const Axis axis = {.label = {},
                        .logarithmic = scale.logarithmic,
                        .minimum = scale.minimum,
@@ -217,7 +228,7 @@ FigureLayout lay_out(const Figure& figure, double width, double height, bool wit
     plot_width = std::min(plot_width, cells * widest_cell);
   }
   const bool titled = count > 1;
-  const double above = (titled ? 1.7 * layout.font_size : 0) + 2.1 * small, below = 3.6 * small;
+  const double above = (titled ? 1.7 * layout.font_size : 0) + 2.1 * small, below = 4 * small;
   double inner = plot_height(figure, layout, plot_width);
   if (height > 0) inner = std::max((height - top) / static_cast<double>(rows) - above - below - edge, 40.0);
 
@@ -228,7 +239,7 @@ FigureLayout lay_out(const Figure& figure, double width, double height, bool wit
     place.plot = {x, begin + above, x + plot_width, begin + above + inner};
     place.title_y = begin + layout.font_size;
     place.label_y = begin + above - 1.1 * small;
-    place.x_label_y = place.plot.bottom + 2.9 * small;
+    place.x_label_y = place.plot.bottom + 3.3 * small;
     set_ranges(figure, figure.panels[i], layout, y, place);
     if (figure.line_colors == LineColors::categories && !figure.panels[i].heatmap) {
       place.end_labels = end_labels(figure.panels[i], place, right - 22, small);

@@ -103,9 +103,9 @@ Color sequence_step_color(std::size_t step, Ground ground) {
   return ground == Ground::light ? sequential_color(0.84 * share) : sequential_color(0.25 + 0.75 * share);
 }
 
-Color sequence_color(std::size_t index, std::size_t count) {
-  if (count < 2) return sequence_step_color(sequence_steps / 2, Ground::light);
-  return sequence_step_color((index * (sequence_steps - 1) + (count - 1) / 2) / (count - 1), Ground::light);
+std::size_t sequence_step(std::size_t index, std::size_t count) {
+  if (count < 2) return sequence_steps / 2;
+  return (index * (sequence_steps - 1) + (count - 1) / 2) / (count - 1);
 }
 
 Color sequential_color(double position) {

@@ -43,7 +43,8 @@ Color categorical_color(std::size_t index, Ground ground);
 /// `sequence_steps`.
 inline constexpr std::size_t sequence_steps = 64;
 Color sequence_step_color(std::size_t step, Ground ground);
-Color sequence_color(std::size_t index, std::size_t count);  // on light ground
+/// The step that the thing `index` of `count` has.
+std::size_t sequence_step(std::size_t index, std::size_t count);
 
 /// A colour for `position` in [0, 1]: perceptually uniform (viridis), or diverging around 0.5 (blue, white,
 /// red).

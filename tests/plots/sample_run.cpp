@@ -169,4 +169,19 @@ SampleRun large_sample() {
   return sample;
 }
 
+SampleRun hostile_sample() {
+  SampleRun sample;
+  sample.checkpoints = {"</script><script>alert(1)</script>", "`touch pwned`", "$(touch pwned)",
+                        "'; system 'touch pwned'"};
+  sample.tokens.assign(4, nan_value);
+  sample.domains = {"<img src=x onerror=alert(1)>",
+                    "a'b\"c\\n@d_{e}^f",
+                    "line\nbreak\te\xff",
+                    "{{data}} <!-- <script>",
+                    "'\n!touch pwned\n#",
+                    "\xe4\xb8\xad\xe6\x96\x87 \xe2\x80\xae"
+                    "desrever"};
+  return sample;
+}
+
 }  // namespace moescope

@@ -34,4 +34,7 @@ void write_sample_run(const std::filesystem::path& path, const SampleRun& sample
 /// Of the size of dots.llm1: 13 checkpoints, 22 domains, 61 MoE layers, 128 experts, top 6.
 SampleRun large_sample();
 
+/// Names that would run a program, end a string or start a script where they are not escaped.
+SampleRun hostile_sample();
+
 }  // namespace moescope

@@ -1,0 +1,106 @@
+#include "plots/heatmap_explorer.h"
+
+#include <algorithm>
+
+#include "plots/drift_figures.h"
+#include "plots/load_figures.h"
+#include "plots/run_values.h"
+
+namespace moescope {
+namespace {
+
+void append(std::vector<float>& all, std::span<const double> values) {
+  for (const double value : values) all.push_back(static_cast<float>(value));
+}
+
+Selector checkpoint_slider(const std::vector<std::string>& labels) {
+  return {.name = "Checkpoint", .labels = labels, .initial = labels.size() - 1, .slider = true};
+}
+
+}  // namespace
+
+HeatmapExplorer load_explorer(const RunFile& run) {
+  const RunLabels labels = read_labels(run);
+  const Values load = read_values(run, "/metrics/relative_load");
+  const Values pooled = average_over_domains(run, load);
+  const std::size_t domains = labels.domains.size();
+  const std::size_t cells = labels.moe_layers.size() * labels.experts.size();
+  HeatmapExplorer explorer;
+  explorer.id = "load_heatmap";
+  explorer.row_name = "MoE layer";
+  explorer.column_name = "Expert";
+  explorer.value_name = "times an even share";
+  explorer.row_labels = labels.moe_layers;
+  explorer.column_labels = labels.experts;
+  Selector domain = {.name = "Domain", .labels = labels.domains, .initial = 0, .slider = false};
+  domain.labels.insert(domain.labels.begin(), "all domains");
+  explorer.selectors = {checkpoint_slider(labels.short_checkpoints), std::move(domain)};
+  for (std::size_t c = 0; c < labels.checkpoints.size(); ++c) {
+    append(explorer.values, std::span(pooled.data).subspan(c * cells, cells));
+    append(explorer.values, std::span(load.data).subspan(c * domains * cells, domains * cells));
+  }
+  explorer.scale = relative_load_scale();
+  explorer.rows_upward = true;
+  explorer.sortable = true;
+  explorer.even_share = metric_text(run, "expert_load").chance;
+  return explorer;
+}
+
+HeatmapExplorer drift_explorer(const RunFile& run) {
+  const RunLabels labels = read_labels(run);
+  const DriftCells cells(run);
+  HeatmapExplorer explorer;
+  explorer.id = "drift_heatmap";
+  explorer.row_name = "Role";
+  explorer.column_name = "Layer";
+  explorer.value_name = "relative drift";
+  const std::vector<std::string>& names = labels.short_checkpoints;
+  explorer.selectors = {checkpoint_slider({names.begin() + 1, names.end()}),
+                        {.name = "Since", .labels = {"the first checkpoint", "the checkpoint before"}}};
+  for (std::size_t to = 1; to < names.size(); ++to) {
+    for (const std::size_t from : {std::size_t{0}, to - 1}) {
+      const Heatmap map = cells.between(from, to);
+      explorer.row_labels = map.row_labels;
+      explorer.column_labels = map.column_labels;
+      append(explorer.values, map.values);
+    }
+  }
+  explorer.scale = cells.scale();
+  return explorer;
+}
+
+HeatmapExplorer agreement_explorer(const RunFile& run) {
+  const RunLabels labels = read_labels(run);
+  const Values agreement = read_values(run, "/metrics/routing_agreement");
+  const std::size_t checkpoints = labels.checkpoints.size(), layers = labels.moe_layers.size();
+  HeatmapExplorer explorer;
+  explorer.id = "routing_agreement";
+  explorer.row_name = explorer.column_name = "Checkpoint";
+  explorer.value_name = "of the experts in common";
+  explorer.row_labels = explorer.column_labels = labels.short_checkpoints;
+  Selector layer = {.name = "MoE layer", .labels = labels.moe_layers, .initial = 0, .slider = true};
+  layer.labels.insert(layer.labels.begin(), "mean of all");
+  explorer.selectors = {{.name = "", .labels = {""}}, std::move(layer)};
+  const std::span<const double> all(agreement.data);
+  for (std::size_t pair = 0; pair < checkpoints * checkpoints; ++pair) {
+    explorer.values.push_back(static_cast<float>(mean_of(all.subspan(pair * layers, layers))));
+  }
+  for (std::size_t l = 0; l < layers; ++l) {
+    for (std::size_t pair = 0; pair < checkpoints * checkpoints; ++pair) {
+      explorer.values.push_back(static_cast<float>(all[pair * layers + l]));
+    }
+  }
+  explorer.scale = {.label = "share of experts in common",
+                    .minimum = metric_text(run, "routing_agreement").chance.value_or(0),
+                    .maximum = 1};
+  return explorer;
+}
+
+std::optional<HeatmapExplorer> find_explorer(const RunFile& run, const std::string& id) {
+  if (id == "load_heatmap") return load_explorer(run);
+  if (id == "drift_heatmap") return drift_explorer(run);
+  if (id == "routing_agreement") return agreement_explorer(run);
+  return std::nullopt;
+}
+
+}  // namespace moescope

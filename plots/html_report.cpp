@@ -1,0 +1,138 @@
+#include "plots/html_report.h"
+
+#include <string>
+#include <system_error>
+
+#include "plots/atomic_file.h"
+#include "plots/figure_text.h"
+#include "plots/figures.h"
+#include "plots/gnuplot.h"
+#include "plots/heatmap_explorer.h"
+#include "plots/report_facts.h"
+#include "plots/report_findings.h"
+#include "plots/report_json.h"
+#include "plots/report_page.h"
+#include "plots/report_template.h"
+#include "plots/svg.h"
+#include "readers/run_file.h"
+
+namespace moescope {
+namespace {
+
+/// Everything that the report shows, before it is put together.
+struct Content {
+  std::vector<PageFigure> figures;
+  std::vector<std::string> svgs;  // of each figure, as a file of its own
+  std::vector<HeatmapExplorer> explorers;
+  Omitted omitted;  // title and reason
+};
+
+/// Draws every figure as a file, and those with lines also for the page, wide and narrow.
+void draw(Content& content) {
+  std::vector<RenderJob> jobs;
+  for (const PageFigure& page : content.figures) {
+    jobs.push_back({page.figure, {}});
+    if (page.is_heatmap) continue;
+    for (const int width : {wide_chart, narrow_chart}) {
+      jobs.push_back(
+          {page.figure, {.format = ImageFormat::svg, .width = width, .height = 0, .with_title = false}});
+    }
+  }
+  std::vector<std::string> images = render_svgs(jobs);
+  auto image = images.begin();
+  for (PageFigure& page : content.figures) {
+    content.svgs.push_back(std::move(*image++));
+    if (page.is_heatmap) continue;
+    page.wide_svg = inline_svg(*image++, page.figure.id + "-wide-");
+    page.narrow_svg = inline_svg(*image++, page.figure.id + "-narrow-");
+  }
+}
+
+Content collect(const RunFile& run) {
+  Content content;
+  for (const FigureEntry& entry : figure_table()) {
+    const std::string reason = figure_unavailable(run, entry);
+    if (!reason.empty()) {
+      content.omitted.emplace_back(entry.title, reason);
+      continue;
+    }
+    PageFigure page = {.figure = build_figure(run, entry.id), .title = entry.title, .section = entry.section};
+    if (auto explorer = find_explorer(run, entry.id)) {
+      page.is_heatmap = true;
+      content.explorers.push_back(std::move(*explorer));
+    }
+    content.figures.push_back(std::move(page));
+  }
+  draw(content);
+  return content;
+}
+
+/// The hexadecimal digest as the policy wants it.
+std::string base64_of_hex(std::string_view hexadecimal) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hexadecimal.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(std::string(hexadecimal.substr(i, 2)), nullptr, 16));
+  }
+  return base64(bytes);
+}
+
+std::string subtitle(const ReportFacts& facts) {
+  for (const auto& [name, value] : facts.glance) {
+    if (name == "Checkpoints") return value;
+  }
+  return {};
+}
+
+std::vector<std::pair<std::string, std::string>> fingerprints(const ReportFacts& facts) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (const CheckpointFacts& checkpoint : facts.checkpoints) {
+    entries.emplace_back(checkpoint.name,
+                         checkpoint.fingerprint.empty() ? "unknown" : checkpoint.fingerprint);
+  }
+  return entries;
+}
+
+std::string page(const ReportFacts& facts, const Content& content) {
+  std::vector<Figure> lines;
+  for (const PageFigure& figure : content.figures) {
+    if (!figure.is_heatmap) lines.push_back(figure.figure);
+  }
+  return fill_template(report_html, {{"script_sha256", base64_of_hex(report_js_sha256)},
+                                     {"title", escape_markup(facts.title)},
+                                     {"subtitle", escape_markup(subtitle(facts))},
+                                     {"light_theme", theme_variables(false)},
+                                     {"dark_theme", theme_variables(true)},
+                                     {"style", std::string(report_css)},
+                                     {"headlines", headlines_html(report_headlines(facts))},
+                                     {"navigation", navigation_html(content.figures)},
+                                     {"findings", findings_html(report_findings(facts))},
+                                     {"glance", definitions_html(facts.glance)},
+                                     {"sections", sections_html(content.figures)},
+                                     {"checkpoint_table", checkpoint_table_html(facts)},
+                                     {"omitted", omitted_html(content.omitted)},
+                                     {"provenance", definitions_html(facts.provenance)},
+                                     {"fingerprints", definitions_html(fingerprints(facts))},
+                                     {"data", page_json(facts, lines, content.explorers)},
+                                     {"script", std::string(report_js)}});
+}
+
+}  // namespace
+
+ReportFiles write_report(const RunFile& run, const std::filesystem::path& html_path) {
+  const std::filesystem::path directory = html_path.has_parent_path() ? html_path.parent_path() : ".";
+  ReportFiles files = {html_path, directory / "summary.json", directory / "figures", 0};
+  std::filesystem::create_directories(files.figures);
+  const ReportFacts facts = read_report_facts(run);
+  const Content content = collect(run);
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < content.figures.size(); ++i) {
+    ids.push_back(content.figures[i].figure.id);
+    write_atomically(files.figures / (ids[i] + ".svg"), content.svgs[i]);
+  }
+  write_atomically(files.summary, summary_json(facts, ids, content.omitted));
+  write_atomically(html_path, page(facts, content));
+  files.figure_count = ids.size();
+  return files;
+}
+
+}  // namespace moescope

@@ -1,0 +1,223 @@
+#include "plots/report_facts.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "plots/figure_text.h"
+#include "readers/errors.h"
+#include "readers/model_config.h"
+#include "readers/tensor_roles.h"
+
+namespace moescope {
+namespace {
+
+std::string text_attribute(const RunFile& run, const std::string& name) {
+  const auto value = run.attribute("/", name);
+  if (!value) return {};
+  if (const auto* text = std::get_if<std::string>(&*value)) return *text;
+  std::string joined;
+  if (const auto* numbers = std::get_if<std::vector<std::int64_t>>(&*value)) {
+    for (const std::int64_t number : *numbers) joined += (joined.empty() ? "" : ".") + std::to_string(number);
+  }
+  return joined;
+}
+
+/// "142,774,381,696".
+std::string grouped(double number) {
+  std::string digits = std::to_string(static_cast<long long>(number));
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
+  return digits;
+}
+
+std::span<const double> row(const Values& values, std::size_t checkpoint) {
+  const std::size_t length = values.data.size() / std::max<std::size_t>(values.shape[0], 1);
+  return std::span<const double>(values.data).subspan(checkpoint * length, length);
+}
+
+/// Calls `fill(facts of c, values of c)` for every checkpoint if the file holds /metrics/NAME.
+template <class Fill>
+void for_each_checkpoint(const RunFile& run, const std::string& name, std::vector<CheckpointFacts>& facts,
+                         Fill fill) {
+  if (!run.contains("/metrics/" + name)) return;
+  const Values values = read_values(run, "/metrics/" + name);
+  if (values.data.empty()) return;
+  for (std::size_t c = 0; c < facts.size(); ++c) fill(facts[c], row(values, c));
+}
+
+/// The same for a metric [C, D, L], of all domains together.
+template <class Fill>
+void for_each_pooled(const RunFile& run, const std::string& name, std::vector<CheckpointFacts>& facts,
+                     Fill fill) {
+  if (run.contains("/metrics/" + name + "_pooled"))
+    return for_each_checkpoint(run, name + "_pooled", facts, fill);
+  if (!run.contains("/metrics/" + name)) return;
+  const Values values = average_over_domains(run, read_values(run, "/metrics/" + name));
+  if (values.data.empty()) return;
+  for (std::size_t c = 0; c < facts.size(); ++c) fill(facts[c], row(values, c));
+}
+
+std::vector<double> copy(std::span<const double> values) {
+  return {values.begin(), values.end()};
+}
+
+void read_loss(const RunFile& run, std::vector<CheckpointFacts>& facts) {
+  for_each_checkpoint(run, "loss", facts, [](CheckpointFacts& f, auto values) {
+    f.domain_loss = copy(values);
+    f.loss = mean_of(values);
+  });
+  for_each_checkpoint(run, "loss_pooled", facts, [](CheckpointFacts& f, auto values) { f.loss = values[0]; });
+  for (CheckpointFacts& f : facts) f.perplexity = std::exp(f.loss);
+}
+
+void read_routing(const RunFile& run, const RunLabels& labels, std::vector<CheckpointFacts>& facts) {
+  const double highest = std::log(static_cast<double>(std::max<std::size_t>(labels.experts.size(), 2)));
+  for_each_pooled(run, "max_violation", facts, [](CheckpointFacts& f, auto values) {
+    f.layer_max_violation = copy(values);
+    f.max_violation = mean_of(values);
+  });
+  for_each_pooled(run, "load_entropy", facts, [](auto& f, auto values) { f.load_entropy = mean_of(values); });
+  for_each_pooled(run, "router_entropy", facts,
+                  [&](auto& f, auto values) { f.router_entropy = mean_of(values) / highest; });
+  for_each_pooled(run, "topk_mass", facts, [](auto& f, auto values) { f.topk_mass = mean_of(values); });
+  for_each_checkpoint(run, "dead_experts", facts,
+                      [](auto& f, auto values) { f.dead_experts = mean_of(values); });
+  for_each_checkpoint(run, "router_saturation", facts, [](CheckpointFacts& f, auto values) {
+    f.layer_saturation = copy(values);
+    f.saturation = mean_of(values);
+  });
+}
+
+void read_drift(const RunFile& run, std::vector<CheckpointFacts>& facts) {
+  if (!run.contains("/metrics/role_relative_drift")) return;
+  const Values drift = read_values(run, "/metrics/role_relative_drift");
+  for (std::size_t c = 0; c < facts.size(); ++c) {
+    for (std::size_t role = 0; role < drift.shape[2]; ++role) {
+      facts[c].drift.push_back(drift.at(0, c, role));
+      facts[c].step_drift.push_back(c == 0 ? unknown_number : drift.at(c - 1, c, role));
+    }
+  }
+}
+
+std::vector<CheckpointFacts> read_checkpoints(const RunFile& run, const RunLabels& labels) {
+  std::vector<CheckpointFacts> facts(labels.checkpoints.size());
+  std::vector<std::string> fingerprints(facts.size());
+  if (run.contains("/checkpoint_info/fingerprint")) {
+    fingerprints = run.read<std::string>("/checkpoint_info/fingerprint");
+  }
+  for (std::size_t c = 0; c < facts.size(); ++c) {
+    facts[c].name = labels.checkpoints[c];
+    facts[c].phase = labels.phases[c];
+    facts[c].fingerprint = fingerprints[c];
+    facts[c].tokens = labels.tokens_seen[c];
+    facts[c].step = labels.step[c];
+  }
+  read_loss(run, facts);
+  read_routing(run, labels, facts);
+  read_drift(run, facts);
+  return facts;
+}
+
+std::string common_title(const RunLabels& labels, const std::string& model_type) {
+  if (labels.checkpoints.size() < 2 || labels.short_checkpoints[0] == labels.checkpoints[0])
+    return model_type;
+  std::string title = labels.checkpoints[0];
+  title.resize(title.size() - labels.short_checkpoints[0].size() - 1);
+  return title;
+}
+
+/// Sizes that only the configuration tells; a run file without a readable one goes without.
+void read_configuration(const RunFile& run, ReportFacts& facts) {
+  if (!run.contains("/checkpoint_info/config_json")) return;
+  const std::vector<std::string> texts = run.read<std::string>("/checkpoint_info/config_json");
+  if (texts.empty()) return;
+  try {
+    const ModelConfig config = parse_model_config(texts.back(), "/checkpoint_info/config_json");
+    const ParameterCount parameters = count_parameters(config);
+    facts.experts_per_token = static_cast<std::uint64_t>(config.num_experts_per_tok);
+    facts.total_parameters = parameters.total;
+    facts.active_parameters = parameters.active;
+    facts.glance.emplace_back("Hidden size, vocabulary", grouped(static_cast<double>(config.hidden_size)) +
+                                                             ", " +
+                                                             grouped(static_cast<double>(config.vocab_size)));
+    facts.glance.emplace_back(
+        "Router", config.scoring_func + " scores, top " + std::to_string(config.num_experts_per_tok) +
+                      " of " + std::to_string(config.n_routed_experts) + " routed experts, and " +
+                      std::to_string(config.n_shared_experts) + " shared");
+  } catch (const InputError&) {
+    facts.glance.emplace_back("Configuration", "not one this version reads");
+  }
+}
+
+std::string token_range(const std::vector<CheckpointFacts>& checkpoints) {
+  const double first = checkpoints.front().tokens, last = checkpoints.back().tokens;
+  if (std::isnan(first) || std::isnan(last)) return {};
+  if (checkpoints.size() == 1) return "after " + format_tokens(first) + " training tokens";
+  return "from " + format_tokens(first) + " to " + format_tokens(last) + " training tokens";
+}
+
+void describe_run(const RunFile& run, ReportFacts& facts) {
+  const RunLabels& labels = facts.labels;
+  auto& glance = facts.glance;
+  glance.emplace_back("Model type", text_attribute(run, "model_type"));
+  if (!facts.checkpoints.empty()) {
+    const std::string range = token_range(facts.checkpoints);
+    glance.emplace_back("Checkpoints",
+                        std::to_string(facts.checkpoints.size()) + (range.empty() ? "" : ", " + range));
+  }
+  if (!labels.layers.empty()) {
+    glance.emplace_back(
+        "Layers", std::to_string(labels.layers.size()) +
+                      (labels.moe_layers.empty() ? ""
+                                                 : ", of which " + std::to_string(labels.moe_layers.size()) +
+                                                       " with routed experts"));
+  }
+  read_configuration(run, facts);
+  if (facts.total_parameters > 0) {
+    glance.emplace_back("Parameters", grouped(static_cast<double>(facts.total_parameters)) + ", of which " +
+                                          grouped(static_cast<double>(facts.active_parameters)) +
+                                          " active per token");
+  }
+  if (!facts.domain_tokens.empty()) {
+    std::string corpus;
+    for (std::size_t d = 0; d < labels.domains.size(); ++d) {
+      corpus += (d == 0 ? "" : ", ") + labels.domains[d] + " " + grouped(facts.domain_tokens[d]);
+    }
+    const double all = std::accumulate(facts.domain_tokens.begin(), facts.domain_tokens.end(), 0.0);
+    glance.emplace_back("Evaluation tokens", grouped(all) + " (" + corpus + ")");
+  }
+  glance.emplace_back("Arithmetic", text_attribute(run, "precision"));
+  std::erase_if(glance, [](const auto& entry) { return entry.second.empty(); });
+}
+
+void describe_provenance(const RunFile& run, ReportFacts& facts) {
+  facts.provenance = {{"Run file", run.path().filename().string()},
+                      {"Created", text_attribute(run, "created")},
+                      {"Command line", text_attribute(run, "command_line")},
+                      {"moescope version", text_attribute(run, "moescope_version")},
+                      {"Run file format", text_attribute(run, "format_version")},
+                      {"SHA-256 of the corpus", text_attribute(run, "corpus_sha256")},
+                      {"SHA-256 of the tokenizer", text_attribute(run, "tokenizer_sha256")}};
+  std::erase_if(facts.provenance, [](const auto& entry) { return entry.second.empty(); });
+}
+
+}  // namespace
+
+ReportFacts read_report_facts(const RunFile& run) {
+  ReportFacts facts;
+  facts.labels = read_labels(run);
+  facts.checkpoints = read_checkpoints(run, facts.labels);
+  facts.title = common_title(facts.labels, text_attribute(run, "model_type"));
+  if (facts.title.empty()) facts.title = "Mixture of experts";
+  if (run.contains("/routing/token_count")) facts.domain_tokens = run.read<double>("/routing/token_count");
+  if (run.contains("/metrics/router_saturation")) {
+    facts.saturation_chance = metric_text(run, "router_saturation").chance;
+  }
+  if (run.contains("/metrics/max_violation")) {
+    facts.max_violation_bound = metric_text(run, "max_violation").upper_bound;
+  }
+  describe_run(run, facts);
+  describe_provenance(run, facts);
+  return facts;
+}
+
+}  // namespace moescope
