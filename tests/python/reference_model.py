@@ -48,6 +48,12 @@ def read_weights(directory):
     return tensors
 
 
+def round_to_bfloat16(x):
+    """float64 values of the nearest bfloat16, ties to even."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32).astype(np.float64)
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -70,7 +76,10 @@ def rotary_embedding(x, theta):
 
 
 class ReferenceModel:
-    def __init__(self, directory):
+    """With round_operands every activation is rounded to bfloat16 before each matrix product but the router's."""
+
+    def __init__(self, directory, round_operands=False):
+        self.operand = round_to_bfloat16 if round_operands else lambda x: x
         self.config = json.loads((pathlib.Path(directory) / "config.json").read_text())
         self.weights = {name: values.astype(np.float64) for name, values in read_weights(directory).items()}
         self.layers = self.config["num_hidden_layers"]
@@ -90,7 +99,7 @@ class ReferenceModel:
 
     def linear(self, name, x):
         bias = self.weights.get(name + ".bias")
-        product = x @ self.weights[name + ".weight"].T
+        product = self.operand(x) @ self.weights[name + ".weight"].T
         return product if bias is None else product + bias
 
     def norm(self, name, x):
@@ -107,14 +116,14 @@ class ReferenceModel:
         query = rotary_embedding(self.norm(name + "q_norm", query), self.rope_theta)
         key = rotary_embedding(self.norm(name + "k_norm", key), self.rope_theta)
         key, value = (np.repeat(a, heads // kv_heads, axis=1) for a in (key, value))
-        query, key, value = (a.transpose(1, 0, 2) for a in (query, key, value))  # [heads, T, head_dim]
+        query, key, value = (self.operand(a).transpose(1, 0, 2) for a in (query, key, value))  # [heads, T, head_dim]
         scores = query @ key.transpose(0, 2, 1) / np.sqrt(dim)
         distance = np.arange(tokens)[:, None] - np.arange(tokens)[None, :]
         visible = (distance >= 0) & (distance < (self.window(layer) or tokens))
         scores = np.where(visible, scores, -np.inf)
         share = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        share /= share.sum(axis=-1, keepdims=True)
-        return self.linear(name + "o_proj", (share @ value).transpose(1, 0, 2).reshape(tokens, heads * dim))
+        mean = self.operand(share) @ value / share.sum(axis=-1, keepdims=True)
+        return self.linear(name + "o_proj", mean.transpose(1, 0, 2).reshape(tokens, heads * dim))
 
     def mlp(self, name, x):
         return self.linear(name + ".down_proj", silu(self.linear(name + ".gate_proj", x)) * self.linear(name + ".up_proj", x))
