@@ -47,17 +47,23 @@ fs::path partial_path(const fs::path& output) {
   return output.string() + ".partial";
 }
 
-/// What lies at `path`, if it is an unfinished or finished record of the same analysis.
-std::optional<RunFile> open_same_run(const fs::path& path, const RunIdentity& identity) {
+/// What lies at a path: a record of the same analysis to go on with, or the reason why it is none.
+struct ExistingRecord {
+  std::optional<RunFile> run;
+  std::string difference;  // empty if nothing lies there
+};
+
+ExistingRecord find_record(const fs::path& path, const RunIdentity& identity) {
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) return std::nullopt;
+  if (!fs::exists(path, ignored)) return {};
   try {
     RunFile run = RunFile::open_for_update(path);
-    if (identity_difference(run, identity).empty()) return run;
+    const std::string difference = identity_difference(run, identity);
+    if (difference.empty()) return {std::move(run), {}};
+    return {std::nullopt, "exists and holds another analysis: its " + difference + " differs"};
   } catch (const FormatError&) {
-    // Damaged by the end of an earlier process: nothing in it can be trusted.
+    return {std::nullopt, "exists and is no readable run file"};
   }
-  return std::nullopt;
 }
 
 bool all_set(const std::vector<std::uint8_t>& flags) {
@@ -113,18 +119,24 @@ void SeriesAnalysis::load_corpus() {
 /// Finds the record of the same analysis to go on with, or makes a new one; refuses to replace another.
 RunFile SeriesAnalysis::begin_record() {
   const fs::path partial = partial_path(options_.output);
-  if (std::optional<RunFile> run = open_same_run(options_.output, identity_)) {
-    run.reset();
+  if (ExistingRecord existing = find_record(options_.output, identity_); existing.run) {
+    existing.run.reset();
     fs::rename(options_.output, partial);
-  } else if (fs::exists(options_.output) && !options_.overwrite) {
-    throw UsageError(options_.output.string() + ": exists and holds something else than this analysis",
+  } else if (!existing.difference.empty() && !options_.overwrite) {
+    throw UsageError(options_.output.string() + ": " + existing.difference,
                      "give another -o, or --overwrite to replace it");
   }
-  if (std::optional<RunFile> run = open_same_run(partial, identity_)) return std::move(*run);
-  RunFile run = create_run(partial, options_, series_, corpus_, identity_);
-  run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
-  run.flush();
-  return run;
+  // What a killed process left half written is not worth a question: it is made anew.
+  if (ExistingRecord unfinished = find_record(partial, identity_); unfinished.run)
+    return std::move(*unfinished.run);
+  try {
+    RunFile run = create_run(partial, options_, series_, corpus_, identity_);
+    run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
+    run.flush();
+    return run;
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), options_.output.string() + ": cannot create the run file");
+  }
 }
 
 std::uint64_t SeriesAnalysis::remaining_bytes() const {
