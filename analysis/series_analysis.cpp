@@ -60,7 +60,7 @@ ExistingRecord find_record(const fs::path& path, const RunIdentity& identity) {
     RunFile run = RunFile::open_for_update(path);
     const std::string difference = identity_difference(run, identity);
     if (difference.empty()) return {std::move(run), {}};
-    return {std::nullopt, "exists and holds another analysis: its " + difference + " differs"};
+    return {std::nullopt, "exists and holds another analysis (not the same: " + difference + ")"};
   } catch (const FormatError&) {
     return {std::nullopt, "exists and is no readable run file"};
   }

@@ -16,6 +16,7 @@ constexpr Command table[] = {
     {"analyze", "SERIES --corpus FILE... -o run.h5", "the main job: forward pass and weight pass of a series",
      run_analyze},
     {"compare", "A B", "what changed between two checkpoints", run_compare},
+    {"report", "run.h5", "the HTML report of a run file, with figures and summary.json", run_report},
     {"plot", "run.h5 FIGURE -o x.svg", "one figure as SVG, PNG or PDF", run_plot},
     {"export", "run.h5 METRIC", "any dataset or metric as CSV, TSV or JSON", run_export},
     {"tokenize", "CKPT FILE", "token ids of a text", run_tokenize},
