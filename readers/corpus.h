@@ -17,7 +17,7 @@ struct CorpusSource {
   std::string domain;  // empty: from the record (domain_key, else /domain), else the file's stem
   std::filesystem::path file;
 };
-/// Splits at the first '=' unless a file of the whole name exists.
+/// Splits at the first '=' unless a file of the whole name exists. Throws UsageError for an empty half.
 CorpusSource parse_corpus_source(const std::string& argument);
 
 struct CorpusOptions {
@@ -43,8 +43,10 @@ struct Corpus {
   std::size_t sequences() const { return sequence_start.size() - 1; }
 };
 
-/// Reads .jsonl, .jsonl.zst, .jsonl.gz, .txt (one document) and .npy (int32, int64, uint16, uint32; one row a
-/// document). `tokenizer` may be null when every source is .npy; ids are checked against `vocabulary_size`.
+/// Reads by suffix: .jsonl (a document a line) and .txt (one document), also compressed as .gz or .zst, and .npy
+/// (int32, int64, uint16, uint32; one row a document, a one-dimensional array is one row). Empty documents are
+/// skipped. `tokenizer` may be null when every source is .npy; ids are checked against `vocabulary_size`. A file is
+/// read no further than its domain's limit where every line's domain is known.
 /// Throws FormatError (also for a corpus without a token), UsageError, std::system_error.
 Corpus read_corpus(const std::vector<CorpusSource>& sources, const CorpusOptions& options,
                    const Tokenizer* tokenizer, std::uint32_t vocabulary_size);
