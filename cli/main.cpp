@@ -1,5 +1,7 @@
 /// The only catcher: every failure becomes one sentence on standard error and an exit code.
 
+#include <sys/resource.h>
+
 #include <cerrno>
 #include <exception>
 #include <iostream>
@@ -35,6 +37,14 @@ ExitCode deliver(ExitCode code) {
   return code;
 }
 
+// The shards of all checkpoints of a series are open at once: 1,500 files for two dozen of dots.llm1.
+void allow_many_open_files() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);  // without it, opening fails with a message of its own
+}
+
 ExitCode guarded(const Arguments& arguments) {
   try {
     return deliver(run_moescope(arguments));
@@ -61,5 +71,6 @@ ExitCode guarded(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
+  moescope::allow_many_open_files();
   return moescope::guarded(moescope::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
 }
