@@ -68,7 +68,8 @@ class CorpusReader {
     while (!(has_domain(source) && builder_.is_full(source.domain)) && file.read_line(line)) {
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       const std::string place = file.name() + ": line " + std::to_string(file.line_number());
-      const CorpusRecord record = parse_corpus_record(line, options_.text_key, options_.domain_key, place);
+      const std::string* domain_key = has_domain(source) ? nullptr : &options_.domain_key;
+      const CorpusRecord record = parse_corpus_record(line, options_.text_key, domain_key, place);
       const std::string domain = has_domain(source) ? source.domain : record.domain.value_or(stem);
       add_text(record.text, domain, place);
     }

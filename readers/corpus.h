@@ -43,10 +43,10 @@ struct Corpus {
   std::size_t sequences() const { return sequence_start.size() - 1; }
 };
 
-/// Reads by suffix: .jsonl (a document a line) and .txt (one document), also compressed as .gz or .zst, and .npy
-/// (int32, int64, uint16, uint32; one row a document, a one-dimensional array is one row). Empty documents are
-/// skipped. `tokenizer` may be null when every source is .npy; ids are checked against `vocabulary_size`. A file is
-/// read no further than its domain's limit where every line's domain is known.
+/// Reads by suffix: .jsonl (a document a line) and .txt (one document), also compressed as .gz or .zst, and
+/// .npy (int32, int64, uint16, uint32; one row a document, a one-dimensional array is one row). Empty
+/// documents are skipped. `tokenizer` may be null when every source is .npy; ids are checked against
+/// `vocabulary_size`. A file is read no further than its domain's limit where every line's domain is known.
 /// Throws FormatError (also for a corpus without a token), UsageError, std::system_error.
 Corpus read_corpus(const std::vector<CorpusSource>& sources, const CorpusOptions& options,
                    const Tokenizer* tokenizer, std::uint32_t vocabulary_size);

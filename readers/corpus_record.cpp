@@ -1,5 +1,7 @@
 #include "readers/corpus_record.h"
 
+#include <algorithm>
+
 #include "readers/errors.h"
 #include "readers/strict_json.h"
 
@@ -19,9 +21,33 @@ const json* find(const json& record, const std::string& pointer) {
 }
 
 std::string keys_of(const json& record) {
+  constexpr std::size_t most = 12;
   std::string keys;
-  for (const auto& [key, value] : record.items()) keys += (keys.empty() ? "'/" : ", '/") + key + "'";
+  std::size_t count = 0;
+  for (const auto& [key, value] : record.items()) {
+    if (count++ == most) return keys + " and others";
+    keys += (keys.empty() ? "" : ", ") + single_quoted("/" + key);
+  }
   return keys.empty() ? "none" : keys;
+}
+
+// Domains become labels in run files and figures.
+bool is_label(const std::string& name) {
+  return !name.empty() &&
+         std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; });
+}
+
+std::optional<std::string> find_domain(const json& record, const std::string& domain_key,
+                                       const std::string& place) {
+  for (const std::string& key : {domain_key, std::string("/domain")}) {
+    const json* domain = find(record, key);
+    if (domain == nullptr || domain->is_null()) continue;
+    if (domain->is_string() && is_label(domain->get_ref<const std::string&>()))
+      return domain->get<std::string>();
+    throw FormatError(place, key, "expected a domain's name, found " + excerpt(*domain),
+                      "write DOMAIN=FILE to name the domain yourself");
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -36,27 +62,15 @@ void require_json_pointer(const std::string& option, const std::string& pointer)
 }
 
 CorpusRecord parse_corpus_record(std::string_view line, const std::string& text_key,
-                                 const std::string& domain_key, const std::string& place) {
-  json record = parse_strict_json(line, place);
+                                 const std::string* domain_key, const std::string& place) {
+  const json record = parse_strict_json(line, place);
   if (!record.is_object()) throw FormatError(place, {}, "expected a JSON object, found " + excerpt(record));
   const json* text = find(record, text_key);
   if (text == nullptr) {
     throw FormatError(place, {}, "has no " + text_key, "the line's keys are " + keys_of(record));
   }
   if (!text->is_string()) throw FormatError(place, text_key, "expected a string, found " + excerpt(*text));
-
-  const json* domain = find(record, domain_key);
-  const bool has_own_key = domain != nullptr;
-  if (!has_own_key) domain = find(record, "/domain");
-  CorpusRecord result{text->get<std::string>(), std::nullopt};
-  if (domain == nullptr) return result;
-  if (!domain->is_string()) {
-    throw FormatError(place, has_own_key ? domain_key : "/domain",
-                      "expected a string, found " + excerpt(*domain),
-                      "write DOMAIN=FILE to name the domain yourself");
-  }
-  result.domain = domain->get<std::string>();
-  return result;
+  return {text->get<std::string>(), domain_key ? find_domain(record, *domain_key, place) : std::nullopt};
 }
 
 }  // namespace moescope

@@ -211,7 +211,11 @@ TEST_F(CorpusFiles, NameTheKeysOfALineWithoutText) {
   EXPECT_THAT(failure({file("a.jsonl", R"({"text": 3})")}),
               HasSubstr("line 1: /text: expected a string, found 3"));
   EXPECT_THAT(failure({file("a.jsonl", R"({"text": "x", "domain": 3})")}),
-              HasSubstr("/domain: expected a string"));
+              HasSubstr("/domain: expected a domain's name, found 3 [write DOMAIN=FILE"));
+  EXPECT_THAT(failure({file("a.jsonl", R"({"text": "x", "domain": "a\u0000b"})")}),
+              HasSubstr("expected a domain's name"));
+  EXPECT_EQ(read({file("a.jsonl", R"({"text": "1", "domain": 3})", "mine")}).domains,
+            std::vector<std::string>{"mine"});
 }
 
 TEST_F(CorpusFiles, RefuseIdsOutsideTheVocabulary) {
