@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <string>
@@ -56,6 +57,9 @@ ExitCode guarded(const Arguments& arguments) {
     return report(exit_interrupted, "interrupted");
   } catch (const std::bad_alloc&) {
     return report(exit_failed, "not enough memory", "a smaller --memory or --max-tokens may help");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report(exit_failed,
+                  error.path1().string() + ": " + error.code().message());  // what() shows no form of ours
   } catch (const std::system_error& error) {
     return report(exit_failed, error.what());
   } catch (const std::exception& error) {

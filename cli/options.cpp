@@ -153,7 +153,7 @@ void CommandLine::check_positional(std::size_t count) const {
     std::istringstream words(positional_placeholder_);
     std::string missing;
     for (std::size_t i = 0; i <= count; ++i) words >> missing;
-    throw UsageError(missing + " is missing");
+    throw UsageError("the argument " + missing + " is missing");
   }
   if (count > positional_maximum_) {
     throw UsageError("too many arguments (expected " + positional_placeholder_ + ", found " +

@@ -60,7 +60,7 @@ TEST(Options, TwoDashesEndTheOptions) {
 
 TEST(Options, MistakesAreNamed) {
   EXPECT_EQ(problem_of({"a", "--jsn"}), "unknown option '--jsn'");
-  EXPECT_EQ(problem_of({}), "PATH is missing");
+  EXPECT_EQ(problem_of({}), "the argument PATH is missing");
   EXPECT_EQ(problem_of({"a", "b", "c"}), "too many arguments (expected PATH, found 3)");
   EXPECT_EQ(problem_of({"a", "--output"}), "--output: a value is missing");
   EXPECT_EQ(problem_of({"a", "-o", "x", "-o", "y"}), "--output: given more than once");
