@@ -42,8 +42,8 @@ class Checkpoint {
 
   /// Sum of the tensors' bytes.
   std::uint64_t bytes() const { return bytes_; }
-  /// SHA-256 over config.json, the index, shard names, sizes and headers: changes when the checkpoint does,
-  /// without reading the data.
+  /// SHA-256 over config.json, the index, shard names, sizes and headers, and 4 KiB at the start, middle and
+  /// end of each shard's data: changes when the checkpoint does, without its data being read.
   const std::string& fingerprint() const { return fingerprint_; }
   /// directory()/tokenizer.json if it exists, else empty.
   std::filesystem::path tokenizer_path() const;

@@ -125,8 +125,11 @@ std::vector<DatasetSpec> checkpoint_datasets() {
        {"checkpoint"},
        pure_number,
        "Fingerprint",
-       "SHA-256, hexadecimal, over config.json, the index and the names, sizes and headers of all shards: it "
-       "changes when the checkpoint does, without its data having been read.",
+       "SHA-256, hexadecimal, over config.json, the index, the names, sizes and headers of all shards and 4 "
+       "KiB "
+       "of data at the start, middle and end of each: it changes when the checkpoint does, without all of "
+       "its "
+       "data having been read.",
        "Computed by moescope."},
       {"/checkpoint_info/path",
        text,

@@ -276,6 +276,8 @@ TEST(Checkpoint, FingerprintChangesWithTheCheckpointAndNotWithItsPlace) {
   EXPECT_NE(original, fingerprint([](BuiltCheckpoint& built) { built.config["rope_theta"] = 1e4; }));
   EXPECT_NE(original, fingerprint([](BuiltCheckpoint& built) { built.shards = 3; }));
   EXPECT_NE(original, fingerprint([](BuiltCheckpoint& built) { built.drop("lm_head.weight"); }));
+  EXPECT_NE(original,
+            fingerprint([](BuiltCheckpoint& built) { built.tensor("lm_head.weight").data[0] ^= 1; }));
 }
 
 }  // namespace
