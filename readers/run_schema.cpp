@@ -213,9 +213,8 @@ std::vector<DatasetSpec> routing_datasets() {
        "Share of the router distribution that lies on the K chosen experts; K/E for an indifferent router.",
        deepseek_v3("eq. 19") + " (the distribution)"},
       {"/routing/bias_flips", u1, per_token, "experts", "Choices due to the bias",
-       "How many of the K chosen experts would not be chosen without the score correction bias. 0 where a "
-       "model has "
-       "none.",
+       "How many of the K chosen experts would not be chosen without the score correction bias, the "
+       "choice of groups included. 0 where a model has none.",
        "Wang et al., arXiv 2408.15664 (the bias)"},
       {"/routing/top1_share", f4, per_token, pure_number, "Share of the first expert",
        "Largest combine weight of a token divided by the sum of its K combine weights.", own_definition},
@@ -332,7 +331,7 @@ std::vector<DatasetSpec> weight_pairs() {
        "<D_i, D_j> of the differences D_i = W_(i+1) - W_i of successive checkpoints, formed element by "
        "element "
        "before anything is summed. Distances between any two checkpoints follow from it without "
-       "cancellation.",
+       "the cancellation of a² + b² - 2ab.",
        stored_weights},
       {"/weights/relative_drift",
        f8,
