@@ -139,7 +139,7 @@ nlohmann::ordered_json config_json(const ModelConfig& config) {
 CheckpointSummary summarize(const Checkpoint& checkpoint) {
   const ModelWeights weights(checkpoint);
   CheckpointSummary summary;
-  std::filesystem::path directory = checkpoint.directory().lexically_normal();
+  std::filesystem::path directory = std::filesystem::absolute(checkpoint.directory()).lexically_normal();
   summary.path = checkpoint.directory().string();
   if (!directory.has_filename()) directory = directory.parent_path();  // "a/b/" -> "a/b"
   summary.name = directory.filename().string();

@@ -55,26 +55,40 @@ void add_row(Table& table, const TensorInfo& tensor, const std::string& shard) {
              format_bytes(static_cast<double>(tensor.bytes)), fs::path(shard).filename().string()});
 }
 
-void inspect_shard(const std::string& path, const Options& options) {
-  const SourceFile shard{fs::path(path)};
-  const SafetensorsHeader header = read_safetensors_header(shard);
-  if (options.json) {
-    Json json = {{"kind", "shard"},
-                 {"path", path},
-                 {"bytes", shard.size()},
-                 {"header_bytes", header.header_bytes},
-                 {"metadata", header.metadata},
-                 {"tensors", Json::array()}};
-    for (const TensorInfo& tensor : header.tensors) json["tensors"].push_back(tensor_json(tensor, path));
-    std::cout << json_text(json);
-    return;
-  }
-  std::cout << bold(fs::path(path).filename().string()) << ": a valid shard, "
+Json shard_json(const SourceFile& shard, const SafetensorsHeader& header) {
+  Json json = {{"kind", "shard"},
+               {"path", shard.name()},
+               {"bytes", shard.size()},
+               {"header_bytes", header.header_bytes},
+               {"metadata", header.metadata},
+               {"tensors", Json::array()}};
+  for (const TensorInfo& tensor : header.tensors)
+    json["tensors"].push_back(tensor_json(tensor, shard.name()));
+  return json;
+}
+
+void print_shard(const SourceFile& shard, const SafetensorsHeader& header) {
+  std::cout << bold(fs::path(shard.name()).filename().string()) << ": a valid shard, "
             << plural(header.tensors.size(), "tensor") << ", "
             << format_bytes(static_cast<double>(shard.size())) << "\n\n";
   Table table = tensor_table();
-  for (const TensorInfo& tensor : header.tensors) add_row(table, tensor, path);
+  for (const TensorInfo& tensor : header.tensors) add_row(table, tensor, shard.name());
   std::cout << table.text();
+}
+
+// JSON is one object for one shard, an array for several.
+void inspect_shards(const Options& options) {
+  Json all = Json::array();
+  for (const std::string& path : options.paths) {
+    const SourceFile shard{fs::path(path)};
+    const SafetensorsHeader header = read_safetensors_header(shard);
+    if (options.json) {
+      all.push_back(shard_json(shard, header));
+    } else {
+      print_shard(shard, header);
+    }
+  }
+  if (options.json) std::cout << json_text(all.size() == 1 ? all.front() : all);
 }
 
 void inspect_checkpoint(const fs::path& path, const Options& options) {
@@ -189,12 +203,10 @@ void inspect_series(const std::vector<SeriesEntry>& series, const Options& optio
 ExitCode run_inspect(const Arguments& arguments) {
   Options options;
   if (!parse(arguments, options)) return exit_done;
-  if (options.paths.size() == 1) {
-    const fs::path path = options.paths.front();
-    if (path.extension() == ".safetensors") {
-      inspect_shard(path, options);
-      return exit_done;
-    }
+  const auto is_shard = [](const std::string& path) { return fs::path(path).extension() == ".safetensors"; };
+  if (std::all_of(options.paths.begin(), options.paths.end(), is_shard)) {
+    inspect_shards(options);
+    return exit_done;
   }
   const std::vector<SeriesEntry> series = find_series({options.paths.begin(), options.paths.end()});
   if (series.size() == 1) {
