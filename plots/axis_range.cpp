@@ -79,7 +79,10 @@ AxisRange position_range(const Axis& axis, double low, double high, double pixel
                      .logarithmic = false,
                      .ticks = {}};
   if (!axis.tick_labels.empty()) {
-    range.ticks = label_ticks(axis.tick_labels, pixels, font_size, false);
+    std::vector<std::string> labels;
+    for (const std::string& label : axis.tick_labels)
+      labels.push_back(shorten(printable(label), 7 * font_size, font_size));
+    range.ticks = label_ticks(labels, pixels, font_size, false);
     return range;
   }
   if (single) {

@@ -36,25 +36,25 @@ Heatmap DriftCells::between(std::size_t from, std::size_t to) const {
   return map;
 }
 
-ColorScale DriftCells::scale() const {
+ColorScale DriftCells::scale(bool since_first, bool since_previous) const {
   double low = std::numeric_limits<double>::infinity(), high = 0;
-  const std::size_t checkpoints = labels_.checkpoints.size();
-  for (std::size_t to = 1; to < checkpoints; ++to) {
-    for (const std::size_t from : {std::size_t{0}, to - 1}) {
-      for (const double value : between(from, to).values) {
-        if (!(value > 0) || !std::isfinite(value)) continue;
-        low = std::min(low, value);
-        high = std::max(high, value);
-      }
+  const auto add = [&](std::size_t from, std::size_t to) {
+    for (const double value : between(from, to).values) {
+      if (!(value > 0) || !std::isfinite(value)) continue;
+      low = std::min(low, value);
+      high = std::max(high, value);
     }
+  };
+  for (std::size_t to = 1; to < labels_.checkpoints.size(); ++to) {
+    if (since_first) add(0, to);
+    if (since_previous) add(to - 1, to);
   }
-  if (!(high > low))
-    return {.label = "relative drift", .minimum = 0, .maximum = high > 0 ? high : 1, .centre = {}};
-  return {.label = "relative drift",
-          .minimum = std::max(low, high / 1e4),
-          .maximum = high,
-          .logarithmic = true,
-          .centre = {}};
+  ColorScale scale = {.label = "relative drift", .minimum = 0, .maximum = high > 0 ? high : 1};
+  if (high > low) {
+    scale.minimum = std::max(low, high / 1e4);
+    scale.logarithmic = true;
+  }
+  return scale;
 }
 
 Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
@@ -63,15 +63,18 @@ Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
   const std::size_t to =
       std::max<std::size_t>(find_label(labels.checkpoints, choice.checkpoint, last, "checkpoint"), 1);
   const DriftCells cells(run);
-  Figure figure =
-      metric_figure(run, "layer_relative_drift",
-                    "Bright cells moved most; grey cells do not exist in the model; the last column is "
-                    "the whole role.");
+  Figure figure = metric_figure(run, "layer_relative_drift", "");
+  figure.caption =
+      "How far the weights of each role moved in each layer, relative to their norm before: 0 is unmoved, 1 "
+      "is a "
+      "move as long as the weights themselves. Grey cells do not exist in the model; the last column is the "
+      "whole "
+      "role.";
   figure.references.clear();
   figure.id = "drift_heatmap";
   figure.title = "Weight drift at " + labels.checkpoints.at(to);
   figure.x.label = "layer";
-  figure.color_scale = cells.scale();
+  figure.color_scale = cells.scale(true, true);
   for (const std::size_t from : {std::size_t{0}, to - 1}) {
     if (!figure.panels.empty() && from == 0) continue;
     Panel& panel = figure.panels.emplace_back();

@@ -17,8 +17,8 @@ class DriftCells {
  public:
   explicit DriftCells(const RunFile& run);
   Heatmap between(std::size_t from, std::size_t to) const;
-  /// Colours for every pair of checkpoints.
-  ColorScale scale() const;
+  /// Colours for all heatmaps since the first checkpoint, or since the previous one, or both.
+  ColorScale scale(bool since_first, bool since_previous) const;
 
  private:
   RunLabels labels_;

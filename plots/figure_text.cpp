@@ -98,6 +98,11 @@ std::string shorten(std::string_view text, double width, double font_size) {
 std::string format_number(double value, int digits) {
   if (std::isnan(value)) return "–";
   char text[40];
+  const bool large = std::abs(value) >= std::pow(10.0, digits) && std::abs(value) < 1e7;
+  if (large) {
+    std::snprintf(text, sizeof text, "%.0f", value);
+    return text;
+  }
   std::snprintf(text, sizeof text, "%.*g", digits, value == 0 ? 0.0 : value);
   return text;
 }

@@ -18,7 +18,8 @@ double text_width(std::string_view text, double font_size);
 /// At most `width` pixels of `text`; what is cut becomes "…".
 std::string shorten(std::string_view text, double width, double font_size);
 
-/// "0.05", "1500", "1e-05": at most `digits` significant digits; "–" for NaN.
+/// "0.05", "1500", "1e-05": at most `digits` significant digits, more where that saves an exponent; "–" for
+/// NaN.
 std::string format_number(double value, int digits = 4);
 /// "5 T", "300 B", "12 M" training tokens.
 std::string format_tokens(double tokens);

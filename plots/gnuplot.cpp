@@ -194,7 +194,7 @@ void draw_lines(Drawing& drawing, const Panel& panel) {
     const std::string color = " lc rgb '" + hex(drawing.line_color(series)) + "' ";
     if (!series.low.empty()) {
       drawing.out << ", '-' using 1:2:3 with filledcurves" << color
-                  << "fs transparent solid 0.14 noborder notitle";
+                  << "fs transparent solid 0.10 noborder notitle";
     }
     const std::size_t dash =
         drawing.figure.line_colors == LineColors::categories ? series.color / categorical_colors : 0;

@@ -39,7 +39,7 @@ HeatmapExplorer load_explorer(const RunFile& run) {
     append(explorer.values, std::span(pooled.data).subspan(c * cells, cells));
     append(explorer.values, std::span(load.data).subspan(c * domains * cells, domains * cells));
   }
-  explorer.scale = relative_load_scale();
+  explorer.scales = {relative_load_scale()};
   explorer.rows_upward = true;
   explorer.sortable = true;
   explorer.even_share = metric_text(run, "expert_load").chance;
@@ -65,7 +65,7 @@ HeatmapExplorer drift_explorer(const RunFile& run) {
       append(explorer.values, map.values);
     }
   }
-  explorer.scale = cells.scale();
+  explorer.scales = {cells.scale(true, false), cells.scale(false, true)};
   return explorer;
 }
 
@@ -90,9 +90,9 @@ HeatmapExplorer agreement_explorer(const RunFile& run) {
       explorer.values.push_back(static_cast<float>(all[pair * layers + l]));
     }
   }
-  explorer.scale = {.label = "share of experts in common",
-                    .minimum = metric_text(run, "routing_agreement").chance.value_or(0),
-                    .maximum = 1};
+  explorer.scales = {{.label = "share of experts in common",
+                      .minimum = metric_text(run, "routing_agreement").chance.value_or(0),
+                      .maximum = 1}};
   return explorer;
 }
 

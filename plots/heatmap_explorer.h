@@ -26,7 +26,7 @@ struct HeatmapExplorer {
   std::vector<std::string> row_labels, column_labels;
   std::vector<Selector> selectors;  // two
   std::vector<float> values;        // (first selector, second selector, rows, columns); NaN: does not exist
-  ColorScale scale;
+  std::vector<ColorScale> scales;   // one for each label of the second selector, or one for all
   bool rows_upward = false;
   bool sortable = false;             // whether the cells of a row may be put in order
   std::optional<double> even_share;  // relative load times this is the share of the tokens

@@ -1,5 +1,6 @@
 #include "plots/html_report.h"
 
+#include <algorithm>
 #include <string>
 #include <system_error>
 
@@ -78,7 +79,10 @@ std::string base64_of_hex(std::string_view hexadecimal) {
 
 std::string subtitle(const ReportFacts& facts) {
   for (const auto& [name, value] : facts.glance) {
-    if (name == "Checkpoints") return value;
+    if (name != "Checkpoints") continue;
+    std::string text = value;
+    const std::size_t count = std::min(text.find(','), text.size());
+    return text.insert(count, facts.checkpoints.size() == 1 ? " checkpoint" : " checkpoints");
   }
   return {};
 }

@@ -91,7 +91,7 @@ std::pair<double, double> side_margins(const Figure& figure, const FigureLayout&
     }
   }
   const double right =
-      names > 0 ? std::min(names, (layout.width < 520 ? 0.24 : 0.18) * layout.width) + 22 : 24;
+      names > 0 ? std::min(names, (layout.width < 520 ? 0.24 : 0.18) * layout.width) + 24 : 24;
   return {widest(y.ticks, layout.small_font_size) + 10, right};
 }
 

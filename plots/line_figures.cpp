@@ -67,12 +67,18 @@ Figure layer_lines(const RunFile& run, const FigureChoice& choice, const LayerLi
   return figure;
 }
 
+std::string over_layers_reading(std::size_t lines) {
+  return lines <= most_bands ? "Line: mean over MoE layers; band: 5 % to 95 % of the layers."
+                             : "Means over MoE layers.";
+}
+
 Figure domain_lines(const RunFile& run, const std::string& metric, const std::string& y_label) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
   const Values values = read_values(run, "/metrics/" + metric);
   const std::size_t layers = labels.moe_layers.size();
-  Figure figure = metric_figure(run, metric, "Line: mean over MoE layers; band: 5 % to 95 % of the layers.");
+  const bool banded = labels.domains.size() <= most_bands;
+  Figure figure = metric_figure(run, metric, over_layers_reading(labels.domains.size()));
   figure.title += " by domain";
   figure.x = progress.axis;
   figure.y.label = y_label;
@@ -86,6 +92,7 @@ Figure domain_lines(const RunFile& run, const std::string& metric, const std::st
       std::vector<double> of_layers(layers);
       for (std::size_t layer = 0; layer < layers; ++layer) of_layers[layer] = values.at(c, d, layer);
       series.y.push_back(mean_of(of_layers));
+      if (!banded) continue;
       series.low.push_back(quantile_of(of_layers, 0.05));
       series.high.push_back(quantile_of(of_layers, 0.95));
     }

@@ -29,6 +29,12 @@ struct LayerLines {
 /// One line per MoE layer, of the chosen domain or of all domains together.
 Figure layer_lines(const RunFile& run, const FigureChoice& choice, const LayerLines& what);
 
+/// Bands of more lines than this would cover each other.
+inline constexpr std::size_t most_bands = 6;
+
+/// How to read a mean over layers with a band, as a sentence; without the band where `lines` are too many.
+std::string over_layers_reading(std::size_t lines);
+
 /// One line per domain of `metric` [C, D, L]: the mean over layers, with a band from the 5 % to the 95 %
 /// quantile of layers.
 Figure domain_lines(const RunFile& run, const std::string& metric, const std::string& y_label);

@@ -8,8 +8,8 @@ Figure loss_figure(const RunFile& run, const FigureChoice&) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
   const Values loss = read_values(run, "/metrics/loss");
-  Figure figure =
-      metric_figure(run, "loss", "One line per domain; a gap between lines is what one domain is harder.");
+  Figure figure = metric_figure(
+      run, "loss", "One line per domain: the distance between two is how much harder one of them is.");
   figure.id = "loss";
   figure.title = "Loss by domain";
   figure.x = progress.axis;

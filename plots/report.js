@@ -148,12 +148,14 @@
     constructor(map, root) {
       this.map = map;
       this.values = decode(map.values);
-      this.palette = map.scale.centre === null ? data.palettes.sequential : data.palettes.diverging;
+      this.palette = map.scales[0].centre === null ? data.palettes.sequential : data.palettes.diverging;
       this.chosen = map.selectors.map((selector) => selector.initial);
       this.sorted = false;
       this.cursor = null;  // [row, column on screen]
       this.canvas = element('canvas', { tabindex: '0', role: 'img' });
-      root.append(this.makeControls(), this.makeKey(), this.canvas);
+      this.key = element('div', { class: 'key' });
+      root.append(this.makeControls(), this.key, this.canvas);
+      this.fillKey();
       new ResizeObserver(() => this.draw()).observe(root);
       darkGround.addEventListener('change', () => this.draw());
       this.listen();
@@ -201,12 +203,16 @@
     makeList(selector, i) {
       const list = element('select', {}, ...selector.labels.map((label, index) => element('option', { value: index }, label)));
       list.value = String(selector.initial);
-      list.addEventListener('change', () => { this.chosen[i] = Number(list.value); this.draw(); });
+      list.addEventListener('change', () => { this.chosen[i] = Number(list.value); this.fillKey(); this.draw(); });
       return element('label', {}, selector.name, list);
     }
 
-    makeKey() {
-      const { scale } = this.map;
+    get scale() {
+      return this.map.scales[this.map.scales.length > 1 ? this.chosen[1] : 0];
+    }
+
+    fillKey() {
+      const { scale } = this;
       const bar = element('div', { class: 'bar' });
       const strip = element('i');
       strip.style.background = `linear-gradient(90deg, ${this.palette.join(',')})`;
@@ -216,11 +222,11 @@
         tick.style.left = `${100 * colorPosition(scale, value)}%`;
         bar.append(tick);
       }
-      return element('div', { class: 'key' }, element('span', {}, scale.label), bar);
+      this.key.replaceChildren(element('span', {}, scale.label), bar);
     }
 
     keyTicks() {
-      const { minimum, maximum, centre, log } = this.map.scale;
+      const { minimum, maximum, centre, log } = this.scale;
       if (centre !== null && log) {
         const steps = Math.round(Math.log2(maximum / minimum));
         return Array.from({ length: steps + 1 }, (_, i) => minimum * 2 ** i);
@@ -230,7 +236,7 @@
     }
 
     keyLabel(value) {
-      return this.map.scale.centre !== null && value < 1 ? `1/${Math.round(1 / value)}` : number(value, 2);
+      return this.scale.centre !== null && value < 1 ? `1/${Math.round(1 / value)}` : number(value, 2);
     }
 
     // The experts of each row in the order shown.
@@ -266,12 +272,12 @@
       this.drawCells(context, ratio);
       this.drawLabels(context);
       const chosen = this.map.selectors.map((s, i) => s.labels[this.chosen[i]]).filter(Boolean).join(', ');
-      this.canvas.setAttribute('aria-label', `Heatmap of ${this.map.scale.label}, ${this.map.rowName} by ${this.map.columnName}: ${chosen}. Arrow keys read single cells.`);
+      this.canvas.setAttribute('aria-label', `Heatmap of ${this.scale.label}, ${this.map.rowName} by ${this.map.columnName}: ${chosen}. Arrow keys read single cells.`);
       if (this.cursor) this.drawCursor(context);
     }
 
     drawCells(context, ratio) {
-      const { rows, columns, scale } = this.map;
+      const { rows, columns } = this.map, { scale } = this;
       const [first, second] = this.chosen, n = columns.length;
       const begin = (first * this.map.selectors[1].labels.length + second) * rows.length * n;
       const missing = cssColor('--figure-grid');

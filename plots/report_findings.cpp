@@ -117,7 +117,8 @@ void add_saturation(const ReportFacts& facts, const Progress& progress, std::vec
   const double x = half_way(progress.x, saturation, chance);
   if (std::isfinite(x)) {
     const auto [place, unit] = place_name(facts, progress, x);
-    text += " and is half-way from chance to the final routing at about " + place + " " + unit;
+    text += " and is half-way from chance to the final routing at about " + place +
+            (unit.empty() ? "" : " " + unit);
   }
   text += ".";
   if (saturation.size() > 2) {

@@ -134,15 +134,23 @@ Json encoded(const std::vector<float>& values) {
   return {{"type", "u2"}, {"unit", unit}, {"data", base64(little_endian(steps))}};
 }
 
+Json scale_json(const ColorScale& scale) {
+  return {{"label", scale.label},
+          {"minimum", rounded(scale.minimum)},
+          {"maximum", rounded(scale.maximum)},
+          {"log", scale.logarithmic},
+          {"centre", scale.centre ? rounded(*scale.centre) : Json(nullptr)}};
+}
+
 Json explorer_json(const HeatmapExplorer& explorer) {
-  Json selectors = Json::array();
+  Json selectors = Json::array(), scales = Json::array();
   for (const Selector& selector : explorer.selectors) {
     selectors.push_back({{"name", selector.name},
                          {"labels", texts(selector.labels)},
                          {"initial", selector.initial},
                          {"slider", selector.slider}});
   }
-  const ColorScale& scale = explorer.scale;
+  for (const ColorScale& scale : explorer.scales) scales.push_back(scale_json(scale));
   return {{"id", explorer.id},
           {"rowName", explorer.row_name},
           {"columnName", explorer.column_name},
@@ -153,12 +161,7 @@ Json explorer_json(const HeatmapExplorer& explorer) {
           {"upward", explorer.rows_upward},
           {"sortable", explorer.sortable},
           {"evenShare", explorer.even_share ? rounded(*explorer.even_share) : Json(nullptr)},
-          {"scale",
-           {{"label", scale.label},
-            {"minimum", rounded(scale.minimum)},
-            {"maximum", rounded(scale.maximum)},
-            {"log", scale.logarithmic},
-            {"centre", scale.centre ? rounded(*scale.centre) : Json(nullptr)}}},
+          {"scales", scales},
           {"values", encoded(explorer.values)}};
 }
 

@@ -86,11 +86,13 @@ Figure router_entropy_by_domain_figure(const RunFile& run, const FigureChoice&) 
   const Progress progress = training_progress(labels);
   const Values quantiles = read_values(run, "/metrics/router_entropy_quantile");
   const double unit = highest_entropy(run);
-  Figure figure =
-      metric_figure(run, "router_entropy_quantile",
-                    "Line: the median token; band: 5 % to 95 % of the tokens; each averaged over MoE "
-                    "layers. A wide band means that the router is sure for some tokens only.",
-                    unit);
+  const bool banded = labels.domains.size() <= most_bands;
+  Figure figure = metric_figure(run, "router_entropy_quantile", "", unit);
+  figure.caption = "How undecided the router is for single tokens. ";
+  figure.caption += banded ? "Line: the median token; band: 5 % to 95 % of the tokens; each averaged over "
+                             "MoE layers. A wide band "
+                             "means that the router is sure for some tokens only."
+                           : "The median token, averaged over MoE layers.";
   figure.id = "router_entropy_by_domain";
   figure.title = "Router entropy of single tokens by domain";
   figure.x = progress.axis;
@@ -106,8 +108,9 @@ Figure router_entropy_by_domain_figure(const RunFile& run, const FigureChoice&) 
   for (std::size_t d = 0; d < labels.domains.size(); ++d) {
     Series series = {.label = labels.domains[d], .x = progress.x, .y = {}, .low = {}, .high = {}, .color = d};
     for (std::size_t c = 0; c < progress.x.size(); ++c) {
-      series.low.push_back(over_layers(0, c, d));
       series.y.push_back(over_layers(1, c, d));
+      if (!banded) continue;
+      series.low.push_back(over_layers(0, c, d));
       series.high.push_back(over_layers(2, c, d));
     }
     panel.series.push_back(std::move(series));
