@@ -141,11 +141,18 @@ void draw_header(Drawing& drawing) {
               << "plot NaN notitle\nunset label\nunset object\n";
 }
 
+/// A tick's label, which gnuplot takes for a format.
+std::string quote_format(std::string_view text) {
+  std::string doubled;
+  for (const char c : text) doubled += c == '%' ? std::string("%%") : std::string(1, c);
+  return quote(doubled);
+}
+
 void set_ticks(Drawing& drawing, const char* axis, const std::vector<Tick>& ticks) {
   drawing.out << "set " << axis << "tics scale 0 nomirror textcolor rgb '" << hex(drawing.look.muted)
               << "' (";
   for (std::size_t i = 0; i < ticks.size(); ++i) {
-    drawing.out << (i > 0 ? "," : "") << quote(ticks[i].label) << ' ' << number(ticks[i].position);
+    drawing.out << (i > 0 ? "," : "") << quote_format(ticks[i].label) << ' ' << number(ticks[i].position);
   }
   drawing.out << ")\n";
 }

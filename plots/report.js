@@ -79,9 +79,12 @@
       const box = svg.getBoundingClientRect();
       const scale = variant.width / box.width;
       const x = (event.clientX - box.left) * scale, y = (event.clientY - box.top) * scale;
-      let nearest = null, least = 60;
+      const inside = ({ box: [left, top, right, bottom] }) =>
+        x > left - 16 && x < right + 16 && y > top - 16 && y < bottom + 16;
+      if (!variant.panels.some(inside)) return leave();
+      let nearest = null, least = Infinity;
       for (const point of points) {
-        const distance = Math.hypot(1.6 * (point.x - x), point.y - y);
+        const distance = Math.hypot(0.4 * (point.x - x), point.y - y);
         if (distance < least) [nearest, least] = [point, distance];
       }
       if (!nearest) return leave();

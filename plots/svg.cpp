@@ -25,6 +25,20 @@ void remove_all(std::string& text, std::string_view begin, std::string_view end)
   }
 }
 
+/// Removes groups without content; gnuplot writes one for every change of the pen.
+void remove_empty_groups(std::string& text) {
+  constexpr std::string_view end = ">\n</g>\n";
+  std::string kept;
+  std::size_t begin = 0;
+  for (std::size_t at = text.find(end); at != std::string::npos; at = text.find(end, at + end.size())) {
+    const std::size_t open = text.rfind('<', at);
+    if (text.compare(open, 3, "<g ") != 0) continue;
+    kept.append(text, begin, open - begin);
+    begin = at + end.size();
+  }
+  text = kept.append(text, begin, std::string::npos);
+}
+
 /// Names of the variables and their colours on light and dark ground.
 struct ThemeVariable {
   std::string name;
@@ -49,10 +63,10 @@ std::vector<ThemeVariable> variables() {
   return all;
 }
 
-/// "rgb( 28,  33,  41)", as gnuplot writes a colour.
-std::string gnuplot_rgb(Color color) {
+/// The colour as gnuplot writes it: "rgb( 28,  33,  41)" for lines, "rgb(28,33,41)" for text.
+std::string gnuplot_rgb(Color color, const char* format) {
   char text[32];
-  std::snprintf(text, sizeof text, "rgb(%3d, %3d, %3d)", color.red, color.green, color.blue);
+  std::snprintf(text, sizeof text, format, color.red, color.green, color.blue);
   return text;
 }
 
@@ -64,7 +78,9 @@ std::string inline_tag(std::string tag, std::string_view prefix) {
   }
   if (tag.find("rgb(") == std::string::npos && tag.find("\"#") == std::string::npos) return tag;
   for (const ThemeVariable& variable : all) {
-    replace_all(tag, gnuplot_rgb(variable.light), "var(" + variable.name + ")");
+    for (const char* format : {"rgb(%3d, %3d, %3d)", "rgb(%d,%d,%d)"}) {
+      replace_all(tag, gnuplot_rgb(variable.light, format), "var(" + variable.name + ")");
+    }
     replace_all(tag, '"' + hex(variable.light) + '"', "\"var(" + variable.name + ")\"");
   }
   return tag;
@@ -104,6 +120,7 @@ std::string tidy_svg(std::string_view gnuplot_svg, const Figure& figure) {
   remove_all(svg, "<title>Gnuplot", "</title>");
   remove_all(svg, "<desc>Produced by", "</desc>");
   remove_all(svg, "<filter", "</filter>");
+  remove_empty_groups(svg);
   const std::string family = "font-family=\"" + std::string(figure_font_fallbacks) + '"';
   replace_all(svg, "font-family=\"" + std::string(figure_font) + ":Bold\"", family + " font-weight=\"bold\"");
   replace_all(svg, "font-family=\"" + std::string(figure_font) + '"', family);

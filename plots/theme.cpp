@@ -28,7 +28,7 @@ constexpr std::array<Color, categorical_colors> light_categories = {{{0, 114, 17
                                                                      {214, 144, 0},
                                                                      {60, 160, 220},
                                                                      {125, 112, 10},
-                                                                     {92, 102, 115}}};
+                                                                     {88, 98, 112}}};
 constexpr std::array<Color, categorical_colors> dark_categories = {{{88, 172, 230},
                                                                     {255, 136, 71},
                                                                     {52, 204, 160},

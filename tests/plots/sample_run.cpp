@@ -109,7 +109,7 @@ void define_dimensions(RunFile& run, const SampleRun& sample) {
 std::string config_json(const SampleRun& sample) {
   return R"({"model_type": "dots1", "hidden_size": 64, "num_hidden_layers": )" +
          std::to_string(sample.layers) +
-         R"(, "hidden_act": "silu", "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 160,)"
+         R"(, "hidden_act": "silu", "attention_bias": false, "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 160,)"
          R"( "moe_intermediate_size": 32, "n_shared_experts": 2, "first_k_dense_replace": 1, "norm_topk_prob": true,)"
          R"( "routed_scaling_factor": 2.5, "scoring_func": "sigmoid", "rms_norm_eps": 1e-6, "rope_theta": 1e7,)"
          R"( "max_position_embeddings": 2048, "vocab_size": 1024, "tie_word_embeddings": false,)"

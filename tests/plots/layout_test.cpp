@@ -1,0 +1,137 @@
+#include "plots/layout.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "plots/figure_text.h"
+#include "plots/theme.h"
+
+namespace moescope {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<std::string> labels_of(const std::vector<Tick>& ticks) {
+  std::vector<std::string> labels;
+  for (const Tick& tick : ticks) labels.push_back(tick.label);
+  return labels;
+}
+
+TEST(AxisRange, TicksStandAtRoundNumbersInsideTheLimits) {
+  const AxisRange range = value_range({}, 0.12, 6.9, 6);
+  EXPECT_DOUBLE_EQ(range.minimum, 0);
+  EXPECT_THAT(labels_of(range.ticks), ElementsAre("0", "2", "4", "6"));
+}
+
+TEST(AxisRange, FixedLimitsWin) {
+  Axis axis;
+  axis.minimum = 0;
+  axis.maximum = 1;
+  const AxisRange range = value_range(axis, 0.4, 0.9, 6);
+  EXPECT_DOUBLE_EQ(range.maximum, 1);
+  EXPECT_DOUBLE_EQ(range.fraction(0.25), 0.25);
+}
+
+TEST(AxisRange, ALogarithmicAxisHasPowersOfTen) {
+  Axis axis;
+  axis.logarithmic = true;
+  const AxisRange range = value_range(axis, 0.0005, 30, 6);
+  EXPECT_THAT(labels_of(range.ticks), ElementsAre("0.001", "0.01", "0.1", "1", "10"));
+  EXPECT_NEAR(range.fraction(std::sqrt(range.minimum * range.maximum)), 0.5, 1e-12);
+}
+
+TEST(AxisRange, EqualValuesStillSpanAnAxis) {
+  const AxisRange range = value_range({}, 3, 3, 6);
+  EXPECT_LT(range.minimum, 3);
+  EXPECT_GT(range.maximum, 3);
+  EXPECT_LT(value_range({}, 0, 0, 6).minimum, value_range({}, 0, 0, 6).maximum);
+}
+
+TEST(AxisRange, LabelsAreThinnedUntilTheyDoNotTouch) {
+  std::vector<std::string> labels;
+  for (int i = 0; i < 128; ++i) labels.push_back(std::to_string(i));
+  const std::vector<Tick> ticks = label_ticks(labels, 300, 12, false);
+  EXPECT_EQ(ticks[1].label, "20");
+  EXPECT_EQ(label_ticks(labels, 9000, 12, false).size(), 128U);
+}
+
+Figure lines_ending_at(const std::vector<double>& ends) {
+  Figure figure;
+  Panel& panel = figure.panels.emplace_back();
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    panel.series.push_back({"line " + std::to_string(i), {0, 1}, {0, ends[i]}, {}, {}, i});
+  }
+  return figure;
+}
+
+TEST(Layout, NamesOfLinesThatEndTogetherDoNotCoverEachOther) {
+  const FigureLayout layout = lay_out(lines_ending_at({1, 1, 1.001, 0.02, 0, 0}), 960, 0, true);
+  const std::vector<EndLabel>& labels = layout.panels.at(0).end_labels;
+  ASSERT_EQ(labels.size(), 6U);
+  for (std::size_t i = 1; i < labels.size(); ++i) EXPECT_GE(labels[i].y - labels[i - 1].y, 12.0);
+}
+
+TEST(Layout, EverythingStaysInsideThePicture) {
+  for (const double width : {360.0, 960.0}) {
+    const FigureLayout layout = lay_out(lines_ending_at({1, 2, 3}), width, 0, true);
+    const Box& plot = layout.panels.at(0).plot;
+    EXPECT_GT(plot.width(), 0.5 * width);
+    EXPECT_LT(plot.right, width);
+    EXPECT_LT(layout.panels[0].x_label_y, layout.height);
+  }
+}
+
+TEST(Layout, AReferenceFarFromTheDataDoesNotFlattenIt) {
+  Figure figure = lines_ending_at({1});
+  figure.references = {{20.3, "upper bound 20.3"}};
+  EXPECT_LT(lay_out(figure, 960, 0, true).panels.at(0).y.maximum, 2);
+  figure.references = {{1.4, "upper bound 1.4"}};
+  EXPECT_GE(lay_out(figure, 960, 0, true).panels.at(0).y.maximum, 1.4);
+}
+
+TEST(ColorScale, AnEvenShareIsInTheMiddleAndTheEndsAreClamped) {
+  const ColorScale scale = {.label = "", .minimum = 0.125, .maximum = 8, .logarithmic = true, .centre = 1.0};
+  EXPECT_DOUBLE_EQ(color_position(scale, 1), 0.5);
+  EXPECT_NEAR(color_position(scale, 2), 0.5 + 0.5 / 3, 1e-12);
+  EXPECT_DOUBLE_EQ(color_position(scale, 0), 0);
+  EXPECT_DOUBLE_EQ(color_position(scale, 100), 1);
+  EXPECT_EQ(hex(heatmap_color(scale, 1)), "#f7f7f7");
+}
+
+TEST(FigureText, WrongBytesAndControlCharactersBecomeVisibleText) {
+  EXPECT_EQ(printable("a\nb\x1b"), "a b ");
+  EXPECT_EQ(printable("\xff"), "\xEF\xBF\xBD");
+  EXPECT_EQ(printable("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");       // an overlong "/"
+  EXPECT_EQ(printable("\xED\xA0\x80").substr(0, 3), "\xEF\xBF\xBD");  // a surrogate
+  EXPECT_EQ(printable("é 中 😀"), "é 中 😀");
+  EXPECT_EQ(printable("\xE2\x80\xAE"
+                      "abc"),
+            " abc");  // would turn the text around
+}
+
+TEST(FigureText, WhatDoesNotFitIsCutBetweenCharacters) {
+  const std::string cut = shorten("ééééééééééééé", 60, 12);
+  EXPECT_LE(text_width(cut, 12), 60);
+  EXPECT_EQ(cut.substr(cut.size() - 3), "…");
+  EXPECT_EQ(cut.substr(0, 2), "é");
+  EXPECT_EQ(shorten("abc", 60, 12), "abc");
+}
+
+TEST(FigureText, NumbersAvoidExponentsWhereTheyCan) {
+  EXPECT_EQ(format_number(1037.4, 3), "1037");
+  EXPECT_EQ(format_number(0.25), "0.25");
+  EXPECT_EQ(format_number(-0.0), "0");
+  EXPECT_EQ(format_number(NAN), "–");
+  EXPECT_EQ(format_tokens(11.2e12), "11.2 T");
+  EXPECT_EQ(format_tokens(552960), "553 k");
+}
+
+TEST(FigureText, WhatAllNamesBeginWithIsLeftOutAtAWordsEnd) {
+  EXPECT_THAT(without_common_prefix({"tiny-dots1-00T", "tiny-dots1-01T"}), ElementsAre("00T", "01T"));
+  EXPECT_THAT(without_common_prefix({"1T", "10T"}), ElementsAre("1T", "10T"));
+  EXPECT_THAT(without_common_prefix({"step-100", "step-100-b"}), ElementsAre("100", "100-b"));
+  EXPECT_THAT(without_common_prefix({"only"}), ElementsAre("only"));
+}
+
+}  // namespace
+}  // namespace moescope

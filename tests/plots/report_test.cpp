@@ -1,0 +1,170 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "plots/figures.h"
+#include "plots/html_report.h"
+#include "plots/report_facts.h"
+#include "plots/report_findings.h"
+#include "plots/report_json.h"
+#include "plots/report_page.h"
+#include "readers/run_file.h"
+#include "tests/plots/sample_run.h"
+
+namespace moescope {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class ReportTest : public testing::Test {
+ protected:
+  ReportTest() { std::filesystem::create_directories(directory); }
+  ~ReportTest() override { std::filesystem::remove_all(directory); }
+
+  RunFile run(const SampleRun& sample) const {
+    write_sample_run(directory / "run.h5", sample);
+    return RunFile::open(directory / "run.h5");
+  }
+  std::string text(const std::string& name) const {
+    std::ifstream file(directory / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::string report(const SampleRun& sample = {}) const {
+    write_report(run(sample), directory / "report.html");
+    return text("report.html");
+  }
+
+  const std::filesystem::path directory =
+      std::filesystem::temp_directory_path() / ("moescope_report_test_" + std::to_string(getpid()));
+};
+
+nlohmann::json page_data(const std::string& html) {
+  const std::string start = "id=\"report-data\">";
+  const std::size_t begin = html.find(start) + start.size();
+  return nlohmann::json::parse(html.substr(begin, html.find("</script>", begin) - begin));
+}
+
+TEST_F(ReportTest, HoldsEveryFigureAndWritesEachBesideIt) {
+  const std::string html = report();
+  for (const FigureEntry& entry : figure_table()) {
+    EXPECT_THAT(html, HasSubstr("<figure id=\"figure-" + entry.id + "\">"));
+    EXPECT_TRUE(std::filesystem::exists(directory / "figures" / (entry.id + ".svg"))) << entry.id;
+  }
+  EXPECT_THAT(html, Not(HasSubstr("Figures left out")));
+}
+
+TEST_F(ReportTest, NeedsNoNetwork) {
+  const std::string html = report();
+  EXPECT_THAT(html, HasSubstr("default-src 'none'"));
+  EXPECT_FALSE(std::regex_search(html, std::regex("(src|href)=[\"'](https?:)?//")));
+  EXPECT_THAT(html, AllOf(Not(HasSubstr("@import")), Not(HasSubstr("url(http"))));
+}
+
+TEST_F(ReportTest, TheDataInsideThePageAreThoseOfTheRunFile) {
+  const nlohmann::json data = page_data(report());
+  const nlohmann::json& loss = data.at("lines").at(0);
+  EXPECT_EQ(loss.at("id"), "loss");
+  EXPECT_NEAR(loss.at("panels").at(0).at(1).at("y").at(2).get<double>(), 3 + std::exp(-2.0),
+              1e-5);  // sample_run.h
+  ASSERT_EQ(data.at("heatmaps").size(), 3U);
+  EXPECT_EQ(data.at("heatmaps").at(0).at("selectors").at(1).at("labels").at(0), "all domains");
+}
+
+TEST_F(ReportTest, TheSummaryHoldsANumberPerCheckpointAndTheProvenance) {
+  report();
+  const nlohmann::json summary = nlohmann::json::parse(text("summary.json"));
+  ASSERT_EQ(summary.at("checkpoints").size(), 4U);
+  const nlohmann::json& second = summary.at("checkpoints").at(1);
+  EXPECT_EQ(second.at("name"), "tiny-1T");
+  EXPECT_EQ(second.at("tokens"), 1e12);
+  EXPECT_TRUE(second.at("step").is_null());
+  EXPECT_NEAR(second.at("loss").get<double>(), 2.5 + std::exp(-1.0), 1e-5);
+  EXPECT_NEAR(second.at("max_violation_mean").get<double>(), (0.5 + 0.05) / 2,
+              1e-6);  // layers 0.5 and 0.6, halved
+  EXPECT_NEAR(second.at("router_entropy_normalized_mean").get<double>(), 1 - 1 / 8.0, 1e-6);
+  EXPECT_NEAR(second.at("relative_drift_since_first").at("router").get<double>(), 0.3, 1e-6);
+  EXPECT_THAT(summary.at("provenance").at("Command line").get<std::string>(), HasSubstr("moescope analyze"));
+  EXPECT_EQ(summary.at("figures").size(), figure_table().size());
+}
+
+TEST_F(ReportTest, HostileNamesStayText) {
+  const std::string html = report(hostile_sample());
+  EXPECT_THAT(html, Not(HasSubstr("<script>alert(1)")));
+  EXPECT_THAT(html, Not(HasSubstr("<img")));
+  EXPECT_THAT(html, HasSubstr("&lt;img src=x onerror=alert(1)&gt;"));
+  EXPECT_THAT(html, HasSubstr("{{data}} &lt;!-- &lt;script&gt;"));
+  const nlohmann::json data = page_data(html);
+  EXPECT_EQ(data.at("heatmaps").at(0).at("selectors").at(1).at("labels").at(4), "{{data}} <!-- <script>");
+  EXPECT_FALSE(std::filesystem::exists("pwned"));
+}
+
+TEST_F(ReportTest, WithoutAForwardPassTheWeightsAreShownAndTheRestIsListed) {
+  SampleRun weights_only;
+  weights_only.forward = false;
+  const std::string html = report(weights_only);
+  EXPECT_THAT(html, HasSubstr("<figure id=\"figure-weight_drift\">"));
+  EXPECT_THAT(html, Not(HasSubstr("<figure id=\"figure-loss\">")));
+  EXPECT_THAT(html, HasSubstr("the run file holds no /metrics/loss"));
+  EXPECT_EQ(nlohmann::json::parse(text("summary.json")).at("checkpoints").at(0).at("loss"), nullptr);
+}
+
+TEST_F(ReportTest, WithoutAWeightPassTheRoutingIsShown) {
+  SampleRun forward_only;
+  forward_only.weights = false;
+  const std::string html = report(forward_only);
+  EXPECT_THAT(html, HasSubstr("<figure id=\"figure-router_saturation\">"));
+  EXPECT_THAT(html, HasSubstr("the run file holds no /metrics/role_norm"));
+}
+
+TEST_F(ReportTest, OneCheckpointIsEnough) {
+  SampleRun one;
+  one.checkpoints = {"only"};
+  one.tokens = {std::nan("")};
+  const std::string html = report(one);
+  EXPECT_THAT(html, HasSubstr("<figure id=\"figure-load_heatmap\">"));
+  EXPECT_THAT(html, HasSubstr("it shows a change, and the run file holds one checkpoint"));
+}
+
+TEST_F(ReportTest, ASeriesOfTheSizeOfDotsLlm1StaysBelowTwentyMegabytes) {
+  EXPECT_LT(report(large_sample()).size(), 20'000'000U);
+}
+
+TEST_F(ReportTest, FindingsRestateTheNumbers) {
+  const std::vector<std::string> findings = report_findings(read_report_facts(run({})));
+  ASSERT_EQ(findings.size(), 5U);
+  EXPECT_THAT(findings[0], HasSubstr("fell from 3.5 to 2.55"));
+  EXPECT_THAT(findings[0], HasSubstr("prose is easiest (2.05) and math hardest (3.05)"));
+  EXPECT_THAT(findings[1], HasSubstr("layer 2: its busiest expert takes 1.18 times an even share"));
+  EXPECT_THAT(findings[2], HasSubstr("fell from 1 to 0.625"));
+  EXPECT_THAT(findings[3], HasSubstr("chance 0.25"));
+  EXPECT_THAT(findings[4], HasSubstr("routed expert moved most (relative drift 1.2)"));
+}
+
+TEST(HalfWay, IsInterpolatedBetweenCheckpoints) {
+  EXPECT_DOUBLE_EQ(half_way({0, 1, 2}, {0.2, 0.4, 0.8}, 0.2), 1.5);  // 0.6 lies half-way between 0.4 and 0.8
+  EXPECT_TRUE(std::isnan(half_way({0, 1}, {0.9, 1}, 0.2)));          // was already there
+  EXPECT_TRUE(std::isnan(half_way({0, 1}, {0.2, 0.3}, 0.2)));
+}
+
+TEST(Base64, EncodesTheVectorsOfRfc4648) {
+  EXPECT_EQ(base64(""), "");
+  EXPECT_EQ(base64("f"), "Zg==");
+  EXPECT_EQ(base64("fo"), "Zm8=");
+  EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+}
+
+TEST(FillTemplate, DoesNotLookIntoWhatItPutsIn) {
+  EXPECT_EQ(fill_template("a {{x}} {{y}} b", {{"x", "{{y}}"}, {"y", "1"}}), "a {{y}} 1 b");
+  EXPECT_THROW(fill_template("{{z}}", {}), std::logic_error);
+}
+
+}  // namespace
+}  // namespace moescope
