@@ -45,7 +45,7 @@ bool is_consistent(std::span<const std::byte> collection) {
 void check_collection(const SourceFile& file, std::uint64_t offset) {
   const auto damaged = [&] {
     return FormatError(file.name(), "byte " + std::to_string(offset),
-                       "the file is damaged (a heap of texts)");
+                       "the file is damaged (in a collection of texts)");
   };
   std::array<std::byte, header_bytes> header{};
   if (file.size() - offset < header_bytes) throw damaged();

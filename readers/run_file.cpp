@@ -76,9 +76,10 @@ Hdf5Handle open_file(const std::filesystem::path& path, unsigned flags, const Hd
     throw FormatError(site.file, "", "is not a run file (expected HDF5)",
                       "Run files are written by 'moescope analyze'.");
   }
-  check_text_heaps(path);
   const Hdf5Handle access = access_properties(site);
-  return site.own(H5Fopen(path.c_str(), flags, access.id()), "cannot open the run file");
+  Hdf5Handle file = site.own(H5Fopen(path.c_str(), flags, access.id()), "cannot open the run file");
+  check_text_heaps(path);  // before anything is read from one
+  return file;
 }
 
 void check_format(hid_t file, const Hdf5Site& site) {

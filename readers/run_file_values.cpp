@@ -49,18 +49,25 @@ void check_conversion(ElementType from, ElementType to, const char* action, cons
                         element_type_name(from) + ")");
 }
 
+/// Texts as HDF5 hands them out; gives them back also where reading failed half-way.
+struct TextReferences {
+  const Hdf5Handle& type;
+  const Hdf5Handle& memory;
+  std::vector<char*> pointers;
+
+  ~TextReferences() { H5Dvlen_reclaim(type.id(), memory.id(), H5P_DEFAULT, pointers.data()); }
+};
+
 std::vector<std::string> read_texts(hid_t dataset, const Hdf5Handle& memory, const Hdf5Handle& file,
                                     std::size_t size, const Hdf5Site& site) {
   const Hdf5Handle type = site.own(H5Dget_type(dataset), "cannot read the type");
-  std::vector<char*> references(size, nullptr);
-  const herr_t result = H5Dread(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, references.data());
-  if (result < 0) site.fail("cannot read");
-  std::vector<std::string> texts;
-  texts.reserve(size);
-  for (const char* text : references) texts.emplace_back(text ? text : "");
-  site.check(H5Dvlen_reclaim(type.id(), memory.id(), H5P_DEFAULT, references.data()),
-             "cannot free the texts");
-  return texts;
+  TextReferences texts{type, memory, std::vector<char*>(size, nullptr)};
+  site.check(H5Dread(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, texts.pointers.data()),
+             "cannot read");
+  std::vector<std::string> copies;
+  copies.reserve(size);
+  for (const char* text : texts.pointers) copies.emplace_back(text ? text : "");
+  return copies;
 }
 
 /// HDF5 takes the texts as pointers to characters ending in NUL.
