@@ -13,6 +13,7 @@ libboost-system-dev            pipes to gnuplot
 libgnuplot-iostream-dev        pipes to gnuplot
 gnuplot-nox                    draws the figures
 nlohmann-json3-dev             JSON
+libeigen3-dev                  matrices
 libhdf5-dev                    run files
 libssl-dev                     fingerprints
 libzstd-dev                    compressed texts

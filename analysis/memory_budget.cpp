@@ -40,6 +40,10 @@ std::uint64_t default_memory_budget() {
   return std::min(physical_memory() / 2, std::uint64_t{4} << 30);
 }
 
+bool outgrows_page_cache(std::uint64_t bytes) {
+  return bytes > physical_memory() / 2;
+}
+
 std::uint64_t activation_bytes_per_token(const ModelConfig& config) {
   const std::int64_t hidden = config.hidden_size;
   const std::int64_t heads = config.num_attention_heads * config.head_dim;

@@ -14,6 +14,10 @@ std::uint64_t physical_memory();
 /// Half of the machine's memory, 4 GiB at most.
 std::uint64_t default_memory_budget();
 
+/// Whether files of so many bytes, read once, would push everything else out of the page cache without
+/// fitting in it.
+bool outgrows_page_cache(std::uint64_t bytes);
+
 struct MemoryBudget {
   std::size_t batch_tokens = 0;    // tokens of one pass over the weights
   std::uint64_t weight_bytes = 0;  // read ahead

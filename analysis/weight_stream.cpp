@@ -58,7 +58,7 @@ struct WeightStream::Ring {
       : checkpoint(source),
         order(std::move(weights)),
         memory(budget),
-        forget_pages(source.bytes() > physical_memory() / 2) {
+        forget_pages(outgrows_page_cache(source.bytes())) {
     reader = BackgroundThread([this] { read_all(); });
   }
 

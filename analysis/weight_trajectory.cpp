@@ -5,6 +5,7 @@
 
 #include "analysis/element_convert.h"
 #include "analysis/inner_products.h"
+#include "analysis/memory_budget.h"
 #include "readers/errors.h"
 
 namespace moescope {
@@ -65,11 +66,18 @@ void require_same_weights(const CheckpointWeights& first, const CheckpointWeight
   }
 }
 
+bool forget_pages(Series series) {
+  std::uint64_t bytes = 0;
+  for (const CheckpointWeights& checkpoint : series) bytes += checkpoint.checkpoint->bytes();
+  return outgrows_page_cache(bytes);
+}
+
 /// Buffers of one thread, for C checkpoints.
 class Worker {
  public:
-  Worker(std::size_t checkpoints, std::uint64_t piece)
+  Worker(std::size_t checkpoints, std::uint64_t piece, bool forget_pages)
       : piece_(piece),
+        forget_pages_(forget_pages),
         bytes_(checkpoints),
         floats_(weight_block_size),
         values_(checkpoints * weight_block_size),
@@ -97,7 +105,7 @@ class Worker {
       const std::uint64_t offset = weight.offset + piece.first * width;
       bytes_[c].resize(piece.count * width);
       shard.read(offset, bytes_[c]);
-      shard.forget(offset, bytes_[c].size());
+      if (forget_pages_) shard.forget(offset, bytes_[c].size());
     }
   }
 
@@ -121,6 +129,7 @@ class Worker {
   }
 
   std::uint64_t piece_;                        // elements read at once, a multiple of weight_block_size
+  bool forget_pages_;                          // a series that does not fit the page cache must not flush it
   std::vector<std::vector<std::byte>> bytes_;  // (C): a piece as stored
   std::vector<float> floats_;                  // (weight_block_size)
   std::vector<double> values_, deltas_;        // (C, length), (C-1, length)
@@ -170,7 +179,7 @@ void trace_weights(Series series, ThreadPool& pool, std::uint64_t memory_budget,
   if (series.empty()) return;
   for (const CheckpointWeights& other : series.subspan(1)) require_same_weights(series.front(), other);
   const std::uint64_t piece = piece_within(memory_budget, series.size(), pool.threads());
-  std::vector<Worker> workers(pool.threads(), Worker(series.size(), piece));
+  std::vector<Worker> workers(pool.threads(), Worker(series.size(), piece, forget_pages(series)));
   TaskSequence sequence(series.front().weights->all());
   const Partial nothing(series.size());
   std::vector<Partial> partials(std::size_t{32} * pool.threads(), nothing);

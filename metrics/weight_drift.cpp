@@ -1,5 +1,6 @@
 #include "metrics/weight_drift.h"
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -10,21 +11,34 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
+using SquareMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// A (C, C) array of numbers as a matrix, without a copy.
+auto as_matrix(std::vector<double>& values, std::size_t count) {
+  const auto size = static_cast<Eigen::Index>(count);
+  return Eigen::Map<SquareMatrix>(values.data(), size, size);
+}
+auto as_matrix(const std::vector<double>& values, std::size_t count) {
+  const auto size = static_cast<Eigen::Index>(count);
+  return Eigen::Map<const SquareMatrix>(values.data(), size, size);
+}
+
 /// Rounding may leave a square a little below 0; NaN stays NaN.
 double root(double square) {
   return square < 0 ? 0 : std::sqrt(square);
+}
+
+/// norm(W_i), and NaN for a zero norm: what is divided by it does not exist.
+Eigen::ArrayXd divisors(const WeightInnerProducts& products) {
+  return as_matrix(products.inner_product, products.checkpoints).diagonal().unaryExpr([](double square) {
+    return square == 0 ? nan : root(square);
+  });
 }
 
 void add_to(std::vector<double>& sums, std::span<const double> terms) {
   assert(sums.size() == terms.size());
   std::transform(sums.begin(), sums.end(), terms.begin(), sums.begin(),
                  [](double a, double b) { return a + b; });
-}
-
-double cosine_of(double inner, double norm_a, double norm_b) {
-  if (norm_a == 0 || norm_b == 0) return nan;
-  const double cosine = inner / norm_a / norm_b;
-  return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;  // not std::clamp: NaN stays NaN, as documented
 }
 
 }  // namespace
@@ -40,10 +54,9 @@ void WeightInnerProducts::add(std::span<const double> inner, std::span<const dou
 }
 
 std::vector<double> weight_norms(const WeightInnerProducts& products) {
-  std::vector<double> norms;
-  for (std::size_t i = 0; i < products.checkpoints; ++i) {
-    norms.push_back(root(products.inner_product[i * products.checkpoints + i]));
-  }
+  std::vector<double> norms(products.checkpoints);
+  const auto squares = as_matrix(products.inner_product, products.checkpoints).diagonal();
+  std::transform(squares.begin(), squares.end(), norms.begin(), root);
   return norms;
 }
 
@@ -65,28 +78,22 @@ std::vector<double> distances(const WeightInnerProducts& products) {
 }
 
 std::vector<double> relative_drift(const WeightInnerProducts& products) {
-  const std::size_t count = products.checkpoints;
-  const std::vector<double> norms = weight_norms(products);
   std::vector<double> drift = distances(products);
-  for (std::size_t s = 0; s < count; ++s) {
-    for (std::size_t t = 0; t < count; ++t) {
-      drift[s * count + t] = norms[s] == 0 ? nan : drift[s * count + t] / norms[s];
-    }
-  }
+  as_matrix(drift, products.checkpoints).array().colwise() /= divisors(products);
   return drift;
 }
 
 std::vector<double> weight_cosine(const WeightInnerProducts& products) {
-  const std::size_t count = products.checkpoints;
-  const std::vector<double> norms = weight_norms(products);
-  std::vector<double> cosine(count * count);
-  for (std::size_t s = 0; s < count; ++s) {
-    for (std::size_t t = 0; t < count; ++t) {
-      cosine[s * count + t] = cosine_of(products.inner_product[s * count + t], norms[s], norms[t]);
-    }
-    if (norms[s] > 0 && std::isfinite(norms[s])) cosine[s * count + s] = 1;
-  }
-  return cosine;
+  std::vector<double> result(products.checkpoints * products.checkpoints);
+  auto cosine = as_matrix(result, products.checkpoints);
+  const Eigen::ArrayXd norm = divisors(products);
+  cosine = as_matrix(products.inner_product, products.checkpoints);
+  cosine.array().colwise() /= norm;
+  cosine.array().rowwise() /= norm.transpose();
+  // Rounding must not lead out of [-1, 1]; not std::clamp: NaN stays NaN, as documented.
+  cosine = cosine.unaryExpr([](double x) { return x > 1 ? 1 : x < -1 ? -1 : x; });
+  cosine.diagonal() = norm.unaryExpr([](double n) { return std::isfinite(n) ? 1.0 : nan; });
+  return result;
 }
 
 }  // namespace moescope
