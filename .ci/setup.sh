@@ -27,6 +27,7 @@ packages_for_tests="
 libgtest-dev                   unit tests
 libgmock-dev                   unit tests
 python3                        tests of the command line
+python3-numpy                  a float64 model to measure by
 python3-h5py                   run files, read by others
 python3-xarray                 run files, read by others
 python3-h5netcdf               run files, read by others
