@@ -18,22 +18,6 @@ namespace {
 constexpr std::size_t role_count = std::size(all_role_groups);
 constexpr std::uint64_t tensors_at_once = 512;
 
-/// Every weight that a model has, by canonical tensor name.
-std::map<std::string, WeightKey> keys_by_name(const ModelConfig& config) {
-  std::map<std::string, WeightKey> keys;
-  for (const WeightRule& rule : family_table(config).rules) {
-    const std::int64_t experts = rule.scope == Scope::routed_expert ? config.n_routed_experts : 1;
-    for (std::int64_t layer = -1; layer < config.num_hidden_layers; ++layer) {
-      if (!applies(rule, layer, config)) continue;
-      for (std::int64_t e = 0; e < experts; ++e) {
-        const std::int64_t expert = rule.scope == Scope::routed_expert ? e : -1;
-        keys[tensor_name(rule.name, layer, e)] = {rule.role, layer, expert};
-      }
-    }
-  }
-  return keys;
-}
-
 const WeightKey& key_of(const std::map<std::string, WeightKey>& keys, const std::string& name,
                         const RunFile& run) {
   const auto found = keys.find(name);
@@ -76,7 +60,7 @@ struct Groups {
 
 Groups read_groups(const RunFile& run, std::size_t checkpoints, std::size_t layers) {
   const std::string config = run.read<std::string>("/checkpoint_info/config_json").at(0);
-  const std::map<std::string, WeightKey> keys = keys_by_name(parse_model_config(config, run.path().string()));
+  const std::map<std::string, WeightKey> keys = weight_keys(parse_model_config(config, run.path().string()));
   const std::vector<std::string> names = run.read<std::string>("/tensor");
   const std::uint64_t c = checkpoints, steps = checkpoints - 1;
   Groups groups(checkpoints, layers);

@@ -8,7 +8,7 @@
 #include "cli/command_functions.h"
 #include "cli/interrupt.h"
 #include "cli/json_text.h"
-#include "cli/run_comparison.h"
+#include "cli/comparison_text.h"
 #include "readers/errors.h"
 
 namespace moescope {

@@ -143,4 +143,19 @@ std::string tensor_name(std::string_view pattern, std::int64_t layer, std::int64
   return name;
 }
 
+std::map<std::string, WeightKey> weight_keys(const ModelConfig& config) {
+  std::map<std::string, WeightKey> keys;
+  for (const WeightRule& rule : family_table(config).rules) {
+    const std::int64_t experts = rule.scope == Scope::routed_expert ? config.n_routed_experts : 1;
+    for (std::int64_t layer = -1; layer < config.num_hidden_layers; ++layer) {
+      if (!applies(rule, layer, config)) continue;
+      for (std::int64_t e = 0; e < experts; ++e) {
+        const std::int64_t expert = rule.scope == Scope::routed_expert ? e : -1;
+        keys[tensor_name(rule.name, layer, e)] = {rule.role, layer, expert};
+      }
+    }
+  }
+  return keys;
+}
+
 }  // namespace moescope

@@ -3,6 +3,7 @@
 /// table; a shape it needs is a further Extent.
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,5 +69,8 @@ bool applies(const WeightRule& rule, std::int64_t layer, const ModelConfig& conf
 
 /// `pattern` with {i} and {e} filled in.
 std::string tensor_name(std::string_view pattern, std::int64_t layer, std::int64_t expert);
+
+/// Every weight that the model has, by canonical tensor name.
+std::map<std::string, WeightKey> weight_keys(const ModelConfig& config);
 
 }  // namespace moescope

@@ -1,10 +1,9 @@
-#include "cli/run_comparison.h"
+#include "analysis/comparison.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 
-#include "cli/options.h"
 #include "metrics/expert_load.h"
 #include "metrics/weight_drift.h"
 #include "readers/errors.h"
@@ -28,22 +27,6 @@ bool finished(const RunFile& run, const std::string& name, std::size_t a, std::s
   if (!run.contains("/status/" + name)) return false;
   const auto status = run.read<std::uint8_t>("/status/" + name);
   return status[a] != 0 && status[b] != 0;
-}
-
-// The key of every weight by its canonical name.
-std::map<std::string, WeightKey> weight_keys(const ModelConfig& config) {
-  std::map<std::string, WeightKey> keys;
-  for (const WeightRule& rule : family_table(config).rules) {
-    const std::int64_t experts = rule.scope == Scope::routed_expert ? config.n_routed_experts : 1;
-    for (std::int64_t layer = -1; layer < config.num_hidden_layers; ++layer) {
-      if (!applies(rule, layer, config)) continue;
-      for (std::int64_t e = 0; e < experts; ++e) {
-        const std::int64_t expert = rule.scope == Scope::routed_expert ? e : -1;
-        keys[tensor_name(rule.name, layer, expert)] = {rule.role, layer, expert};
-      }
-    }
-  }
-  return keys;
 }
 
 // One value per tensor at a pair of checkpoints.

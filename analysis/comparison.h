@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -54,10 +53,5 @@ struct RunComparison {
 /// Throws UsageError for a name that is not in the run file, with the known ones as a hint; FormatError when
 /// the run file holds neither weights nor losses of both.
 RunComparison compare_in_run(const RunFile& run, const std::string& before, const std::string& after);
-
-/// For people: the `top` most changed experts, tensors and loads.
-std::string text_of(const RunComparison& comparison, std::size_t top);
-/// For scripts: everything.
-nlohmann::ordered_json json_of(const RunComparison& comparison);
 
 }  // namespace moescope

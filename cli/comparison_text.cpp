@@ -1,9 +1,10 @@
+#include "cli/comparison_text.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "cli/run_comparison.h"
 #include "cli/terminal.h"
 
 namespace moescope {
