@@ -167,13 +167,13 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
   std::vector<std::string> names = {"--help"};
   for (const Option& option : options_) {
     names.push_back("--" + long_name(option.names));
-    auto* values = po::value<std::vector<std::string>>();
-    if (option.kind == Kind::list) values->multitoken()->composing();
     if (option.kind == Kind::flag) {
       declared.add_options()(option.names.c_str(), "");
-    } else {
-      declared.add_options()(option.names.c_str(), values, "");
+      continue;
     }
+    auto* values = po::value<std::vector<std::string>>();  // `declared` owns it from here on
+    if (option.kind == Kind::list) values->multitoken()->composing();
+    declared.add_options()(option.names.c_str(), values, "");
   }
   declared.add_options()(positional_name, po::value<std::vector<std::string>>(), "");
 
