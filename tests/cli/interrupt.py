@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ctrl-C while a series is analysed: exit code 130, a run file that opens, and the same command goes on from there.
 
-Usage: interrupt.py --moescope PROGRAM --source ROOT
+Usage: interrupt.py --moescope PROGRAM --source ROOT [--quick]      (--quick: for a program that is slow)
 """
 
 import argparse
@@ -25,11 +25,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--moescope", type=pathlib.Path, required=True)
     parser.add_argument("--source", type=pathlib.Path, required=True)
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     program, data = options.moescope.resolve(), options.source.resolve() / "data"
     series = [str(data / "tiny-dots1" / f"tiny-dots1-0{i}T") for i in range(5)]
     command = [str(program), "analyze", *series, "--corpus", *map(str, sorted(data.glob("eval_text/*.jsonl"))),
-               "--threads", "1", "--verbose", "-o"]
+               "--threads", "1", "--verbose", *(["--max-tokens", "256"] if options.quick else []), "-o"]
 
     with tempfile.TemporaryDirectory(prefix="moescope-interrupt-") as place:
         run = pathlib.Path(place) / "run.h5"
