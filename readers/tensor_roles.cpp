@@ -271,6 +271,15 @@ ModelWeights::ModelWeights(const Checkpoint& checkpoint) {
   Resolver resolver(checkpoint);
   weights_ = resolver.resolve();
   notes_ = resolver.notes();
+  build_index();
+}
+
+ModelWeights::ModelWeights(const ModelConfig& config, DType dtype)
+    : weights_(described_weights(config, dtype)) {
+  build_index();
+}
+
+void ModelWeights::build_index() {
   for (std::size_t i = 0; i < weights_.size(); ++i) index_.emplace(weights_[i].key, i);
 }
 

@@ -90,6 +90,9 @@ class ModelWeights {
  public:
   /// Throws FormatError for a missing tensor, a wrong shape, an unusable dtype.
   explicit ModelWeights(const Checkpoint& checkpoint);
+  /// The weights that a configuration describes, all stored as `dtype`, before any of them is there: their
+  /// shard and offset are 0.
+  ModelWeights(const ModelConfig& config, DType dtype);
 
   std::span<const Weight> all() const { return weights_; }
   /// Null when the model has none (e.g. Role::head of a tied model).
@@ -100,6 +103,8 @@ class ModelWeights {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
+  void build_index();
+
   std::vector<Weight> weights_;
   std::map<WeightKey, std::size_t> index_;
   std::vector<std::string> notes_;

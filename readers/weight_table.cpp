@@ -1,5 +1,7 @@
 #include "readers/weight_table.h"
 
+#include <algorithm>
+
 #include "readers/errors.h"
 
 namespace moescope {
@@ -80,6 +82,31 @@ void replace(std::string& text, std::string_view placeholder, std::int64_t value
   if (position != std::string::npos) text.replace(position, placeholder.size(), std::to_string(value));
 }
 
+template <class Add>
+void add_outside_layers(std::span<const WeightRule> rules, const ModelConfig& config, Scope scope,
+                        const Add& add) {
+  for (const WeightRule& rule : rules) {
+    if (rule.scope == scope && applies(rule, -1, config)) add(rule, -1, -1);
+  }
+}
+
+// The rules of a routed expert stand together: all of them for one expert, then for the next.
+template <class Add>
+void add_layer(std::span<const WeightRule> rules, std::int64_t layer, const ModelConfig& config,
+               const Add& add) {
+  const auto is_expert = [](const WeightRule& rule) { return rule.scope == Scope::routed_expert; };
+  for (auto rule = rules.begin(); rule != rules.end();) {
+    const auto end = is_expert(*rule) ? std::find_if_not(rule, rules.end(), is_expert) : rule + 1;
+    const std::int64_t experts = is_expert(*rule) ? config.n_routed_experts : 1;
+    for (std::int64_t e = 0; e < experts; ++e) {
+      for (auto part = rule; part != end; ++part) {
+        if (applies(*part, layer, config)) add(*part, layer, is_expert(*part) ? e : -1);
+      }
+    }
+    rule = end;
+  }
+}
+
 }  // namespace
 
 std::uint64_t extent_size(Extent extent, const ModelConfig& config) {
@@ -141,6 +168,23 @@ std::string tensor_name(std::string_view pattern, std::int64_t layer, std::int64
   replace(name, "{i}", layer);
   replace(name, "{e}", expert);
   return name;
+}
+
+std::vector<Weight> described_weights(const ModelConfig& config, DType dtype) {
+  const std::vector<WeightRule>& rules = family_table(config).rules;
+  std::vector<Weight> weights;
+  const auto add = [&](const WeightRule& rule, std::int64_t layer, std::int64_t expert) {
+    weights.push_back({{rule.role, layer, expert},
+                       tensor_name(rule.name, layer, expert),
+                       dtype,
+                       extent_size(rule.rows, config),
+                       extent_size(rule.cols, config)});
+  };
+  add_outside_layers(rules, config, Scope::before_layers, add);
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
+    add_layer(rules, layer, config, add);
+  add_outside_layers(rules, config, Scope::after_layers, add);
+  return weights;
 }
 
 std::map<std::string, WeightKey> weight_keys(const ModelConfig& config) {

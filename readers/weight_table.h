@@ -70,6 +70,9 @@ bool applies(const WeightRule& rule, std::int64_t layer, const ModelConfig& conf
 /// `pattern` with {i} and {e} filled in.
 std::string tensor_name(std::string_view pattern, std::int64_t layer, std::int64_t expert);
 
+/// Every weight that the model has, in canonical order, as if stored as `dtype` at shard 0, offset 0.
+std::vector<Weight> described_weights(const ModelConfig& config, DType dtype);
+
 /// Every weight that the model has, by canonical tensor name.
 std::map<std::string, WeightKey> weight_keys(const ModelConfig& config);
 

@@ -77,6 +77,24 @@ TEST(TensorRoles, AllCheckpointsOfTheDemoSeriesAreValid) {
   EXPECT_EQ(checkpoints, 13u);
 }
 
+TEST(TensorRoles, AConfigurationDescribesTheWeightsThatAreStored) {
+  for (const char* path : {"tiny-dots1/tiny-dots1-05T", "variants/a_groups", "variants/b_gqa",
+                           "variants/g_sliding", "variants/k_fused"}) {
+    const Checkpoint checkpoint = Checkpoint::open(data_directory / path);
+    const ModelWeights stored(checkpoint), described(checkpoint.config(), DType::f32);
+    ASSERT_EQ(described.all().size(), stored.all().size()) << path;
+    for (std::size_t i = 0; i < stored.all().size(); ++i) {
+      const Weight &x = stored.all()[i], &y = described.all()[i];
+      EXPECT_TRUE(x.key == y.key) << path << ": " << x.name << " and " << y.name;
+      EXPECT_EQ(x.name, y.name);
+      EXPECT_EQ(x.rows, y.rows) << x.name;
+      EXPECT_EQ(x.cols, y.cols) << x.name;
+      EXPECT_EQ(y.dtype, DType::f32) << x.name;
+      EXPECT_EQ(&described.at(x.key), &y);
+    }
+  }
+}
+
 TEST(TensorRoles, AllVariantsAreValid) {
   for (const char* name : {"a_groups", "b_gqa", "base", "g_sliding", "k_fused"}) {
     const Checkpoint checkpoint = Checkpoint::open(data_directory / "variants" / name);
