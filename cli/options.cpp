@@ -211,7 +211,7 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
 
 std::string CommandLine::help() const {
   const unsigned width = std::min(terminal_width(Stream::out), 100u);
-  std::string text = "Usage: moescope " + text_.name + " " + text_.usage + "\n\n";
+  std::string text = "Usage: " + text_.program + text_.name + " " + text_.usage + "\n\n";
   text += wrapped(text_.description, 0, width) + "\n\nOptions:\n";
   std::vector<std::pair<std::string, std::string>> rows;
   for (const Option& option : options_) {

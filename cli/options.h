@@ -13,10 +13,11 @@ namespace moescope {
 
 /// What `moescope NAME --help` says besides the options.
 struct CommandText {
-  std::string name;         // "inspect"
-  std::string usage;        // "PATH..."
-  std::string description;  // paragraphs in plain words
-  std::string example;      // whole lines, each one to be typed as it is
+  std::string name;                   // "inspect"
+  std::string usage;                  // "PATH..."
+  std::string description;            // paragraphs in plain words
+  std::string example;                // whole lines, each one to be typed as it is
+  std::string program = "moescope ";  // stands before the name; empty for a program of one command
 };
 
 /// Options that mean the same in every command that has them.
