@@ -16,46 +16,43 @@ std::string shape_of(const Weight& weight) {
 }
 
 /// The weights must agree one by one: only then can they be compared, and one run file hold them all.
-void require_same_weights(const OpenedSeries& series, std::size_t c) {
-  const auto expected = series.weights.front().all(), found = series.weights[c].all();
-  const std::string file = (series.entries[c].path / "config.json").string();
-  const std::string& first = series.entries.front().name;
+void require_same_weights(const ModelView& first, const ModelView& other) {
+  const auto expected = first.weights.all(), found = other.weights.all();
+  const std::string file = (other.entry.path / "config.json").string();
   for (std::size_t w = 0; w < std::min(expected.size(), found.size()); ++w) {
     if (expected[w].key == found[w].key && expected[w].rows == found[w].rows &&
         expected[w].cols == found[w].cols) {
       continue;
     }
     throw FormatError(file, "tensor '" + found[w].name + "'",
-                      "not the model of checkpoint '" + first + "' (expected " + expected[w].name + " " +
-                          shape_of(expected[w]) + ", found " + shape_of(found[w]) + ")",
+                      "not the model of checkpoint '" + first.entry.name + "' (expected " + expected[w].name +
+                          " " + shape_of(expected[w]) + ", found " + shape_of(found[w]) + ")",
                       "a series holds checkpoints of one model");
   }
   if (expected.size() != found.size()) {
     throw FormatError(file, {},
-                      "not the model of checkpoint '" + first + "' (expected " +
+                      "not the model of checkpoint '" + first.entry.name + "' (expected " +
                           std::to_string(expected.size()) + " weights, found " +
                           std::to_string(found.size()) + ")",
                       "a series holds checkpoints of one model");
   }
 }
 
-void compare_with_first(OpenedSeries& series, std::size_t c) {
-  require_same_weights(series, c);
-  const ModelConfig& config = series.checkpoints[c].config();
-  const std::vector<std::string> differences = config_differences(series.config(), config);
-  if (!differences.empty()) {
-    series.notes.push_back(series.entries[c].name + ": config.json differs from that of " +
-                           series.entries.front().name + ": " + join(differences, "; "));
-  }
-  if (config.num_experts_per_tok != series.config().num_experts_per_tok) {
-    throw FormatError((series.entries[c].path / "config.json").string(), "num_experts_per_tok",
-                      "differs from that of checkpoint '" + series.entries.front().name + "' (expected " +
-                          std::to_string(series.config().num_experts_per_tok) + ", found " +
-                          std::to_string(config.num_experts_per_tok) + ")");
-  }
-}
-
 }  // namespace
+
+std::string require_same_model(const ModelView& first, const ModelView& other) {
+  require_same_weights(first, other);
+  if (other.config.num_experts_per_tok != first.config.num_experts_per_tok) {
+    throw FormatError((other.entry.path / "config.json").string(), "num_experts_per_tok",
+                      "differs from that of checkpoint '" + first.entry.name + "' (expected " +
+                          std::to_string(first.config.num_experts_per_tok) + ", found " +
+                          std::to_string(other.config.num_experts_per_tok) + ")");
+  }
+  const std::vector<std::string> differences = config_differences(first.config, other.config);
+  if (differences.empty()) return {};
+  return other.entry.name + ": config.json differs from that of " + first.entry.name + ": " +
+         join(differences, "; ");
+}
 
 std::vector<CheckpointWeights> OpenedSeries::views() const {
   std::vector<CheckpointWeights> views;
@@ -81,7 +78,9 @@ OpenedSeries open_series(const std::vector<SeriesEntry>& entries) {
     for (const auto& notes : {checkpoint.notes(), weights.notes()}) {
       for (const std::string& note : notes) series.notes.push_back(entry.name + ": " + note);
     }
-    compare_with_first(series, series.checkpoints.size() - 1);
+    const std::string difference = require_same_model(
+        {entries.front(), series.config(), series.weights.front()}, {entry, checkpoint.config(), weights});
+    if (!difference.empty()) series.notes.push_back(difference);
   }
   return series;
 }

@@ -30,4 +30,15 @@ struct OpenedSeries {
 /// std::system_error.
 OpenedSeries open_series(const std::vector<SeriesEntry>& entries);
 
+/// A checkpoint as others see it.
+struct ModelView {
+  const SeriesEntry& entry;
+  const ModelConfig& config;
+  const ModelWeights& weights;
+};
+
+/// Throws FormatError, naming both checkpoints, unless `other` has the weights of `first`, one by one in the
+/// same shapes, and as many experts per token. Returns what else differs, as a note; empty if nothing does.
+std::string require_same_model(const ModelView& first, const ModelView& other);
+
 }  // namespace moescope
