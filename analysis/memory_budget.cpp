@@ -12,8 +12,6 @@ namespace moescope {
 namespace {
 
 constexpr std::uint64_t mebibyte = 1ull << 20;
-/// The program itself, the run file's buffers, the threads' scratch.
-constexpr std::uint64_t fixed_bytes = 48 * mebibyte;
 /// More than this does not make reading any smoother.
 constexpr std::uint64_t most_weight_bytes = 512 * mebibyte;
 
@@ -61,18 +59,31 @@ MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std:
                            std::size_t longest_sequence) {
   const std::uint64_t per_token = activation_bytes_per_token(config);
   const std::uint64_t least_weights = least_weight_bytes(config);
-  const std::uint64_t least = fixed_bytes + least_weights + per_token * longest_sequence;
+  const std::uint64_t least = program_memory + least_weights + per_token * longest_sequence;
   if (memory < least) {
     throw UsageError("--memory " + in_mebibytes(memory) + " is too little for a sequence of " +
                          std::to_string(longest_sequence) + " tokens (expected at least " +
                          in_mebibytes(least) + ")",
                      "give more memory or a smaller --sequence-length");
   }
-  const std::uint64_t free = memory - fixed_bytes;
+  const std::uint64_t free = memory - program_memory;
   const std::uint64_t wanted = per_token * std::max<std::uint64_t>(1, tokens);
   const std::uint64_t weights = std::clamp(free - std::min(free, wanted), least_weights,
                                            std::max(least_weights, std::min(most_weight_bytes, free / 4)));
   return {static_cast<std::size_t>((free - weights) / per_token), weights};
+}
+
+std::vector<std::size_t> cut_into_batches(std::span<const std::size_t> sequence_start,
+                                          std::size_t batch_tokens) {
+  std::vector<std::size_t> batches{0};
+  for (std::size_t s = 0; s + 1 < sequence_start.size();) {
+    const std::size_t first_token = sequence_start[s];
+    do {
+      ++s;
+    } while (s + 1 < sequence_start.size() && sequence_start[s + 1] - first_token <= batch_tokens);
+    batches.push_back(s);
+  }
+  return batches;
 }
 
 }  // namespace moescope

@@ -3,10 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "readers/model_config.h"
 
 namespace moescope {
+
+/// The program itself, the run file's buffers, the threads' scratch: bytes of every run.
+inline constexpr std::uint64_t program_memory = 48ull << 20;
 
 /// Of this machine, in bytes.
 std::uint64_t physical_memory();
@@ -31,5 +36,11 @@ std::uint64_t activation_bytes_per_token(const ModelConfig& config);
 /// UsageError, naming the least that would do, when not even one sequence fits.
 MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std::size_t tokens,
                            std::size_t longest_sequence);
+
+/// Cuts sequences into batches of whole sequences with at most `batch_tokens` each (one sequence at least).
+/// sequence_start (S + 1); the result (B + 1) are numbers of sequences, from 0 to S: batch b is the sequences
+/// [result[b], result[b + 1]).
+std::vector<std::size_t> cut_into_batches(std::span<const std::size_t> sequence_start,
+                                          std::size_t batch_tokens);
 
 }  // namespace moescope
