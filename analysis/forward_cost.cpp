@@ -7,7 +7,7 @@ namespace {
 
 /// Operations of products with the matrices of a layer, for one token.
 struct TokenFlops {
-  double projections, dense_mlp, moe;
+  double projections, dense_mlp, routed, router_and_shared;
 };
 
 /// y = W x with W (rows, columns).
@@ -27,10 +27,10 @@ TokenFlops token_flops(const ModelConfig& config) {
   TokenFlops flops{};
   flops.projections = 2 * product_flops(heads, hidden) + 2 * product_flops(kv_heads, hidden);
   flops.dense_mlp = mlp_flops(hidden, config.intermediate_size);
-  flops.moe =
-      product_flops(config.n_routed_experts, hidden) +
-      static_cast<double>(config.num_experts_per_tok) * mlp_flops(hidden, config.moe_intermediate_size) +
-      mlp_flops(hidden, config.n_shared_experts * config.moe_intermediate_size);
+  flops.routed =
+      static_cast<double>(config.num_experts_per_tok) * mlp_flops(hidden, config.moe_intermediate_size);
+  flops.router_and_shared = product_flops(config.n_routed_experts, hidden) +
+                            mlp_flops(hidden, config.n_shared_experts * config.moe_intermediate_size);
   return flops;
 }
 
@@ -51,12 +51,14 @@ struct Sequences {
 
 Cost layer_flops(const ModelConfig& config, std::int64_t layer, const Sequences& sequences) {
   const TokenFlops flops = token_flops(config);
-  const double mlp = config.is_moe_layer(layer) ? flops.moe : flops.dense_mlp;
+  const bool moe = config.is_moe_layer(layer);
   const double keys = config.is_sliding_layer(layer) ? sequences.window_keys : sequences.keys;
   Cost cost;
   // For every head, query and key it sees: a product of head_dim for the score, one for the value.
   cost.attention_flops = 2 * product_flops(config.num_attention_heads, config.head_dim) * keys;
-  cost.flops = (flops.projections + mlp) * sequences.tokens + cost.attention_flops;
+  cost.routed_flops = moe ? flops.routed * sequences.tokens : 0;
+  const double others = flops.projections + (moe ? flops.router_and_shared : flops.dense_mlp);
+  cost.flops = others * sequences.tokens + cost.attention_flops + cost.routed_flops;
   return cost;
 }
 
@@ -85,6 +87,7 @@ Cost& Cost::operator+=(const Cost& other) {
   weight_bytes += other.weight_bytes;
   flops += other.flops;
   attention_flops += other.attention_flops;
+  routed_flops += other.routed_flops;
   return *this;
 }
 

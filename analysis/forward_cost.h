@@ -26,6 +26,7 @@ struct Cost {
   std::uint64_t weight_bytes = 0;  // as stored, read once
   double flops = 0;                // a whole number, exact below 2^53; attention included
   double attention_flops = 0;      // scores and values alone: what grows with the square of a sequence
+  double routed_flops = 0;         // the routed experts alone: many products of few tokens each
 
   Cost& operator+=(const Cost& other);
 };

@@ -48,6 +48,7 @@ TEST(ForwardCost, CountsEveryProductOfATinyModel) {
     EXPECT_EQ(parts[layer + 1].part, ForwardPart::moe_layer);
     EXPECT_EQ(parts[layer + 1].layer, static_cast<std::int64_t>(layer));
     EXPECT_EQ(parts[layer + 1].cost.flops, 5 * (1536 + 2560) + 576);
+    EXPECT_EQ(parts[layer + 1].cost.routed_flops, 5 * 1536);
   }
   EXPECT_EQ(parts[4].part, ForwardPart::head);
   EXPECT_EQ(parts[4].cost.flops, 5 * 1280);
