@@ -1,0 +1,273 @@
+#include "analysis/run_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <system_error>
+
+#include "analysis/forward.h"
+#include "analysis/machine_speed.h"
+#include "analysis/run_size.h"
+#include "readers/errors.h"
+#include "readers/tokenizer.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Names, places and indices of one weight of one checkpoint.
+constexpr std::uint64_t bytes_per_weight = 900;
+/// Where --flops is given instead of measured: operations of the forward pass that take as long as one
+/// element of the weight pass, and as the products of one pair of checkpoints add. Measured with AVX512_BF16
+/// units.
+constexpr double element_flops = 420, element_pair_flops = 24;
+/// More tokens do not make a product faster.
+constexpr std::size_t most_measured_tokens = 1024;
+
+/// The sequences that a run will evaluate.
+struct PlannedTokens {
+  std::vector<std::size_t> sequence_start{0};  // (S + 1)
+  std::uint64_t domains = 0;
+
+  std::uint64_t tokens() const { return sequence_start.back(); }
+  std::uint64_t sequences() const { return sequence_start.size() - 1; }
+};
+
+PlannedTokens imagined_tokens(std::uint64_t tokens, std::size_t sequence_length) {
+  PlannedTokens planned{{0}, 1};
+  while (planned.tokens() < tokens) {
+    planned.sequence_start.push_back(std::min<std::size_t>(planned.tokens() + sequence_length, tokens));
+  }
+  return planned;
+}
+
+PlannedTokens read_tokens(const AnalysisOptions& options, const PlannedSeries& series) {
+  std::optional<Tokenizer> tokenizer;
+  for (const PlannedCheckpoint& checkpoint : series.checkpoints) {
+    if (!tokenizer && !checkpoint.tokenizer.empty()) tokenizer = Tokenizer::load(checkpoint.tokenizer);
+  }
+  const Corpus corpus = read_corpus(options.corpus, options.corpus_options, tokenizer ? &*tokenizer : nullptr,
+                                    static_cast<std::uint32_t>(series.config().vocab_size));
+  return {corpus.sequence_start, corpus.domains.size()};
+}
+
+DType stored_type(const PlannedSeries& series) {
+  return series.checkpoints.front().weights.at({Role::embedding}).dtype;
+}
+
+/// The parts of a model of which only the weights are compared.
+std::vector<PartCost> stored_parts(const PlannedCheckpoint& planned) {
+  const std::size_t no_sequence = 0;
+  std::vector<PartCost> parts = forward_cost(planned.config, planned.weights, {&no_sequence, 1});
+  parts.front().cost.weight_bytes = planned.weights.at({Role::embedding}).bytes();
+  return parts;
+}
+
+/// A plan in the making.
+class RunPlanner {
+ public:
+  explicit RunPlanner(const PlanRequest& request)
+      : request_(request), options_(request.analysis), series_(find_planned_series(options_.series)) {}
+
+  RunPlan plan();
+
+ private:
+  void plan_tokens();
+  void plan_memory();
+  void plan_file();
+  void plan_rates();
+  double measure_reading() const;
+  void measure_products();
+  void plan_work();
+
+  const PlanRequest& request_;
+  const AnalysisOptions& options_;
+  PlannedSeries series_;
+  PlannedTokens tokens_;
+  MemoryBudget budget_;
+  std::vector<std::size_t> batches_{0};  // (B + 1), see cut_into_batches
+  RunPlan plan_;
+};
+
+void RunPlanner::plan_tokens() {
+  plan_.precision =
+      options_.precision.value_or(stored_type(series_) == DType::bf16 ? Precision::bf16 : Precision::f32);
+  if (!options_.forward) return;
+  tokens_ = options_.corpus.empty()
+                ? imagined_tokens(request_.tokens, options_.corpus_options.sequence_length)
+                : read_tokens(options_, series_);
+  plan_.tokens = tokens_.tokens();
+  plan_.sequences = tokens_.sequences();
+  plan_.longest_sequence = longest_sequence(tokens_.sequence_start);
+}
+
+/// Tokens of the largest batch.
+std::uint64_t largest_batch(std::span<const std::size_t> sequence_start,
+                            std::span<const std::size_t> batches) {
+  std::uint64_t largest = 0;
+  for (std::size_t b = 0; b + 1 < batches.size(); ++b) {
+    largest = std::max<std::uint64_t>(largest, sequence_start[batches[b + 1]] - sequence_start[batches[b]]);
+  }
+  return largest;
+}
+
+/// What the weight pass keeps of every weight until it is written: five numbers of each checkpoint, and the
+/// products of all pairs.
+std::uint64_t weight_record_bytes(std::uint64_t weights, std::uint64_t checkpoints) {
+  const std::uint64_t steps = checkpoints - 1;
+  return weights * (5 * checkpoints + 3 * checkpoints * checkpoints + steps * steps) * sizeof(double);
+}
+
+void RunPlanner::plan_memory() {
+  const std::uint64_t checkpoints = series_.size();
+  const std::uint64_t weights = series_.checkpoints.front().weights.all().size();
+  plan_.memory_budget = options_.memory == 0 ? default_memory_budget() : options_.memory;
+  std::uint64_t forward = 0;
+  if (options_.forward) {
+    budget_ = divide_memory(series_.config(), plan_.memory_budget, plan_.tokens, plan_.longest_sequence);
+    batches_ = cut_into_batches(tokens_.sequence_start, budget_.batch_tokens);
+    forward = largest_batch(tokens_.sequence_start, batches_) * activation_bytes_per_token(series_.config()) +
+              std::min(budget_.weight_bytes, series_.checkpoints.front().bytes());
+  }
+  const std::uint64_t record = options_.weights ? weight_record_bytes(weights, checkpoints) : 0;
+  plan_.peak_memory = program_memory + checkpoints * weights * bytes_per_weight + std::max(forward, record);
+}
+
+void RunPlanner::plan_file() {
+  const RunExtent extent{
+      series_.size(),   tokens_.domains,  plan_.tokens, series_.checkpoints.front().weights.all().size(),
+      options_.forward, options_.weights, options_.save};
+  plan_.run_file_bytes = moescope::run_file_bytes(series_.config(), extent);
+  const fs::path directory = options_.output.parent_path();
+  std::error_code error;
+  const fs::space_info space = fs::space(directory.empty() ? "." : directory, error);
+  if (!error) plan_.free_bytes = space.available;
+}
+
+double RunPlanner::measure_reading() const {
+  std::vector<const SourceFile*> files;
+  std::uint64_t bytes = 0;
+  for (const PlannedCheckpoint& planned : series_.checkpoints) {
+    if (!planned.checkpoint) continue;
+    bytes += planned.checkpoint->bytes();
+    for (const SourceFile& shard : planned.checkpoint->shards()) files.push_back(&shard);
+  }
+  return measure_reading_rate(files, outgrows_page_cache(bytes));
+}
+
+void RunPlanner::measure_products() {
+  ThreadPool threads(options_.threads);
+  const ModelConfig& config = series_.config();
+  const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
+  plan_.rates.weight_pass_elements =
+      options_.weights ? measure_weight_pass_rate(threads, series_.size(), stored_type(series_)) : 0;
+  if (!options_.forward) return;
+  const std::size_t batch = plan_.tokens / (batches_.size() - 1);
+  const std::size_t expert_tokens = batch * size(config.num_experts_per_tok) / size(config.n_routed_experts);
+  const auto rate = [&](std::int64_t rows, std::size_t tokens) {
+    return measure_product_rate(
+        threads,
+        {size(rows), size(config.hidden_size), std::clamp<std::size_t>(tokens, 1, most_measured_tokens),
+         stored_type(series_)},
+        plan_.precision);
+  };
+  plan_.rates.flops = rate(config.num_attention_heads * config.head_dim, batch);
+  plan_.rates.routed_flops = rate(config.moe_intermediate_size, expert_tokens);
+}
+
+void RunPlanner::plan_rates() {
+  plan_.measured_reading = !request_.bytes_per_second;
+  plan_.measured_computing = !request_.flops_per_second;
+  plan_.rates.bytes = request_.bytes_per_second ? *request_.bytes_per_second : measure_reading();
+  if (!request_.flops_per_second) return measure_products();
+  const double flops = *request_.flops_per_second;
+  plan_.rates.flops = plan_.rates.routed_flops = flops;
+  plan_.rates.weight_pass_elements =
+      flops / (element_flops + element_pair_flops * static_cast<double>(series_.size()));
+}
+
+void RunPlanner::plan_work() {
+  std::uint64_t elements = 0, bytes = 0;
+  for (const PlannedCheckpoint& planned : series_.checkpoints) {
+    CheckpointPlan checkpoint{
+        planned.entry.name, planned.entry.tokens, planned.checkpoint.has_value(), planned.bytes(), {}};
+    for (const Weight& weight : planned.weights.all()) elements += weight.size();
+    bytes += checkpoint.bytes;
+    if (options_.forward) {
+      const auto parts = forward_cost(planned.config, planned.weights, tokens_.sequence_start);
+      checkpoint.forward = plan_forward(parts, batches_.size() - 1, plan_.rates);
+      plan_.forward += checkpoint.forward;
+      if (plan_.parts.empty()) plan_.parts = parts;
+    }
+    plan_.checkpoints.push_back(std::move(checkpoint));
+  }
+  if (options_.weights) plan_.weights = plan_weight_pass(series_.size(), elements, bytes, plan_.rates);
+  if (!options_.forward) plan_.parts = stored_parts(series_.checkpoints.front());
+  plan_.seconds = plan_.forward.seconds + plan_.weights.seconds;
+}
+
+RunPlan RunPlanner::plan() {
+  plan_.config = series_.config();
+  plan_.parameters = count_parameters(series_.config());
+  plan_.threads =
+      options_.threads == 0 ? std::max(1u, std::thread::hardware_concurrency()) : options_.threads;
+  plan_.notes = series_.notes;
+  plan_tokens();
+  plan_memory();
+  plan_file();
+  plan_rates();
+  plan_work();
+  if (std::isnan(plan_.rates.bytes)) {
+    plan_.notes.push_back("no weights are there on which to measure reading: the time is that of computing");
+  }
+  return std::move(plan_);
+}
+
+}  // namespace
+
+WorkPlan& WorkPlan::operator+=(const WorkPlan& other) {
+  passes += other.passes;
+  bytes += other.bytes;
+  flops += other.flops;
+  read_seconds += other.read_seconds;
+  compute_seconds += other.compute_seconds;
+  seconds += other.seconds;
+  return *this;
+}
+
+WorkPlan plan_forward(std::span<const PartCost> parts, std::uint64_t passes, const MachineRates& rates) {
+  WorkPlan work;
+  work.passes = passes;
+  for (const PartCost& part : parts) {
+    // Embedding rows are read as tokens need them, not once a pass.
+    const std::uint64_t bytes = part.cost.weight_bytes * (part.part == ForwardPart::embedding ? 1 : passes);
+    const double read = static_cast<double>(bytes) / rates.bytes;
+    const double compute = (part.cost.routed_flops / rates.routed_flops +
+                            (part.cost.flops - part.cost.routed_flops) / rates.flops) /
+                           forward_efficiency;
+    work.bytes += bytes;
+    work.flops += part.cost.flops;
+    work.read_seconds += read;
+    work.compute_seconds += compute;
+    work.seconds += std::fmax(read, compute);
+  }
+  return work;
+}
+
+WorkPlan plan_weight_pass(std::uint64_t checkpoints, std::uint64_t elements, std::uint64_t bytes,
+                          const MachineRates& rates) {
+  WorkPlan work;
+  work.passes = checkpoints;
+  work.bytes = bytes;
+  work.read_seconds = static_cast<double>(bytes) / rates.bytes;
+  work.compute_seconds = static_cast<double>(elements) / rates.weight_pass_elements;
+  work.seconds = std::fmax(work.read_seconds, work.compute_seconds);
+  return work;
+}
+
+RunPlan plan_run(const PlanRequest& request) {
+  return RunPlanner(request).plan();
+}
+
+}  // namespace moescope

@@ -1,0 +1,125 @@
+#include "analysis/run_size.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "metrics/metric_info.h"
+#include "readers/run_schema.h"
+#include "readers/tensor_roles.h"
+
+namespace moescope {
+namespace {
+
+using Sizes = std::map<std::string, std::uint64_t>;
+
+/// Attributes, dimension scales and the index of its chunks, of one dataset.
+constexpr std::uint64_t dataset_overhead = 6 << 10;
+constexpr std::uint64_t text_bytes = 80;
+
+std::uint64_t element_bytes(ElementType type) {
+  switch (type) {
+    case ElementType::u1:
+      return 1;
+    case ElementType::u2:
+      return 2;
+    case ElementType::u4:
+    case ElementType::i4:
+    case ElementType::f4:
+      return 4;
+    case ElementType::i8:
+    case ElementType::f8:
+      return 8;
+    case ElementType::text:
+      return text_bytes;
+  }
+  return 0;
+}
+
+Sizes dimension_sizes(const ModelConfig& config, const RunExtent& extent) {
+  const auto size = [](std::int64_t value) { return static_cast<std::uint64_t>(value); };
+  const std::uint64_t steps = std::max<std::uint64_t>(1, extent.checkpoints) - 1;
+  return {
+      {"checkpoint", extent.checkpoints},
+      {"other_checkpoint", extent.checkpoints},
+      {"checkpoint_step", steps},
+      {"other_checkpoint_step", steps},
+      {"domain", extent.domains},
+      {"token", extent.tokens},
+      {"tensor", extent.tensors},
+      {"layer", size(config.num_hidden_layers)},
+      {"moe_layer", config.moe_layers().size()},
+      {"expert", size(config.n_routed_experts)},
+      {"rank", size(config.num_experts_per_tok)},
+      {"hidden_unit", size(config.hidden_size)},
+      {"vocabulary", size(config.vocab_size)},
+      {"role", std::size(all_role_groups)},
+      {"quantile", 3},
+  };
+}
+
+bool is_below(const std::string& path, const char* group) {
+  return path.starts_with(group);
+}
+
+/// Whether a run records this part of the schema.
+bool is_recorded(const std::string& path, const RunExtent& extent) {
+  if (path == "/routing/router_logit") return extent.forward && extent.save.router_logits;
+  if (is_below(path, "/hidden/")) return extent.forward && extent.save.hidden_states;
+  if (is_below(path, "/logits/")) return extent.forward && extent.save.logits;
+  if (path == "/weights/delta_inner_product") return extent.weights && extent.checkpoints > 1;
+  if (path == "/tensor" || is_below(path, "/weights/")) return extent.weights;
+  if (path == "/domain" || is_below(path, "/corpus/") || is_below(path, "/routing/") ||
+      is_below(path, "/loss/")) {
+    return extent.forward;
+  }
+  return true;
+}
+
+/// Metrics with a role follow from the weights, all others from the forward passes.
+bool is_recorded(const MetricInfo& metric, const RunExtent& extent) {
+  return std::ranges::find(metric.axes, "role") != metric.axes.end() ? extent.weights : extent.forward;
+}
+
+PlannedDataset plan_dataset(std::string path, ElementType type, const std::vector<std::string>& dimensions,
+                            const Sizes& sizes) {
+  PlannedDataset dataset{std::move(path), type, {}};
+  for (const std::string& dimension : dimensions) dataset.shape.push_back(sizes.at(dimension));
+  return dataset;
+}
+
+}  // namespace
+
+std::uint64_t PlannedDataset::elements() const {
+  std::uint64_t elements = 1;
+  for (std::uint64_t extent : shape) elements *= extent;
+  return elements;
+}
+
+std::uint64_t PlannedDataset::bytes() const {
+  return elements() * element_bytes(type);
+}
+
+std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const RunExtent& extent) {
+  const Sizes sizes = dimension_sizes(config, extent);
+  std::vector<PlannedDataset> datasets;
+  for (const DatasetSpec& spec : raw_datasets()) {
+    if (!is_recorded(spec.path, extent)) continue;
+    datasets.push_back(plan_dataset(spec.path, spec.type, spec.dimensions, sizes));
+    if (spec.path == "/routing/topk_index")
+      datasets.back().type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
+  }
+  for (const MetricInfo& metric : metric_catalogue()) {
+    if (!is_recorded(metric, extent)) continue;
+    datasets.push_back(plan_dataset("/metrics/" + metric.name, ElementType::f8, metric.axes, sizes));
+  }
+  return datasets;
+}
+
+std::uint64_t run_file_bytes(const ModelConfig& config, const RunExtent& extent) {
+  std::uint64_t bytes = 0;
+  for (const PlannedDataset& dataset : planned_datasets(config, extent))
+    bytes += dataset.bytes() + dataset_overhead;
+  return bytes;
+}
+
+}  // namespace moescope

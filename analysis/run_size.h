@@ -1,0 +1,39 @@
+#pragma once
+/// How large a run file will be, from the shapes of data/run_format.md.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "analysis/run_recorder.h"
+#include "readers/model_config.h"
+#include "readers/run_file.h"
+
+namespace moescope {
+
+/// What a run will record, apart from the model.
+struct RunExtent {
+  std::uint64_t checkpoints = 0, domains = 0, tokens = 0, tensors = 0;
+  bool forward = true, weights = true;
+  RecordOptions save;
+};
+
+/// A dataset that the run file will have.
+struct PlannedDataset {
+  std::string path;
+  ElementType type = ElementType::f8;
+  std::vector<std::uint64_t> shape;
+
+  std::uint64_t elements() const;
+  /// Before compression; texts are taken as 80 bytes each.
+  std::uint64_t bytes() const;
+};
+
+/// All datasets, metrics and labelled dimensions included.
+std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const RunExtent& extent);
+
+/// Bytes of the file. Routing and losses hardly compress, so values count as they are: an upper estimate.
+std::uint64_t run_file_bytes(const ModelConfig& config, const RunExtent& extent);
+
+}  // namespace moescope
