@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/terminal.h"
+#include "readers/errors.h"
 
 namespace moescope {
 
@@ -34,6 +35,27 @@ AnalysisOptions AnalysisArguments::options() const {
   options.threads = static_cast<unsigned>(threads);
   options.memory = memory;
   return options;
+}
+
+RecordOptions parse_saved_parts(const std::vector<std::string>& values) {
+  RecordOptions save;
+  for (std::string rest : values) {
+    while (!rest.empty()) {
+      const std::string part = rest.substr(0, rest.find(','));
+      rest.erase(0, part.size() + 1);
+      if (part == "router_logits") {
+        save.router_logits = true;
+      } else if (part == "hidden_states") {
+        save.hidden_states = true;
+      } else if (part == "logits") {
+        save.logits = true;
+      } else {
+        throw UsageError("--save: expected router_logits, hidden_states or logits, found '" + part + "'",
+                         did_you_mean(part, {"router_logits", "hidden_states", "logits"}));
+      }
+    }
+  }
+  return save;
 }
 
 AnalysisDisplay::AnalysisDisplay(const CommonOptions& common) : common_(common), bar_(common.quiet) {}

@@ -24,6 +24,9 @@ struct AnalysisArguments {
   AnalysisOptions options() const;
 };
 
+/// What --save asks for, "router_logits,logits" or several words. Throws UsageError.
+RecordOptions parse_saved_parts(const std::vector<std::string>& values);
+
 /// Shows an analysis on the terminal: a progress bar, notes as lines of their own, stages with --verbose.
 class AnalysisDisplay : public AnalysisListener {
  public:

@@ -58,27 +58,6 @@ bool parse(const Arguments& arguments, Options& options) {
   return true;
 }
 
-RecordOptions parse_save(const std::vector<std::string>& values) {
-  RecordOptions save;
-  for (std::string rest : values) {
-    while (!rest.empty()) {
-      const std::string part = rest.substr(0, rest.find(','));
-      rest.erase(0, part.size() + 1);
-      if (part == "router_logits") {
-        save.router_logits = true;
-      } else if (part == "hidden_states") {
-        save.hidden_states = true;
-      } else if (part == "logits") {
-        save.logits = true;
-      } else {
-        throw UsageError("--save: expected router_logits, hidden_states or logits, found '" + part + "'",
-                         did_you_mean(part, {"router_logits", "hidden_states", "logits"}));
-      }
-    }
-  }
-  return save;
-}
-
 // As it can be typed again.
 std::string quoted(const std::string& word) {
   const bool plain = !word.empty() && word.find_first_of(" \t\n\"'\\$&;|<>*?()[]{}`!#~") == std::string::npos;
@@ -102,7 +81,7 @@ AnalysisOptions analysis_options(const Options& options, const Arguments& argume
   analysis.forward = options.only != "weights";
   analysis.weights = options.only != "forward";
   if (!analysis.forward) analysis.corpus.clear();
-  analysis.save = parse_save(options.save);
+  analysis.save = parse_saved_parts(options.save);
   analysis.command_line = command_line(arguments);
   analysis.version = program_version();
   return analysis;

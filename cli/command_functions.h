@@ -6,6 +6,7 @@
 namespace moescope {
 
 ExitCode run_inspect(const Arguments& arguments);
+ExitCode run_plan(const Arguments& arguments);
 ExitCode run_analyze(const Arguments& arguments);
 ExitCode run_compare(const Arguments& arguments);
 ExitCode run_report(const Arguments& arguments);

@@ -108,6 +108,10 @@ std::string format_bytes(double bytes) {
   return scaled(bytes, 1e3, std::array{" B", " kB", " MB", " GB", " TB", " PB"});
 }
 
+std::string format_flops(double flops) {
+  return scaled(flops, 1e3, std::array{" FLOP", " kFLOP", " MFLOP", " GFLOP", " TFLOP", " PFLOP", " EFLOP"});
+}
+
 std::string format_memory(double bytes) {
   return scaled(bytes, 1024, std::array{" B", " KiB", " MiB", " GiB", " TiB", " PiB"});
 }

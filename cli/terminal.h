@@ -28,6 +28,8 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 std::string format_count(double number);
 /// Decimal, as disks and downloads are measured: "285.5 GB".
 std::string format_bytes(double bytes);
+/// Operations: "115.9 TFLOP".
+std::string format_flops(double flops);
 /// Binary, as memory is measured: "4.3 GiB".
 std::string format_memory(double bytes);
 /// "0.4 s", "12 s", "3 min 20 s", "2 h 5 min".

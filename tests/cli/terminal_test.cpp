@@ -9,6 +9,11 @@
 namespace moescope {
 namespace {
 
+TEST(Terminal, OperationsHaveThePrefixesOfRates) {
+  EXPECT_EQ(format_flops(115.9e12), "115.9 TFLOP");
+  EXPECT_EQ(format_flops(0), "0 FLOP");
+}
+
 TEST(Numbers, AreShortAndNeverRoundUpToAThousand) {
   EXPECT_EQ(format_count(142774381696.0), "142.8 B");  // parameters of dots.llm1
   EXPECT_EQ(format_count(819200), "819.2 K");
