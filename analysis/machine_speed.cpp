@@ -17,8 +17,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t mebibyte = 1 << 20;
-/// More weights than the caches of common processors hold.
-constexpr std::uint64_t product_weight_bytes = 96 * mebibyte;
+/// More than the caches of common processors hold.
+constexpr std::uint64_t uncached_bytes = 96 * mebibyte;
 constexpr double product_seconds = 0.3, weight_pass_seconds = 0.2, reading_seconds = 0.5;
 constexpr std::uint64_t read_bytes = 4 * mebibyte, sample_bytes = 32 * mebibyte, most_samples = 32;
 
@@ -45,7 +45,7 @@ class WeightPassWork {
   WeightPassWork(std::size_t checkpoints, DType dtype)
       : checkpoints_(checkpoints),
         dtype_(dtype),
-        stored_(ordinary_elements(weight_block_size * dtype_bits(dtype) / 8, dtype)),
+        bytes_(weight_block_size * dtype_bits(dtype) / 8),
         floats_(weight_block_size),
         values_(checkpoints * weight_block_size),
         deltas_((checkpoints - 1) * weight_block_size),
@@ -53,9 +53,11 @@ class WeightPassWork {
         delta_products_(checkpoints - 1),
         stats_(checkpoints) {}
 
-  void run() {
+  /// `stored`: the block in each checkpoint. Copying stands for reading out of the page cache.
+  void run(std::span<const std::byte> stored) {
     for (std::size_t c = 0; c < checkpoints_; ++c) {
-      convert_to_float(dtype_, stored_, floats_);
+      std::ranges::copy(stored.subspan(c * bytes_.size(), bytes_.size()), bytes_.begin());
+      convert_to_float(dtype_, bytes_, floats_);
       stats_[c].add(weight_moments(floats_));
       std::ranges::copy(floats_, values_.begin() + static_cast<std::ptrdiff_t>(c * weight_block_size));
     }
@@ -63,11 +65,12 @@ class WeightPassWork {
     products_.add(values_, weight_block_size);
     delta_products_.add(deltas_, weight_block_size);
   }
+  std::size_t stored_bytes() const { return checkpoints_ * bytes_.size(); }
 
  private:
   std::size_t checkpoints_;
   DType dtype_;
-  std::vector<std::byte> stored_;
+  std::vector<std::byte> bytes_;
   std::vector<float> floats_;
   std::vector<double> values_, deltas_;
   InnerProductSum products_, delta_products_;
@@ -112,7 +115,7 @@ void read_sample(const Sample& sample, std::vector<std::byte>& buffer) {
 
 double measure_product_rate(ThreadPool& threads, const ProductShape& shape, Precision precision) {
   const std::uint64_t bytes = std::uint64_t{shape.rows} * shape.columns * dtype_bits(shape.weights) / 8;
-  const std::uint64_t matrices = std::max<std::uint64_t>(1, product_weight_bytes / bytes);
+  const std::uint64_t matrices = std::max<std::uint64_t>(1, uncached_bytes / bytes);
   const std::vector<std::byte> weights = ordinary_elements(matrices * bytes, shape.weights);
   Matrix x(shape.tokens, shape.columns), y(shape.tokens, shape.rows);
   std::ranges::fill(x.values, 0.5f);
@@ -132,14 +135,20 @@ double measure_product_rate(ThreadPool& threads, const ProductShape& shape, Prec
 }
 
 double measure_weight_pass_rate(ThreadPool& threads, std::size_t checkpoints, DType dtype) {
-  constexpr std::size_t blocks = 64;
+  constexpr std::size_t blocks_at_once = 256;
   std::vector<WeightPassWork> work(threads.threads(), WeightPassWork(checkpoints, dtype));
-  const double elements = static_cast<double>(blocks * checkpoints * weight_block_size);
+  const std::size_t block_bytes = work.front().stored_bytes();
+  const std::size_t blocks = std::max<std::size_t>(1, uncached_bytes / block_bytes);
+  const std::vector<std::byte> stored = ordinary_elements(blocks * block_bytes, dtype);
+  const auto elements = static_cast<double>(blocks_at_once * checkpoints * weight_block_size);
   std::vector<double> rates;
   const Clock::time_point start = Clock::now();
-  while (rates.size() < 3 || seconds_since(start) < weight_pass_seconds) {
+  for (std::size_t first = 0; rates.size() < 3 || seconds_since(start) < weight_pass_seconds;
+       first += blocks_at_once) {
     const Clock::time_point begin = Clock::now();
-    threads.for_each(blocks, [&](std::size_t, unsigned worker) { work[worker].run(); });
+    threads.for_each(blocks_at_once, [&](std::size_t block, unsigned worker) {
+      work[worker].run(std::span(stored).subspan((first + block) % blocks * block_bytes, block_bytes));
+    });
     rates.push_back(elements / std::max(seconds_since(begin), 1e-9));
   }
   return median(rates);

@@ -218,6 +218,9 @@ RunPlan RunPlanner::plan() {
   plan_file();
   plan_rates();
   plan_work();
+  if (plan_.free_bytes && plan_.run_file_bytes > *plan_.free_bytes) {
+    plan_.notes.push_back("the run file may not fit on its disk");
+  }
   if (std::isnan(plan_.rates.bytes)) {
     plan_.notes.push_back("no weights are there on which to measure reading: the time is that of computing");
   }

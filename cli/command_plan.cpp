@@ -11,6 +11,9 @@
 namespace moescope {
 namespace {
 
+/// Ids, documents and positions of more could be recorded, but nobody would wait for them.
+constexpr std::uint64_t most_tokens = 100'000'000;
+
 struct Options {
   std::vector<std::string> series;
   AnalysisArguments analysis;
@@ -42,6 +45,10 @@ void check(const Options& options) {
   if (options.tokens > 0 && !options.analysis.corpus.empty()) {
     throw UsageError("--tokens and --corpus exclude each other",
                      "--max-tokens limits the tokens of a corpus, for each domain");
+  }
+  if (options.tokens > most_tokens) {
+    throw UsageError("--tokens: expected at most " + std::to_string(most_tokens) + ", found " +
+                     std::to_string(options.tokens));
   }
 }
 

@@ -202,6 +202,16 @@ TEST(RunPlan, RefusesTooLittleMemory) {
   EXPECT_THROW(plan_run(request), UsageError);
 }
 
+// 100 million tokens with 152,064 logits of 4 bytes each.
+TEST(RunPlan, NotesARunFileThatDoesNotFit) {
+  PlanRequest request = request_for(dots_llm1);
+  request.tokens = 100'000'000;
+  request.analysis.save.logits = true;
+  const RunPlan plan = plan_run(request);
+  EXPECT_GT(plan.run_file_bytes, 60'000'000'000'000u);
+  EXPECT_THAT(plan.notes, testing::Contains("the run file may not fit on its disk"));
+}
+
 TEST(RunPlan, AddsUpTheCheckpointsOfASeries) {
   const RunPlan plan = plan_run(request_for(MOESCOPE_SOURCE_DIR "/data/tiny-dots1"));
   ASSERT_EQ(plan.checkpoints.size(), 13u);
