@@ -24,5 +24,15 @@ TEST(Utf8, FindsTheFirstMalformedByte) {
   }
 }
 
+TEST(Utf8, FindsAMalformedByteAtAnyPlaceInAsciiText) {
+  for (std::size_t position = 0; position < 40; ++position) {
+    std::string text(40, 'a');
+    text[position] = '\xFF';
+    EXPECT_EQ(first_invalid_utf8(text), position);
+    text.insert(0, "é");
+    EXPECT_EQ(first_invalid_utf8(text), position + 2);
+  }
+}
+
 }  // namespace
 }  // namespace moescope
