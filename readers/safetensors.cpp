@@ -169,7 +169,7 @@ bool HeaderHandler::start_array(std::size_t) {
   if (place_ == Place::ignored) return true;
   if (place_ != Place::tensor || key_ == "dtype") reject("an array");
   if (key_ == "shape" || key_ == "data_offsets") {
-    (key_ == "shape" ? draft_.shape : draft_.data_offsets).emplace();
+    (key_ == "shape" ? draft_.shape : draft_.data_offsets).emplace().reserve(2);
     place_ = Place::numbers;
   } else {
     place_ = Place::ignored;
@@ -206,7 +206,8 @@ void HeaderHandler::finish_tensor() {
     throw FormatError(file_, tensor_thing(draft_.name),
                       "'data_offsets': expected 2 numbers, found " + std::to_string(offsets.size()));
   }
-  entries.push_back({draft_.name, *draft_.dtype, std::move(*draft_.shape), offsets[0], offsets[1]});
+  entries.push_back(
+      {std::move(draft_.name), *draft_.dtype, std::move(*draft_.shape), offsets[0], offsets[1]});
 }
 
 // Rule 6.

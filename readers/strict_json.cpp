@@ -1,5 +1,6 @@
 #include "readers/strict_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -77,13 +78,34 @@ void JsonNesting::enter() {
     throw FormatError(file_, {},
                       "nests JSON values more than " + std::to_string(json_nesting_limit) + " deep");
   }
-  scopes_.emplace_back();
+  scopes_.push_back({keys_.size()});
 }
 
-void JsonNesting::key(const std::string& name) {
-  if (!scopes_.back().insert(name).second) {
-    throw FormatError(file_, "key " + single_quoted(name), "stands twice in one JSON object");
+void JsonNesting::key(std::string_view name) {
+  Scope& scope = scopes_.back();
+  if (keys_.size() > scope.first_key && view(keys_.back()) >= name) scope.ascending = false;
+  keys_.push_back({text_.size(), name.size()});
+  text_ += name;
+}
+
+void JsonNesting::leave() {
+  const Scope scope = scopes_.back();
+  if (!scope.ascending) require_different(scope);
+  if (keys_.size() > scope.first_key) {
+    text_.resize(keys_[scope.first_key].begin);
+    keys_.resize(scope.first_key);
   }
+  scopes_.pop_back();
+}
+
+void JsonNesting::require_different(const Scope& scope) const {
+  std::vector<std::string_view> names;
+  names.reserve(keys_.size() - scope.first_key);
+  for (std::size_t i = scope.first_key; i < keys_.size(); ++i) names.push_back(view(keys_[i]));
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice == names.end()) return;
+  throw FormatError(file_, "key " + single_quoted(std::string(*twice)), "stands twice in one JSON object");
 }
 
 json parse_strict_json(std::string_view text, const std::string& file) {

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,14 +27,28 @@ class JsonNesting {
   explicit JsonNesting(const std::string& file) : file_(file) {}
 
   std::size_t depth() const { return scopes_.size(); }
+  /// Throws FormatError when the limit is reached.
   void enter();
-  void leave() { scopes_.pop_back(); }
-  /// A key of the innermost object. Throws FormatError if the object has it already.
-  void key(const std::string& name);
+  /// Throws FormatError if the innermost object had a key twice.
+  void leave();
+  /// A key of the innermost object.
+  void key(std::string_view name);
 
  private:
+  struct Scope {
+    std::size_t first_key;  // in keys_
+    bool ascending = true;  // each key so far is greater than the one before: none can be there twice
+  };
+  struct Key {
+    std::size_t begin, size;  // in text_
+  };
+  std::string_view view(const Key& key) const { return std::string_view(text_).substr(key.begin, key.size); }
+  void require_different(const Scope& scope) const;
+
   std::string file_;
-  std::vector<std::set<std::string>> scopes_;
+  std::string text_;  // the keys of all open objects, one behind the other
+  std::vector<Key> keys_;
+  std::vector<Scope> scopes_;
 };
 
 /// Throws FormatError with the position and what was expected there.

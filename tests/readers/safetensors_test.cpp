@@ -209,6 +209,8 @@ TEST(Safetensors, RejectsANameThatStandsTwice) {
             "s: key 'a': stands twice in one JSON object");
   EXPECT_EQ(refusal(R"({"a":{)" + one + R"(},"\u0061":{)" + one + "}}"),
             "s: key 'a': stands twice in one JSON object");
+  EXPECT_EQ(refusal(R"({"b":{)" + one + R"(},"a":{)" + one + R"(},"c":{)" + one + R"(},"b":{)" + one + "}}"),
+            "s: key 'b': stands twice in one JSON object");
   EXPECT_THAT(refusal(R"({"__metadata__":{},"__metadata__":{}})", 0),
               HasSubstr("key '__metadata__': stands twice"));
 }
@@ -218,6 +220,13 @@ TEST(Safetensors, RejectsAKeyThatStandsTwiceAtAnyDepth) {
   EXPECT_EQ(refusal(R"({"__metadata__":{"x":"","x":""}})", 0), "s: key 'x': stands twice in one JSON object");
   EXPECT_EQ(refusal(tensor(one + R"(,"extra":[{"y":1,"y":2}])")),
             "s: key 'y': stands twice in one JSON object");
+}
+
+TEST(Safetensors, AcceptsOneKeyInSeveralObjectsAndKeysInAnyOrder) {
+  EXPECT_EQ(
+      refusal(R"({"c":{"dtype":"U8","extra":{"c":1,"b":[{"c":2}],"a":3},)"
+              R"("shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})"),
+      "");
 }
 
 TEST(Safetensors, RejectsAnEmptyName) {
