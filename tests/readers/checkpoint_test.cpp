@@ -241,6 +241,19 @@ TEST(Checkpoint, TheIndexNeedsNoMetadata) {
   EXPECT_THAT(Checkpoint::open(directory.path()).notes(), IsEmpty());
 }
 
+TEST(Checkpoint, MetadataOfAnotherFormCountsAsAbsent) {
+  TemporaryDirectory directory;
+  write_checkpoint(directory.path(), two_shards());
+  for (const char* metadata :
+       {"null", "7", "[1]", R"({"total_size":"1"})", R"({"inner":{"total_size":1}})"}) {
+    edit_json(directory / index_file, [&](auto& index) {
+      index["metadata"] = nlohmann::ordered_json::parse(metadata);
+      index["total_size"] = 1;
+    });
+    EXPECT_THAT(Checkpoint::open(directory.path()).notes(), IsEmpty()) << metadata;
+  }
+}
+
 TEST(Checkpoint, ShardNamesStayInsideTheDirectory) {
   for (const char* name :
        {"../x.safetensors", "/etc/passwd", "a/b", "a\\b", "..", "", "x..safetensors", "a\nb"}) {
@@ -254,12 +267,23 @@ TEST(Checkpoint, AnIndexOfAnotherFormIsRefused) {
   const auto with = [](const std::string& text) {
     return refusal_after([&](const fs::path& directory) { write_file(directory / index_file, text); });
   };
-  EXPECT_THAT(with("[]"), HasSubstr("index.json: expected a JSON object, found []"));
+  EXPECT_THAT(with("[]"), HasSubstr("index.json: expected a JSON object, found an array"));
   EXPECT_THAT(with("{}"), HasSubstr("'weight_map': is missing"));
-  EXPECT_THAT(with(R"({"weight_map":[]})"), HasSubstr("'weight_map': expected a JSON object, found []"));
+  EXPECT_THAT(with(R"({"weight_map":[]})"),
+              HasSubstr("'weight_map': expected a JSON object, found an array"));
   EXPECT_THAT(with(R"({"weight_map":{}})"), HasSubstr("'weight_map': names no tensor"));
   EXPECT_THAT(with(R"({"weight_map":{"a":1}})"), HasSubstr("'weight_map': expected names of files, found 1"));
   EXPECT_THAT(with(R"({"weight_map":{"a":"x","a":"y"}})"), HasSubstr("key 'a': stands twice"));
+  EXPECT_THAT(with(R"({"weight_map":{"a":"x"},"weight_map":{"b":"y"}})"),
+              HasSubstr("key 'weight_map': stands twice"));
+  EXPECT_THAT(with(R"({"weight_map":null})"), HasSubstr("'weight_map': is null, but a value is needed"));
+  EXPECT_THAT(with(R"({"weight_map":"x"})"), HasSubstr("'weight_map': expected a JSON object, found \"x\""));
+  for (const char* value : {"null", "true", "-1", "1.5", "[\"x\"]", "{\"b\":\"x\"}"}) {
+    EXPECT_THAT(with(R"({"weight_map":{"a":)" + std::string(value) + "}}"),
+                HasSubstr("'weight_map': expected names of files, found "))
+        << value;
+  }
+  EXPECT_THAT(with(R"({"weight_map":{"a":"x"})"), HasSubstr("is not valid JSON"));
 }
 
 TEST(Checkpoint, FingerprintChangesWithTheCheckpointAndNotWithItsPlace) {
