@@ -96,55 +96,80 @@ struct Checkpoint::Assembly {
   Checkpoint& checkpoint;
   const std::optional<IndexFile>& index;
   Sha256 hash = {};
-  std::vector<std::string> unlisted = {};  // tensors that the index does not list
+  std::vector<std::string> shard_names = {};  // of checkpoint.shards_
 
   void add_shard(const std::string& name);
-  void add_tensor(TensorInfo info, const std::string& shard_name);
+  void add_tensors(std::vector<TensorInfo> tensors);
   void check_index();
-  void require_in_shard(const std::string& tensor, const std::string& shard) const;
+  void require_in_shard(const std::string& tensor, const std::string& shard,
+                        const StoredTensor* stored) const;
+  void note_unlisted(std::size_t count, const std::string& first);
 };
 
 void Checkpoint::Assembly::add_shard(const std::string& name) {
   const fs::path path = checkpoint.directory_ / name;
   require_shard(path, index);
   const SourceFile& shard = checkpoint.shards_.emplace_back(path);
+  shard_names.push_back(name);
   const std::string text = read_safetensors_header_text(shard);
   SafetensorsHeader header = parse_safetensors_header(text, shard.size() - 8 - text.size(), shard.name());
   hash_part(hash, name);
   hash_part(hash, std::to_string(shard.size()));
   hash_part(hash, text);
   hash_samples(hash, shard, header.header_bytes);
-  for (TensorInfo& info : header.tensors) add_tensor(std::move(info), name);
+  add_tensors(std::move(header.tensors));
 }
 
-void Checkpoint::Assembly::add_tensor(TensorInfo info, const std::string& shard_name) {
-  checkpoint.bytes_ += info.bytes;
-  if (index && !index->index.shard_of.contains(info.name)) unlisted.push_back(info.name);
-  const auto [known, added] = checkpoint.tensors_.try_emplace(info.name);
-  if (!added) {
-    throw FormatError(checkpoint.shards_[known->second.shard].name(), "tensor " + single_quoted(info.name),
-                      "is also stored in " + single_quoted(shard_name));
+// Shards are written in the order of names, so that a tensor's place is most often right behind the last
+// one's.
+void Checkpoint::Assembly::add_tensors(std::vector<TensorInfo> tensors) {
+  const std::size_t shard = shard_names.size() - 1;
+  auto place = checkpoint.tensors_.end();
+  for (TensorInfo& info : tensors) {
+    checkpoint.bytes_ += info.bytes;
+    const std::size_t known = checkpoint.tensors_.size();
+    const auto added = checkpoint.tensors_.try_emplace(place, info.name);
+    if (checkpoint.tensors_.size() == known) {
+      throw FormatError(checkpoint.shards_[added->second.shard].name(), "tensor " + single_quoted(info.name),
+                        "is also stored in " + single_quoted(shard_names.back()));
+    }
+    added->second = {std::move(info), shard};
+    place = std::next(added);
   }
-  known->second = {std::move(info), checkpoint.shards_.size() - 1};
 }
 
-void Checkpoint::Assembly::require_in_shard(const std::string& tensor, const std::string& shard) const {
-  const StoredTensor* stored = checkpoint.find(tensor);
-  const std::string found = stored == nullptr
-                                ? std::string()
-                                : fs::path(checkpoint.shards_[stored->shard].name()).filename().string();
-  if (found == shard) return;
-  throw FormatError(index->file, "tensor " + single_quoted(tensor),
-                    "is not in its shard (expected it in " + single_quoted(shard) + ", found it " +
-                        (stored == nullptr ? "nowhere" : "in " + single_quoted(found)) + ")");
+void Checkpoint::Assembly::require_in_shard(const std::string& tensor, const std::string& shard,
+                                            const StoredTensor* stored) const {
+  if (stored != nullptr && shard_names[stored->shard] == shard) return;
+  const std::string found = stored == nullptr ? "nowhere" : "in " + single_quoted(shard_names[stored->shard]);
+  throw FormatError(
+      index->file, "tensor " + single_quoted(tensor),
+      "is not in its shard (expected it in " + single_quoted(shard) + ", found it " + found + ")");
 }
 
+void Checkpoint::Assembly::note_unlisted(std::size_t count, const std::string& first) {
+  checkpoint.notes_.push_back(index->file + ": does not list " + std::to_string(count) +
+                              " of the stored tensors, first " + single_quoted(first));
+}
+
+// Both are in the order of names: one walk through them sees what either lacks.
 void Checkpoint::Assembly::check_index() {
-  for (const auto& [tensor, shard] : index->index.shard_of) require_in_shard(tensor, shard);
-  if (!unlisted.empty()) {
-    checkpoint.notes_.push_back(index->file + ": does not list " + std::to_string(unlisted.size()) +
-                                " of the stored tensors, first " + single_quoted(unlisted.front()));
+  auto stored = checkpoint.tensors_.begin();
+  const auto end = checkpoint.tensors_.end();
+  std::vector<std::string> unlisted;
+  const auto skip_unlisted = [&](const std::string* next) {
+    for (; stored != end && (next == nullptr || stored->first < *next); ++stored)
+      unlisted.push_back(stored->first);
+  };
+  for (const auto& [tensor, shard] : index->index.shard_of) {
+    skip_unlisted(&tensor);
+    const bool found = stored != end && stored->first == tensor;
+    require_in_shard(tensor, shard, found ? &stored->second : nullptr);
+    ++stored;
   }
+  skip_unlisted(nullptr);
+  if (!unlisted.empty()) note_unlisted(unlisted.size(), unlisted.front());
+
   const std::optional<double> total = index->index.total_size;
   if (total && *total != static_cast<double>(checkpoint.bytes_)) {
     checkpoint.notes_.push_back(

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
-#include <set>
 #include <stdexcept>
+#include <unordered_set>
 #include <utility>
 
 #include "readers/errors.h"
@@ -53,7 +53,7 @@ class Resolver {
   void add_own(const WeightRule& rule, std::int64_t layer, std::int64_t expert);
   void add_slice(const FusedPart& part, std::int64_t layer, std::int64_t expert);
   const StoredTensor& require(const std::string& name, const Shape& shape);
-  Weight describe(const WeightRule& rule, std::int64_t layer, std::int64_t expert,
+  Weight describe(const WeightRule& rule, std::int64_t layer, std::int64_t expert, std::string name,
                   const StoredTensor& stored) const;
   bool is_beyond_layers(std::string_view name) const;
 
@@ -61,7 +61,7 @@ class Resolver {
   const ModelConfig& config_;
   const FamilyTable& table_;
   std::vector<Weight> weights_;
-  std::set<std::string_view> used_;  // names owned by the checkpoint
+  std::unordered_set<const StoredTensor*> used_;  // of the checkpoint's tensors
 };
 
 std::vector<Weight> Resolver::resolve() {
@@ -131,13 +131,15 @@ std::vector<FusedPart> Resolver::find_fused_parts(Rules rules, std::int64_t laye
 }
 
 void Resolver::add_own(const WeightRule& rule, std::int64_t layer, std::int64_t expert) {
-  Shape shape{extent_size(rule.cols, config_)};
-  if (rule.rows != Extent::one) shape.insert(shape.begin(), extent_size(rule.rows, config_));
-  weights_.push_back(describe(rule, layer, expert, require(tensor_name(rule.name, layer, expert), shape)));
+  const std::uint64_t rows = extent_size(rule.rows, config_), cols = extent_size(rule.cols, config_);
+  std::string name = tensor_name(rule.name, layer, expert);
+  const StoredTensor& stored = require(name, rule.rows == Extent::one ? Shape{cols} : Shape{rows, cols});
+  weights_.push_back(describe(rule, layer, expert, std::move(name), stored));
 }
 
 void Resolver::add_slice(const FusedPart& part, std::int64_t layer, std::int64_t expert) {
-  Weight weight = describe(*part.rule, layer, expert, *part.stored);
+  Weight weight =
+      describe(*part.rule, layer, expert, tensor_name(part.rule->name, layer, expert), *part.stored);
   weight.offset += (static_cast<std::uint64_t>(expert) * part.parts + part.part) * weight.bytes();
   weights_.push_back(std::move(weight));
 }
@@ -158,15 +160,15 @@ const StoredTensor& Resolver::require(const std::string& name, const Shape& shap
     throw FormatError(file, tensor_thing(name),
                       "expected dtype BF16, F16 or F32, found " + std::string(dtype_name(stored.info.dtype)));
   }
-  used_.insert(found->first);
+  used_.insert(&stored);
   return stored;
 }
 
-Weight Resolver::describe(const WeightRule& rule, std::int64_t layer, std::int64_t expert,
+Weight Resolver::describe(const WeightRule& rule, std::int64_t layer, std::int64_t expert, std::string name,
                           const StoredTensor& stored) const {
   Weight weight;
   weight.key = {rule.role, layer, expert};
-  weight.name = tensor_name(rule.name, layer, expert);
+  weight.name = std::move(name);
   weight.dtype = stored.info.dtype;
   weight.rows = extent_size(rule.rows, config_);
   weight.cols = extent_size(rule.cols, config_);
@@ -185,10 +187,11 @@ bool Resolver::is_beyond_layers(std::string_view name) const {
 }
 
 std::vector<std::string> Resolver::notes() const {
+  if (used_.size() == checkpoint_.tensors().size()) return {};
   std::vector<std::string> notes;
   std::size_t beyond = 0, unknown = 0;
   for (const auto& [name, stored] : checkpoint_.tensors()) {
-    if (used_.contains(name)) continue;
+    if (used_.contains(&stored)) continue;
     if (is_beyond_layers(name)) {
       ++beyond;
     } else if (++unknown <= most_notes) {
