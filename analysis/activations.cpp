@@ -11,22 +11,49 @@ constexpr std::size_t pack_features = 256;
 template <class RowOf>
 TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, Precision precision,
                  RowOf row_of) {
-  TokenPanels packed(tokens, source.columns);
+  TokenPanels packed(tokens, source.columns, precision);
   threads.for_each(packed.panels(), [&](std::size_t p, unsigned) {
-    float* panel = packed.panel(p);
+    alignas(64) float block[pack_features * panel_lanes] = {};  // (pack_features, 16)
     for (std::size_t begin = 0; begin < source.columns; begin += pack_features) {
-      const std::size_t end = std::min(begin + pack_features, source.columns);
+      const std::size_t count = std::min(pack_features, source.columns - begin);
       for (std::size_t lane = 0; lane < packed.lanes(p); ++lane) {
-        const float* row = source.row(row_of(p * panel_lanes + lane)).data();
-        for (std::size_t f = begin; f < end; ++f) panel[f * panel_lanes + lane] = row[f];
+        const float* row = source.row(row_of(p * panel_lanes + lane)).data() + begin;
+        for (std::size_t f = 0; f < count; ++f) block[f * panel_lanes + lane] = row[f];
       }
+      packed.store(p, begin, count, block);
     }
-    if (precision == Precision::bf16) round_to_bfloat16(panel, source.columns * panel_lanes);
   });
   return packed;
 }
 
 }  // namespace
+
+PanelFormat panel_format(Precision precision) {
+  return precision == Precision::bf16 && has_native_bfloat16() ? PanelFormat::pairs : PanelFormat::floats;
+}
+
+TokenPanels::TokenPanels(std::size_t token_count, std::size_t feature_count, Precision how)
+    : tokens(token_count), features(feature_count), precision(how) {
+  if (panel_format(how) == PanelFormat::pairs) {
+    pairs.resize(panels() * (features + features % 2) * panel_lanes);
+  } else {
+    floats.resize(panels() * features * panel_lanes);
+  }
+}
+
+std::size_t TokenPanels::stride() const {
+  return (paired() ? features + features % 2 : features) * panel_lanes;
+}
+
+void TokenPanels::store(std::size_t p, std::size_t f, std::size_t count, const float* x) {
+  if (paired()) {
+    round_panel(x, count, pairs.data() + place(p, f));
+  } else if (precision == Precision::bf16) {
+    round_panel(x, count, floats.data() + place(p, f));
+  } else {
+    std::copy_n(x, count * panel_lanes, floats.data() + place(p, f));
+  }
+}
 
 TokenPanels pack_panels(ThreadPool& threads, const Matrix& source, Precision precision) {
   return pack(threads, source, source.rows, precision, [](std::size_t token) { return token; });

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "analysis/kernels.h"
+#include "analysis/product_kernels.h"
 
 namespace moescope {
 
@@ -25,7 +25,9 @@ struct AlignedAllocator {
   void deallocate(T* pointer, std::size_t) { ::operator delete(pointer, alignment); }
   bool operator==(const AlignedAllocator&) const { return true; }
 };
-using AlignedFloats = std::vector<float, AlignedAllocator<float>>;
+template <class T>
+using Aligned = std::vector<T, AlignedAllocator<T>>;
+using AlignedFloats = Aligned<float>;
 
 /// (rows, columns), row-major; a row is a token.
 struct Matrix {
@@ -39,25 +41,42 @@ struct Matrix {
   std::span<const float> row(std::size_t r) const { return {values.data() + r * columns, columns}; }
 };
 
-/// Activations of `tokens` tokens, ready to be multiplied: (ceil(tokens / 16), features, 16).
-/// Lanes beyond the last token are zero.
-struct TokenPanels {
-  std::size_t tokens = 0, features = 0;
-  AlignedFloats values;
-
-  TokenPanels() = default;
-  TokenPanels(std::size_t token_count, std::size_t feature_count)
-      : tokens(token_count), features(feature_count), values(panels() * feature_count * panel_lanes) {}
-  std::size_t panels() const { return (tokens + panel_lanes - 1) / panel_lanes; }
-  std::size_t lanes(std::size_t p) const { return std::min(panel_lanes, tokens - p * panel_lanes); }
-  float* panel(std::size_t p) { return values.data() + p * features * panel_lanes; }
-  const float* panel(std::size_t p) const { return values.data() + p * features * panel_lanes; }
-};
-
 /// How activations enter a matrix product.
 enum class Precision : unsigned char {
   f32,   // as they are
   bf16,  // rounded to bfloat16; sums stay in float32
+};
+
+/// How panels lie in memory.
+enum class PanelFormat : unsigned char {
+  floats,  // (features, 16) float32; in bf16 precision they are rounded
+  pairs,   // (ceil(features / 2), 16, 2) bfloat16, for processors that multiply them as such
+};
+/// What this machine multiplies fastest.
+PanelFormat panel_format(Precision precision);
+
+/// Activations of `tokens` tokens, ready to be multiplied: ceil(tokens / 16) panels of `features` features.
+/// Lanes beyond the last token are zero.
+struct TokenPanels {
+  std::size_t tokens = 0, features = 0;
+  Precision precision = Precision::f32;
+  AlignedFloats floats;     // either these
+  Aligned<Bfloat16> pairs;  // or these, by panel_format(precision)
+
+  TokenPanels() = default;
+  TokenPanels(std::size_t token_count, std::size_t feature_count, Precision how);
+  std::size_t panels() const { return (tokens + panel_lanes - 1) / panel_lanes; }
+  std::size_t lanes(std::size_t p) const { return std::min(panel_lanes, tokens - p * panel_lanes); }
+  bool paired() const { return !pairs.empty(); }
+  std::size_t stride() const;  // elements from panel to panel
+  /// Where feature `f` of panel `p` begins; f is even where the panels are paired.
+  const float* float_panel(std::size_t p, std::size_t f) const { return floats.data() + place(p, f); }
+  const Bfloat16* pair_panel(std::size_t p, std::size_t f) const { return pairs.data() + place(p, f); }
+  /// Sets `count` features of panel p from f on (even) to x (count, 16), rounded as the precision says.
+  void store(std::size_t p, std::size_t f, std::size_t count, const float* x);
+
+ private:
+  std::size_t place(std::size_t p, std::size_t f) const { return p * stride() + f * panel_lanes; }
 };
 
 /// All rows of `source` as panels, or those that `rows` names, in that order.

@@ -1,10 +1,12 @@
 #include "analysis/attention.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <optional>
 
 #include "analysis/element_convert.h"
+#include "analysis/kernels.h"
 #include "analysis/rms_norm.h"
 
 namespace moescope {
@@ -12,6 +14,9 @@ namespace {
 
 /// Keys per step of the softmax.
 constexpr std::size_t key_block = 64;
+/// Panels of queries that share a block of keys while it is in the first-level cache.
+constexpr std::size_t group_panels = 4;
+constexpr std::size_t group_queries = group_panels * panel_lanes;
 
 struct HeadShape {
   std::size_t heads, kv_heads, head_dim;
@@ -34,22 +39,28 @@ struct AttentionRule {
   Precision precision;
 };
 
-/// Keys and values of one head over one sequence of S tokens.
+/// Keys and values of one head over one sequence of S tokens, as numbers the products take: float, or
+/// Bfloat16 where the processor multiplies those.
+template <class Element>
 struct HeadMemory {
-  AlignedFloats key;    // (S, head_dim)
-  AlignedFloats value;  // (head_dim, S)
+  Aligned<Element> key;    // (S, head_dim)
+  Aligned<Element> value;  // (ceil(S / key_block), head_dim, key_block)
 };
 
-/// Sixteen queries of one head on their way through the keys.
-struct QueryBlock {
-  AlignedFloats query;   // (head_dim, 16)
-  AlignedFloats output;  // (head_dim, 16), not yet divided by the sum
-  AlignedFloats scores = AlignedFloats(key_block * panel_lanes);  // (key_block, 16)
-  AlignedFloats maximum = AlignedFloats(panel_lanes), sum = AlignedFloats(panel_lanes);
+/// Up to 64 queries of one head on their way through the keys, 16 to a panel.
+template <class Element>
+struct QueryGroup {
+  std::size_t first = 0, queries = 0;  // positions [first, first + queries) of the sequence
+  Aligned<Element> query;              // (panels, head_dim, 16)
+  AlignedFloats output;                // (panels, head_dim, 16), not yet divided by the sum
+  AlignedFloats scores = AlignedFloats(group_queries * key_block);        // (panels, key_block, 16)
+  Aligned<Element> shares = Aligned<Element>(group_queries * key_block);  // the same, after the softmax
+  AlignedFloats maximum = AlignedFloats(group_queries), sum = AlignedFloats(group_queries);  // (panels, 16)
   AlignedFloats rescale = AlignedFloats(panel_lanes);
-  std::size_t first = 0, lanes = 0;  // positions [first, first + lanes) of the sequence
 
-  explicit QueryBlock(std::size_t head_dim) : query(head_dim * panel_lanes), output(head_dim * panel_lanes) {}
+  explicit QueryGroup(std::size_t head_dim)
+      : query(head_dim * group_queries), output(head_dim * group_queries) {}
+  std::size_t panels() const { return (queries + panel_lanes - 1) / panel_lanes; }
 };
 
 void add_bias(ThreadPool& threads, Matrix& y, std::span<const float> bias) {
@@ -78,100 +89,145 @@ Projections project(const ForwardContext& context, std::int64_t layer, const Mat
   return p;
 }
 
-void round_each(std::span<float> values) {
-  for (float& value : values) value = round_to_bfloat16(value);
+/// One number as a product takes it.
+void store_element(float value, Precision precision, float& out) {
+  out = precision == Precision::bf16 ? round_to_bfloat16(value) : value;
+}
+void store_element(float value, Precision, Bfloat16& out) {
+  out = static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(round_to_bfloat16(value)) >> 16);
 }
 
-/// One head's query or key: normalised, rotated, rounded.
+/// A panel (depth, 16) as a product takes it.
+void store_panel(const float* x, std::size_t depth, Precision precision, float* out) {
+  if (precision == Precision::bf16) return round_panel(x, depth, out);
+  std::copy_n(x, depth * panel_lanes, out);
+}
+void store_panel(const float* x, std::size_t depth, Precision, Bfloat16* out) {
+  round_panel(x, depth, out);
+}
+
+/// One head's query or key, normalised and rotated.
 void prepare(std::span<const float> projected, std::span<const float> norm, const AttentionRule& rule,
              const RotaryTable& rotary, std::size_t position, std::span<float> out) {
   std::ranges::copy(projected, out.begin());
   rms_norm(out, norm, rule.epsilon);
   rotate(out, rotary, position);
-  if (rule.precision == Precision::bf16) round_each(out);
 }
 
-HeadMemory load_head(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
-                     std::size_t head, std::size_t first_row, std::size_t tokens) {
-  const std::size_t dim = rule.shape.head_dim;
-  HeadMemory memory{AlignedFloats(tokens * dim), AlignedFloats(tokens * dim)};
+template <class Element>
+HeadMemory<Element> load_head(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
+                              std::size_t head, std::size_t first_row, std::size_t tokens) {
+  const std::size_t dim = rule.shape.head_dim, blocks = (tokens + key_block - 1) / key_block;
+  HeadMemory<Element> memory{Aligned<Element>(tokens * dim), Aligned<Element>(blocks * dim * key_block)};
+  std::vector<float> key(dim);
   for (std::size_t t = 0; t < tokens; ++t) {
-    const auto key = p.key.row(first_row + t).subspan(head * dim, dim);
+    prepare(p.key.row(first_row + t).subspan(head * dim, dim), p.key_norm, rule, rotary, t, key);
     const auto value = p.value.row(first_row + t).subspan(head * dim, dim);
-    prepare(key, p.key_norm, rule, rotary, t, {memory.key.data() + t * dim, dim});
-    for (std::size_t d = 0; d < dim; ++d) memory.value[d * tokens + t] = value[d];
+    Element* block = memory.value.data() + t / key_block * dim * key_block;
+    for (std::size_t d = 0; d < dim; ++d) {
+      store_element(key[d], rule.precision, memory.key[t * dim + d]);
+      store_element(value[d], rule.precision, block[d * key_block + t % key_block]);
+    }
   }
-  if (rule.precision == Precision::bf16) round_each(memory.value);
   return memory;
 }
 
+template <class Element>
 void load_queries(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
-                  std::size_t head, std::size_t first_row, QueryBlock& block) {
+                  std::size_t head, std::size_t first_row, QueryGroup<Element>& group) {
   const std::size_t dim = rule.shape.head_dim;
   std::vector<float> query(dim);
-  std::ranges::fill(block.query, 0.0f);
-  for (std::size_t lane = 0; lane < block.lanes; ++lane) {
-    const auto projected = p.query.row(first_row + block.first + lane).subspan(head * dim, dim);
-    prepare(projected, p.query_norm, rule, rotary, block.first + lane, query);
-    for (std::size_t d = 0; d < dim; ++d) block.query[d * panel_lanes + lane] = query[d];
+  AlignedFloats panel(dim * panel_lanes);  // (head_dim, 16)
+  for (std::size_t begin = 0; begin < group.queries; begin += panel_lanes) {
+    std::ranges::fill(panel, 0.0f);
+    for (std::size_t lane = 0; lane < std::min(panel_lanes, group.queries - begin); ++lane) {
+      const std::size_t position = group.first + begin + lane;
+      prepare(p.query.row(first_row + position).subspan(head * dim, dim), p.query_norm, rule, rotary,
+              position, query);
+      for (std::size_t d = 0; d < dim; ++d) panel[d * panel_lanes + lane] = query[d];
+    }
+    store_panel(panel.data(), dim, rule.precision, group.query.data() + begin * dim);
   }
-  std::ranges::fill(block.output, 0.0f);
-  std::ranges::fill(block.maximum, masked_score);
-  std::ranges::fill(block.sum, 0.0f);
+  std::ranges::fill(group.output, 0.0f);
+  std::ranges::fill(group.maximum, masked_score);
+  std::ranges::fill(group.sum, 0.0f);
 }
 
-/// Masks keys after a query, and those that have left its window.
-void mask_scores(QueryBlock& block, const AttentionRule& rule, std::size_t first_key, std::size_t keys) {
+/// Masks keys after a query, and those that have left its window. scores: (keys, 16).
+void mask_scores(const AttentionRule& rule, std::size_t first_query, std::size_t first_key, std::size_t keys,
+                 float* scores) {
   for (std::size_t k = 0; k < keys; ++k) {
     for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
-      const std::size_t query = block.first + lane, key = first_key + k;
+      const std::size_t query = first_query + lane, key = first_key + k;
       const bool seen = key <= query && (!rule.window || query - key < *rule.window);
-      if (!seen) block.scores[k * panel_lanes + lane] = masked_score;
+      if (!seen) scores[k * panel_lanes + lane] = masked_score;
     }
   }
 }
 
-/// softmax(q k^T / sqrt(head_dim)) v for the queries of `block` (FlashAttention's order, arXiv 2205.14135).
-void attend(const HeadMemory& memory, const AttentionRule& rule, std::size_t tokens, QueryBlock& block) {
-  const std::size_t dim = rule.shape.head_dim;
+/// Scores of one panel become its shares; what it gathered with the old maximum is rescaled.
+template <class Element>
+void softmax_panel(const AttentionRule& rule, std::size_t panel, std::size_t first_key, std::size_t keys,
+                   QueryGroup<Element>& group) {
+  const std::size_t dim = rule.shape.head_dim, first_query = group.first + panel * panel_lanes;
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
-  const std::size_t reach = rule.window ? std::min(block.first, *rule.window - 1) : block.first;
-  const std::size_t end = block.first + block.lanes;
-  for (std::size_t key = (block.first - reach) / key_block * key_block; key < end; key += key_block) {
+  float* scores = group.scores.data() + panel * key_block * panel_lanes;
+  if (rule.window || first_key + keys > first_query) mask_scores(rule, first_query, first_key, keys, scores);
+  softmax_step(scores, keys, scale, group.maximum.data() + panel * panel_lanes,
+               group.sum.data() + panel * panel_lanes, group.rescale.data());
+  scale_lanes(group.output.data() + panel * dim * panel_lanes, dim, group.rescale.data());
+  store_panel(scores, keys, rule.precision, group.shares.data() + panel * key_block * panel_lanes);
+}
+
+/// softmax(q k^T / sqrt(head_dim)) v for the queries of `group` (FlashAttention's order, arXiv 2205.14135).
+template <class Element>
+void attend(const HeadMemory<Element>& memory, const AttentionRule& rule, QueryGroup<Element>& group) {
+  const std::size_t dim = rule.shape.head_dim, panel_keys = key_block * panel_lanes;
+  const std::size_t reach = rule.window ? std::min(group.first, *rule.window - 1) : group.first;
+  const std::size_t end = group.first + group.queries;
+  for (std::size_t key = (group.first - reach) / key_block * key_block; key < end; key += key_block) {
     const std::size_t keys = std::min(key_block, end - key);
-    std::fill_n(block.scores.begin(), keys * panel_lanes, 0.0f);
-    accumulate_product(memory.key.data() + key * dim, dim, keys, dim, block.query.data(),
-                       block.scores.data());
-    if (rule.window || key + keys > block.first) mask_scores(block, rule, key, keys);
-    softmax_step(block.scores.data(), keys, scale, block.maximum.data(), block.sum.data(),
-                 block.rescale.data());
-    scale_lanes(block.output.data(), dim, block.rescale.data());
-    if (rule.precision == Precision::bf16) round_to_bfloat16(block.scores.data(), keys * panel_lanes);
-    accumulate_product(memory.value.data() + key, tokens, dim, keys, block.scores.data(),
-                       block.output.data());
+    // Earlier panels have seen all their keys.
+    const std::size_t first = key > group.first ? (key - group.first) / panel_lanes : 0;
+    const std::size_t panels = group.panels() - first, queries = panels * panel_lanes;
+    float* scores = group.scores.data() + first * panel_keys;
+    std::fill_n(scores, panels * panel_keys, 0.0f);
+    accumulate_product(memory.key.data() + key * dim, dim, keys, dim,
+                       group.query.data() + first * dim * panel_lanes, dim * panel_lanes, scores, panel_keys,
+                       queries);
+    for (std::size_t panel = first; panel < group.panels(); ++panel) {
+      softmax_panel(rule, panel, key, keys, group);
+    }
+    accumulate_product(memory.value.data() + key * dim, key_block, dim, keys,
+                       group.shares.data() + first * panel_keys, panel_keys,
+                       group.output.data() + first * dim * panel_lanes, dim * panel_lanes, queries);
   }
 }
 
-void store_output(const QueryBlock& block, std::size_t head, std::size_t first_row, std::size_t dim,
+template <class Element>
+void store_output(const QueryGroup<Element>& group, std::size_t head, std::size_t first_row, std::size_t dim,
                   Matrix& out) {
-  for (std::size_t lane = 0; lane < block.lanes; ++lane) {
-    const auto row = out.row(first_row + block.first + lane).subspan(head * dim, dim);
-    for (std::size_t d = 0; d < dim; ++d) row[d] = block.output[d * panel_lanes + lane] / block.sum[lane];
+  for (std::size_t q = 0; q < group.queries; ++q) {
+    const std::size_t panel = q / panel_lanes, lane = q % panel_lanes;
+    const float* output = group.output.data() + panel * dim * panel_lanes + lane;
+    const auto row = out.row(first_row + group.first + q).subspan(head * dim, dim);
+    for (std::size_t d = 0; d < dim; ++d) row[d] = output[d * panel_lanes] / group.sum[q];
   }
 }
 
 /// Every query head that shares `kv_head`, over one sequence.
+template <class Element>
 void attend_sequence(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
                      std::size_t kv_head, std::size_t first_row, std::size_t tokens, Matrix& out) {
-  const HeadMemory memory = load_head(p, rule, rotary, kv_head, first_row, tokens);
-  const std::size_t group = rule.shape.queries_per_kv();
-  QueryBlock block(rule.shape.head_dim);
-  for (std::size_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-    for (block.first = 0; block.first < tokens; block.first += panel_lanes) {
-      block.lanes = std::min(panel_lanes, tokens - block.first);
-      load_queries(p, rule, rotary, head, first_row, block);
-      attend(memory, rule, tokens, block);
-      store_output(block, head, first_row, rule.shape.head_dim, out);
+  const auto memory = load_head<Element>(p, rule, rotary, kv_head, first_row, tokens);
+  const std::size_t sharing = rule.shape.queries_per_kv();
+  QueryGroup<Element> group(rule.shape.head_dim);
+  for (std::size_t head = kv_head * sharing; head < (kv_head + 1) * sharing; ++head) {
+    for (group.first = 0; group.first < tokens; group.first += group_queries) {
+      group.queries = std::min(group_queries, tokens - group.first);
+      load_queries(p, rule, rotary, head, first_row, group);
+      attend(memory, rule, group);
+      store_output(group, head, first_row, rule.shape.head_dim, out);
     }
   }
 }
@@ -219,10 +275,12 @@ void attention(const ForwardContext& context, std::int64_t layer, const RotaryTa
   {
     const Projections projections = project(context, layer, x, rule.shape);
     const std::vector<std::size_t>& start = context.batch.sequence_start;
+    const auto attend_one = panel_format(context.precision) == PanelFormat::pairs ? attend_sequence<Bfloat16>
+                                                                                  : attend_sequence<float>;
     context.threads.for_each((start.size() - 1) * rule.shape.kv_heads, [&](std::size_t task, unsigned) {
       const std::size_t sequence = task / rule.shape.kv_heads, kv_head = task % rule.shape.kv_heads;
-      attend_sequence(projections, rule, rotary, kv_head, start[sequence],
-                      start[sequence + 1] - start[sequence], heads);
+      attend_one(projections, rule, rotary, kv_head, start[sequence], start[sequence + 1] - start[sequence],
+                 heads);
     });
   }
   const TokenPanels panels = pack_panels(context.threads, heads, context.precision);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "analysis/kernels.h"
+
 namespace moescope {
 namespace {
 
@@ -45,17 +47,18 @@ void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
 
 void gated_mlp(const ForwardContext& context, const Weight& gate, const Weight& up, const Weight& down,
                const TokenPanels& x, const ProductSink& sink) {
-  TokenPanels hidden(x.tokens, gate.rows);  // (panels, I, 16)
-  context.take_product(gate, x,
-                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-                         std::copy_n(y, rows * panel_lanes, hidden.panel(panel) + first_row * panel_lanes);
-                       });
+  const std::size_t panel_values = gate.rows * panel_lanes;
+  AlignedFloats gated(x.panels() * panel_values);  // (panels, I, 16)
+  TokenPanels hidden(x.tokens, gate.rows, context.precision);
+  context.take_product(
+      gate, x, [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
+        std::copy_n(y, rows * panel_lanes, gated.data() + panel * panel_values + first_row * panel_lanes);
+      });
   context.take_product(up, x,
                        [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-                         float* block = hidden.panel(panel) + first_row * panel_lanes;
+                         float* block = gated.data() + panel * panel_values + first_row * panel_lanes;
                          silu_multiply(block, y, rows * panel_lanes);
-                         if (context.precision == Precision::bf16)
-                           round_to_bfloat16(block, rows * panel_lanes);
+                         hidden.store(panel, first_row, rows, block);
                        });
   context.take_product(down, hidden, sink);
 }

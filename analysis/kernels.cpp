@@ -17,55 +17,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::CappedTag<float, panel_lanes>;
 using Vector = hn::Vec<Floats>;
 constexpr Floats floats;
-constexpr std::size_t width = hn::MaxLanes(floats);   // lanes of one register
-constexpr std::size_t vectors = panel_lanes / width;  // registers of one panel row
-
-/// Weight rows that share each load of x. Enough independent chains to hide the latency of the multiply-add,
-/// few enough that all accumulators stay in registers.
-constexpr std::size_t tile_rows = vectors == 1 ? 12 : vectors == 2 ? 6 : 3;
+constexpr std::size_t width = hn::MaxLanes(floats);  // lanes of one register
 
 /// exp(x) that keeps NaN (the library's turns it to 0) and overflows to infinity.
 HWY_INLINE Vector exponential(Vector x) {
   const Vector result = hn::Exp(floats, hn::Min(x, hn::Set(floats, 104.0f)));
   return hn::IfThenElse(hn::IsNaN(x), x, result);
-}
-
-template <std::size_t Rows>
-HWY_INLINE void product_tile(const float* HWY_RESTRICT w, std::size_t w_stride, std::size_t depth,
-                             const float* HWY_RESTRICT x, float* HWY_RESTRICT y) {
-  Vector sum[Rows][vectors];
-  for (std::size_t r = 0; r < Rows; ++r) {
-    for (std::size_t v = 0; v < vectors; ++v) sum[r][v] = hn::Load(floats, y + r * panel_lanes + v * width);
-  }
-  for (std::size_t k = 0; k < depth; ++k) {
-    Vector feature[vectors];
-    for (std::size_t v = 0; v < vectors; ++v) feature[v] = hn::Load(floats, x + k * panel_lanes + v * width);
-    for (std::size_t r = 0; r < Rows; ++r) {
-      const Vector weight = hn::Set(floats, w[r * w_stride + k]);
-      for (std::size_t v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(weight, feature[v], sum[r][v]);
-    }
-  }
-  for (std::size_t r = 0; r < Rows; ++r) {
-    for (std::size_t v = 0; v < vectors; ++v) hn::Store(sum[r][v], floats, y + r * panel_lanes + v * width);
-  }
-}
-
-/// As many whole tiles as there are from row `r` on; returns the first row left.
-template <std::size_t Rows>
-HWY_INLINE std::size_t product_tiles(const float* w, std::size_t w_stride, std::size_t r, std::size_t rows,
-                                     std::size_t depth, const float* x, float* y) {
-  for (; r + Rows <= rows; r += Rows) {
-    product_tile<Rows>(w + r * w_stride, w_stride, depth, x, y + r * panel_lanes);
-  }
-  return r;
-}
-
-void AccumulateProduct(const float* w, std::size_t w_stride, std::size_t rows, std::size_t depth,
-                       const float* x, float* y) {
-  std::size_t done = product_tiles<tile_rows>(w, w_stride, 0, rows, depth, x, y);
-  done = product_tiles<4>(w, w_stride, done, rows, depth, x, y);
-  done = product_tiles<2>(w, w_stride, done, rows, depth, x, y);
-  product_tiles<1>(w, w_stride, done, rows, depth, x, y);
 }
 
 void SiluMultiply(float* gate, const float* up, std::size_t count) {
@@ -74,21 +31,6 @@ void SiluMultiply(float* gate, const float* up, std::size_t count) {
     const Vector x = hn::Load(floats, gate + i);
     const Vector silu = hn::Div(x, hn::Add(one, exponential(hn::Neg(x))));
     hn::Store(hn::Mul(silu, hn::Load(floats, up + i)), floats, gate + i);
-  }
-}
-
-void RoundToBfloat16(float* values, std::size_t count) {
-  const hn::RebindToUnsigned<Floats> words;
-  const auto quiet = hn::Set(words, 0x00400000u);
-  const auto keep = hn::Set(words, 0xffff0000u);
-  for (std::size_t i = 0; i < count; i += width) {
-    const Vector value = hn::Load(floats, values + i);
-    const auto bits = hn::BitCast(words, value);
-    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1u));
-    const auto nearest = hn::Add(bits, hn::Add(odd, hn::Set(words, 0x7fffu)));
-    const auto is_nan = hn::RebindMask(words, hn::IsNaN(value));
-    const auto rounded = hn::IfThenElse(is_nan, hn::Or(bits, quiet), nearest);
-    hn::Store(hn::BitCast(floats, hn::And(rounded, keep)), floats, values + i);
   }
 }
 
@@ -149,24 +91,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace moescope {
 
-HWY_EXPORT(AccumulateProduct);
 HWY_EXPORT(SiluMultiply);
-HWY_EXPORT(RoundToBfloat16);
 HWY_EXPORT(SoftmaxStep);
 HWY_EXPORT(ScaleLanes);
 HWY_EXPORT(ExpSum);
 
-void accumulate_product(const float* w, std::size_t w_stride, std::size_t rows, std::size_t depth,
-                        const float* x, float* y) {
-  HWY_DYNAMIC_DISPATCH(AccumulateProduct)(w, w_stride, rows, depth, x, y);
-}
-
 void silu_multiply(float* gate, const float* up, std::size_t count) {
   HWY_DYNAMIC_DISPATCH(SiluMultiply)(gate, up, count);
-}
-
-void round_to_bfloat16(float* values, std::size_t count) {
-  HWY_DYNAMIC_DISPATCH(RoundToBfloat16)(values, count);
 }
 
 void softmax_step(float* scores, std::size_t keys, float scale, float* maximum, float* sum, float* rescale) {

@@ -1,29 +1,16 @@
 #pragma once
-/// The hot loops, compiled for several instruction sets and chosen at run time.
-///
-/// All of them work on *panels*: the activations of up to 16 tokens, feature-major, so that a vector register
-/// holds one feature of neighbouring tokens and weights are broadcast from where they lie. A token is a lane:
-/// whatever happens in the other lanes, and however the work is cut into blocks, its numbers are the same.
-/// On processors with fused multiply-add they are also the same from one machine to the next, but for exp().
+/// The elementwise hot loops on panels of 16 tokens, compiled for several instruction sets and chosen at run
+/// time. A token is a lane: whatever happens in the other lanes, its numbers are the same. On processors with
+/// fused multiply-add they are also the same from one machine to the next, but for exp().
 ///
 /// Thread-safe: pure functions of their arguments. Panel pointers are 64-byte aligned.
 
-#include <cstddef>
+#include "analysis/product_kernels.h"
 
 namespace moescope {
 
-inline constexpr std::size_t panel_lanes = 16;
-
-/// y += w x, where every output is one chain of fused multiply-adds over k in ascending order.
-/// w: (rows, depth) with `w_stride` floats from row to row; x: (depth, 16); y: (rows, 16).
-void accumulate_product(const float* w, std::size_t w_stride, std::size_t rows, std::size_t depth,
-                        const float* x, float* y);
-
 /// gate = silu(gate) * up, elementwise; `count` is a multiple of 16. silu(x) = x / (1 + exp(-x)).
 void silu_multiply(float* gate, const float* up, std::size_t count);
-
-/// Every value to the nearest bfloat16, ties to even; `count` is a multiple of 16.
-void round_to_bfloat16(float* values, std::size_t count);
 
 /// One step of softmax over keys that arrive in blocks (Milakov & Gimelshein, arXiv 1805.02867), 16 queries
 /// at once. On entry `maximum` and `sum` describe the keys before; on return also these `keys`. `scores`

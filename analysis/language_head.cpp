@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/kernels.h"
+
 namespace moescope {
 namespace {
 

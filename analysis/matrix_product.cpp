@@ -1,6 +1,8 @@
 #include "analysis/matrix_product.h"
 
 #include <cassert>
+#include <cstring>
+#include <type_traits>
 
 #include "analysis/element_convert.h"
 #include "analysis/parallel.h"
@@ -8,43 +10,119 @@
 namespace moescope {
 namespace {
 
-/// Columns multiplied at a time: 16 KiB of one panel and 48 KiB of expanded weights fit the first two caches.
-constexpr std::size_t column_block = 256;
-/// Panels that share one expansion of the weights; their outputs (3 KiB each) wait in the second-level cache.
-constexpr std::size_t panel_block = 64;
+/// Rows and panels of one task. Few tokens: small tasks, so that threads end together. Many: more rows to
+/// each load of activations. Outputs (1.5 MiB at most) and a block of weights wait in the second-level cache.
+struct Blocking {
+  std::size_t rows, panels;
+};
+constexpr Blocking few_tokens{row_block, 16}, many_tokens{4 * row_block, 16};
+
+Blocking blocking(const TokenPanels& x) {
+  return x.panels() > few_tokens.panels ? many_tokens : few_tokens;
+}
+
+/// Bytes of one row that are multiplied at a time.
+constexpr std::size_t row_bytes = 512;
+constexpr std::size_t cache_line = 64;
+
+template <class Element>
+constexpr std::size_t column_block = row_bytes / sizeof(Element);
 
 /// Working memory of one thread, kept from product to product.
 struct Scratch {
-  AlignedFloats weights = AlignedFloats(row_block * column_block);  // (row_block, column_block)
-  AlignedFloats outputs =
-      AlignedFloats(panel_block * row_block * panel_lanes);  // (panel_block, row_block, 16)
+  Aligned<Bfloat16> bfloat16_weights = Aligned<Bfloat16>(many_tokens.rows * column_block<Bfloat16>);
+  AlignedFloats float_weights = AlignedFloats(many_tokens.rows * column_block<float>);
+  AlignedFloats expanded = AlignedFloats(column_block<float> * panel_lanes);  // of one panel
+  AlignedFloats outputs = AlignedFloats(many_tokens.panels * many_tokens.rows * panel_lanes);
 };
 
 /// One task: the rows [row, row + rows) of the tile for the panels [panel, panel + panels).
 struct Block {
-  std::size_t row, rows, panel, panels;
+  std::size_t row = 0, rows = 0, panel = 0, panels = 0;
+  std::size_t output_stride() const { return rows * panel_lanes; }  // outputs are (panels, rows, 16)
 };
 
-void expand_weights(const WeightTile& tile, const Block& block, std::size_t column, std::size_t columns,
-                    AlignedFloats& weights) {
-  const std::size_t element = dtype_bits(tile.dtype) / 8;
-  for (std::size_t r = 0; r < block.rows; ++r) {
-    const std::size_t offset = ((block.row + r) * tile.columns + column) * element;
-    convert_to_float(tile.dtype, tile.bytes.subspan(offset, columns * element),
-                     {weights.data() + r * column_block, columns});
+/// What lies behind these bytes in the same row is needed next: it may come into the cache meanwhile.
+void prefetch_next(const WeightTile& tile, std::size_t offset, std::size_t bytes) {
+  const std::size_t end = std::min(tile.bytes.size(), offset + 2 * bytes);
+  for (std::size_t next = offset + bytes; next < end; next += cache_line) {
+    __builtin_prefetch(tile.bytes.data() + next);
   }
 }
 
-void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
-  std::fill_n(scratch.outputs.begin(), block.panels * row_block * panel_lanes, 0.0f);
-  for (std::size_t column = 0; column < tile.columns; column += column_block) {
-    const std::size_t columns = std::min(column_block, tile.columns - column);
-    expand_weights(tile, block, column, columns, scratch.weights);
-    for (std::size_t p = 0; p < block.panels; ++p) {
-      accumulate_product(scratch.weights.data(), column_block, block.rows, columns,
-                         x.panel(block.panel + p) + column * panel_lanes,
-                         scratch.outputs.data() + p * row_block * panel_lanes);
+/// Copies a block of weights to where its rows lie side by side. In the tile they are often a power of two
+/// apart, and would push each other out of the cache.
+template <class Element>
+void load_weights(const WeightTile& tile, const Block& block, std::size_t column, std::size_t columns,
+                  Element* weights) {
+  const std::size_t element = dtype_bits(tile.dtype) / 8;
+  for (std::size_t r = 0; r < block.rows; ++r) {
+    const std::size_t offset = ((block.row + r) * tile.columns + column) * element;
+    const auto bytes = tile.bytes.subspan(offset, columns * element);
+    prefetch_next(tile, offset, bytes.size());
+    Element* row = weights + r * column_block<Element>;
+    if constexpr (std::is_same_v<Element, Bfloat16>) {
+      std::memcpy(row, bytes.data(), bytes.size());
+    } else if (tile.dtype == DType::bf16) {
+      expand_bfloat16(bytes.data(), columns, row);
+    } else {
+      convert_to_float(tile.dtype, bytes, {row, columns});
     }
+  }
+}
+
+/// Calls use(column, columns) for the blocks of columns of a tile.
+template <class Element, class Use>
+void for_each_column_block(const WeightTile& tile, Use use) {
+  for (std::size_t column = 0; column < tile.columns; column += column_block<Element>) {
+    use(column, std::min(column_block<Element>, tile.columns - column));
+  }
+}
+
+std::size_t block_tokens(const TokenPanels& x, const Block& block) {
+  return std::min(block.panels * panel_lanes, x.tokens - block.panel * panel_lanes);
+}
+
+void multiply_floats(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
+  for_each_column_block<float>(tile, [&](std::size_t column, std::size_t columns) {
+    load_weights(tile, block, column, columns, scratch.float_weights.data());
+    accumulate_product(scratch.float_weights.data(), column_block<float>, block.rows, columns,
+                       x.float_panel(block.panel, column), x.stride(), scratch.outputs.data(),
+                       block.output_stride(), block_tokens(x, block));
+  });
+}
+
+void multiply_pairs(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
+  for_each_column_block<Bfloat16>(tile, [&](std::size_t column, std::size_t columns) {
+    load_weights(tile, block, column, columns, scratch.bfloat16_weights.data());
+    accumulate_product(scratch.bfloat16_weights.data(), column_block<Bfloat16>, block.rows, columns,
+                       x.pair_panel(block.panel, column), x.stride(), scratch.outputs.data(),
+                       block.output_stride(), block_tokens(x, block));
+  });
+}
+
+/// Weights of another type than bfloat16: the activations are expanded to meet them.
+void multiply_expanded_pairs(const WeightTile& tile, const TokenPanels& x, const Block& block,
+                             Scratch& scratch) {
+  for_each_column_block<float>(tile, [&](std::size_t column, std::size_t columns) {
+    load_weights(tile, block, column, columns, scratch.float_weights.data());
+    for (std::size_t p = 0; p < block.panels; ++p) {
+      expand_panel(x.pair_panel(block.panel + p, column), columns, scratch.expanded.data());
+      accumulate_product(scratch.float_weights.data(), column_block<float>, block.rows, columns,
+                         scratch.expanded.data(), 0, scratch.outputs.data() + p * block.output_stride(), 0,
+                         panel_lanes);
+    }
+  });
+}
+
+void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
+  std::fill_n(scratch.outputs.begin(), block.panels * block.output_stride(), 0.0f);
+  if (!x.paired()) {
+    multiply_floats(tile, x, block, scratch);
+  } else if (tile.dtype == DType::bf16) {
+    multiply_pairs(tile, x, block, scratch);
+  } else {
+    multiply_expanded_pairs(tile, x, block, scratch);
   }
 }
 
@@ -52,19 +130,23 @@ void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& b
 
 void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink) {
   assert(x.features == tile.columns);
-  const std::size_t row_blocks = (tile.rows + row_block - 1) / row_block;
-  const std::size_t panel_blocks = (x.panels() + panel_block - 1) / panel_block;
+  const Blocking size = blocking(x);
+  const std::size_t row_blocks = (tile.rows + size.rows - 1) / size.rows;
+  const std::size_t panel_blocks = (x.panels() + size.panels - 1) / size.panels;
   threads.for_each(row_blocks * panel_blocks, [&](std::size_t task, unsigned) {
     Block block;
-    block.row = task / panel_blocks * row_block;
-    block.rows = std::min(row_block, tile.rows - block.row);
-    block.panel = task % panel_blocks * panel_block;
-    block.panels = std::min(panel_block, x.panels() - block.panel);
+    block.row = task / panel_blocks * size.rows;
+    block.rows = std::min(size.rows, tile.rows - block.row);
+    block.panel = task % panel_blocks * size.panels;
+    block.panels = std::min(size.panels, x.panels() - block.panel);
     thread_local Scratch scratch;
-    float* outputs = scratch.outputs.data();
     multiply_block(tile, x, block, scratch);
     for (std::size_t p = 0; p < block.panels; ++p) {
-      sink(block.panel + p, tile.first_row + block.row, block.rows, outputs + p * row_block * panel_lanes);
+      float* outputs = scratch.outputs.data() + p * block.output_stride();
+      for (std::size_t row = 0; row < block.rows; row += row_block) {
+        sink(block.panel + p, tile.first_row + block.row + row, std::min(row_block, block.rows - row),
+             outputs + row * panel_lanes);
+      }
     }
   });
 }

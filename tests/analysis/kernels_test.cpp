@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "analysis/activations.h"
-#include "analysis/element_convert.h"
 #include "tests/analysis/random_values.h"
 
 namespace moescope {
@@ -15,40 +14,6 @@ namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 const float nan = std::nanf("");
-
-TEST(AccumulateProduct, IsOneChainOfFusedMultiplyAdds) {
-  for (std::size_t rows : {1u, 2u, 3u, 5u, 6u, 11u, 12u, 13u, 48u}) {
-    const std::size_t depth = 37, stride = 41;
-    AlignedFloats w(rows * stride), x(depth * panel_lanes), y(rows * panel_lanes);
-    fill_normal(w, 1);
-    fill_normal(x, 2);
-    fill_normal(y, 3);
-    AlignedFloats expected = y;
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
-        float& sum = expected[r * panel_lanes + lane];
-        for (std::size_t k = 0; k < depth; ++k)
-          sum = std::fma(w[r * stride + k], x[k * panel_lanes + lane], sum);
-      }
-    }
-    accumulate_product(w.data(), stride, rows, depth, x.data(), y.data());
-#if defined(__x86_64__) && !defined(__FMA__)
-    if (!__builtin_cpu_supports("fma")) GTEST_SKIP() << "no fused multiply-add on this processor";
-#endif
-    EXPECT_EQ(y, expected) << rows << " rows";
-  }
-}
-
-TEST(AccumulateProduct, SplittingTheDepthChangesNothing) {
-  const std::size_t rows = 7, depth = 100;
-  AlignedFloats w(rows * depth), x(depth * panel_lanes), whole(rows * panel_lanes), parts(rows * panel_lanes);
-  fill_normal(w, 4);
-  fill_normal(x, 5);
-  accumulate_product(w.data(), depth, rows, depth, x.data(), whole.data());
-  accumulate_product(w.data(), depth, rows, 33, x.data(), parts.data());
-  accumulate_product(w.data() + 33, depth, rows, depth - 33, x.data() + 33 * panel_lanes, parts.data());
-  EXPECT_EQ(whole, parts);
-}
 
 TEST(SiluMultiply, AgreesWithTheFormulaInDoublePrecision) {
   AlignedFloats gate(1024), up(1024);
@@ -73,21 +38,6 @@ TEST(SiluMultiply, IsRightAtTheExtremes) {
   EXPECT_EQ(gate[1], 0.0f);
   EXPECT_TRUE(std::isnan(gate[2]));
   EXPECT_EQ(gate[3], infinity);
-}
-
-TEST(RoundToBfloat16, AgreesWithTheScalarRounding) {
-  AlignedFloats values(4096);
-  fill_normal(values, 8);
-  values[0] = nan;
-  values[1] = infinity;
-  values[2] = -infinity;
-  values[3] = std::numeric_limits<float>::max();
-  values[4] = 1.0f + 0x1p-8f;
-  AlignedFloats expected = values;
-  for (float& value : expected) value = round_to_bfloat16(value);
-  round_to_bfloat16(values.data(), values.size());
-  EXPECT_TRUE(std::isnan(values[0]));
-  for (std::size_t i = 1; i < values.size(); ++i) EXPECT_EQ(values[i], expected[i]) << i;
 }
 
 TEST(SoftmaxStep, BlocksOfKeysGiveTheSoftmaxOfAll) {

@@ -1,0 +1,192 @@
+#include "analysis/product_kernels.h"
+
+#include <cstring>
+
+// Fixed-size vectors only: the accumulators live in arrays.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "analysis/product_kernels.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace moescope {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// One tile of a product, `Rows` rows by `Lanes` tokens, whose sums stay in registers.
+template <std::size_t Lanes, std::size_t Rows>
+struct ProductTile {
+  using Floats = hn::CappedTag<float, Lanes>;
+  using Vector = hn::Vec<Floats>;
+  static constexpr std::size_t width = hn::MaxLanes(Floats());  // lanes of one register
+  static constexpr std::size_t vectors = Lanes / width;
+  Vector sum[Rows][vectors];
+
+  HWY_INLINE void load(const float* y) {
+    for (std::size_t r = 0; r < Rows; ++r) {
+      for (std::size_t v = 0; v < vectors; ++v) {
+        sum[r][v] = hn::Load(Floats(), y + r * panel_lanes + v * width);
+      }
+    }
+  }
+
+  HWY_INLINE void add_column(const float* HWY_RESTRICT w, std::size_t stride, const float* HWY_RESTRICT x) {
+    Vector feature[vectors];
+    for (std::size_t v = 0; v < vectors; ++v) feature[v] = hn::Load(Floats(), x + v * width);
+    for (std::size_t r = 0; r < Rows; ++r) {
+      const Vector weight = hn::Set(Floats(), w[r * stride]);
+      for (std::size_t v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(weight, feature[v], sum[r][v]);
+    }
+  }
+
+  HWY_INLINE void store(float* y) const {
+    for (std::size_t r = 0; r < Rows; ++r) {
+      for (std::size_t v = 0; v < vectors; ++v) {
+        hn::Store(sum[r][v], Floats(), y + r * panel_lanes + v * width);
+      }
+    }
+  }
+};
+
+/// As many whole tiles as there are from `row` on; returns the first row left.
+template <std::size_t Lanes, std::size_t Rows>
+HWY_INLINE std::size_t product_tiles(const float* w, std::size_t stride, std::size_t row, std::size_t rows,
+                                     std::size_t depth, const float* x, float* y) {
+  for (; row + Rows <= rows; row += Rows) {
+    const float* weight = w + row * stride;
+    ProductTile<Lanes, Rows> tile;
+    tile.load(y + row * panel_lanes);
+    std::size_t k = 0;
+    for (; k + 2 <= depth; k += 2) {
+      tile.add_column(weight + k + 1, stride, x + (k + 1) * panel_lanes);
+      tile.add_column(weight + k, stride, x + k * panel_lanes);
+    }
+    if (k < depth) tile.add_column(weight + k, stride, x + k * panel_lanes);
+    tile.store(y + row * panel_lanes);
+  }
+  return row;
+}
+
+/// Rows that share each load of x: enough independent chains to hide the latency of the multiply-add, few
+/// enough that all sums stay in registers.
+template <std::size_t Lanes>
+HWY_INLINE void product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth,
+                        const float* x, float* y) {
+  constexpr std::size_t vectors = ProductTile<Lanes, 1>::vectors;
+  constexpr std::size_t tile_rows = vectors == 1 ? 12 : vectors == 2 ? 6 : 3;
+  std::size_t row = product_tiles<Lanes, tile_rows>(w, stride, 0, rows, depth, x, y);
+  row = product_tiles<Lanes, 4>(w, stride, row, rows, depth, x, y);
+  product_tiles<Lanes, 1>(w, stride, row, rows, depth, x, y);
+}
+
+void Product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth, const float* x,
+             std::size_t x_stride, float* y, std::size_t y_stride, std::size_t tokens) {
+  for (std::size_t first = 0; first < tokens; first += panel_lanes, x += x_stride, y += y_stride) {
+    if (tokens - first > panel_lanes / 2) {
+      product<panel_lanes>(w, stride, rows, depth, x, y);
+    } else {
+      product<panel_lanes / 2>(w, stride, rows, depth, x, y);
+    }
+  }
+}
+
+using Floats = hn::CappedTag<float, panel_lanes>;
+using Words = hn::RebindToUnsigned<Floats>;
+constexpr std::size_t width = hn::MaxLanes(Floats());
+
+/// The nearest bfloat16, ties to even, in the upper half of each word; NaN stays NaN.
+HWY_INLINE hn::Vec<Words> nearest_bfloat16(hn::Vec<Floats> value) {
+  const Words words;
+  const auto bits = hn::BitCast(words, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(words, 1u));
+  const auto nearest = hn::Add(bits, hn::Add(odd, hn::Set(words, 0x7fffu)));
+  const auto is_nan = hn::RebindMask(words, hn::IsNaN(value));
+  const auto rounded = hn::IfThenElse(is_nan, hn::Or(bits, hn::Set(words, 0x00400000u)), nearest);
+  return hn::And(rounded, hn::Set(words, 0xffff0000u));
+}
+
+void RoundPanel(const float* x, std::size_t depth, float* rounded) {
+  for (std::size_t i = 0; i < depth * panel_lanes; i += width) {
+    hn::Store(hn::BitCast(Floats(), nearest_bfloat16(hn::Load(Floats(), x + i))), Floats(), rounded + i);
+  }
+}
+
+void RoundToPairs(const float* x, std::size_t depth, std::uint32_t* pairs) {
+  for (std::size_t k = 0; k < depth; k += 2, pairs += panel_lanes) {
+    for (std::size_t lane = 0; lane < panel_lanes; lane += width) {
+      const float* first = x + k * panel_lanes + lane;
+      auto pair = hn::ShiftRight<16>(nearest_bfloat16(hn::Load(Floats(), first)));
+      if (k + 1 < depth) pair = hn::Or(pair, nearest_bfloat16(hn::Load(Floats(), first + panel_lanes)));
+      hn::Store(pair, Words(), pairs + lane);
+    }
+  }
+}
+
+void ExpandPanel(const std::uint32_t* pairs, std::size_t depth, float* x) {
+  for (std::size_t k = 0; k < depth; k += 2, pairs += panel_lanes) {
+    for (std::size_t lane = 0; lane < panel_lanes; lane += width) {
+      const auto pair = hn::Load(Words(), pairs + lane);
+      float* first = x + k * panel_lanes + lane;
+      hn::Store(hn::BitCast(Floats(), hn::ShiftLeft<16>(pair)), Floats(), first);
+      const auto second = hn::And(pair, hn::Set(Words(), 0xffff0000u));
+      if (k + 1 < depth) hn::Store(hn::BitCast(Floats(), second), Floats(), first + panel_lanes);
+    }
+  }
+}
+
+void ExpandBfloat16(const std::byte* source, std::size_t count, float* values) {
+  const hn::Rebind<std::uint16_t, Floats> halves;
+  std::size_t i = 0;
+  for (; i + width <= count; i += width) {
+    std::uint16_t bits[width];
+    std::memcpy(bits, source + i * sizeof *bits, sizeof bits);
+    const auto expanded = hn::ShiftLeft<16>(hn::PromoteTo(Words(), hn::LoadU(halves, bits)));
+    hn::StoreU(hn::BitCast(Floats(), expanded), Floats(), values + i);
+  }
+  for (; i < count; ++i) {
+    std::uint16_t bits;
+    std::memcpy(&bits, source + i * sizeof bits, sizeof bits);
+    const std::uint32_t word = std::uint32_t{bits} << 16;
+    std::memcpy(values + i, &word, sizeof word);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moescope
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moescope {
+
+HWY_EXPORT(Product);
+HWY_EXPORT(RoundPanel);
+HWY_EXPORT(RoundToPairs);
+HWY_EXPORT(ExpandPanel);
+HWY_EXPORT(ExpandBfloat16);
+
+void accumulate_product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth,
+                        const float* x, std::size_t x_stride, float* y, std::size_t y_stride,
+                        std::size_t tokens) {
+  HWY_DYNAMIC_DISPATCH(Product)(w, stride, rows, depth, x, x_stride, y, y_stride, tokens);
+}
+
+void round_panel(const float* x, std::size_t depth, float* rounded) {
+  HWY_DYNAMIC_DISPATCH(RoundPanel)(x, depth, rounded);
+}
+
+void round_panel(const float* x, std::size_t depth, Bfloat16* pairs) {
+  HWY_DYNAMIC_DISPATCH(RoundToPairs)(x, depth, reinterpret_cast<std::uint32_t*>(pairs));
+}
+
+void expand_panel(const Bfloat16* pairs, std::size_t depth, float* x) {
+  HWY_DYNAMIC_DISPATCH(ExpandPanel)(reinterpret_cast<const std::uint32_t*>(pairs), depth, x);
+}
+
+void expand_bfloat16(const std::byte* source, std::size_t count, float* values) {
+  HWY_DYNAMIC_DISPATCH(ExpandBfloat16)(source, count, values);
+}
+
+}  // namespace moescope
+#endif  // HWY_ONCE
