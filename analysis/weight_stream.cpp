@@ -7,10 +7,13 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <optional>
+#include <span>
 
 #include "analysis/element_convert.h"
 #include "analysis/memory_budget.h"
 #include "analysis/parallel.h"
+#include "readers/bulk_file.h"
 
 namespace moescope {
 namespace {
@@ -23,11 +26,16 @@ double seconds_since(Clock::time_point start) {
 /// Large enough for sequential reads at full speed, small enough that several fit a tight budget.
 constexpr std::uint64_t preferred_tile_bytes = 16ull << 20;
 
-/// One read: some rows of one weight, and, once read, their bytes.
-struct LoadedTile {
+/// Some rows of one weight, on their way from the file to the consumer.
+struct Tile {
   const Weight* weight = nullptr;
   std::uint64_t first_row = 0, rows = 0;
-  std::vector<std::byte> bytes;
+  double read_seconds = 0;
+  std::span<const std::byte> bytes;  // in `mapped` or in `buffer`
+  MappedBytes mapped;
+  PageBuffer buffer;  // kept from tile to tile
+
+  std::uint64_t size() const { return rows * weight->row_bytes(); }
 };
 
 /// Rows per tile: as many blocks as fit, at least one.
@@ -36,29 +44,42 @@ std::uint64_t tile_rows(const Weight& weight, std::uint64_t tile_bytes) {
   return std::max<std::uint64_t>(1, blocks) * row_block;
 }
 
+/// The largest tile of any of these weights.
+std::uint64_t largest_tile(std::span<const Weight* const> weights, std::uint64_t tile_bytes) {
+  std::uint64_t largest = 0;
+  for (const Weight* weight : weights) {
+    largest = std::max(largest, std::min(tile_rows(*weight, tile_bytes), weight->rows) * weight->row_bytes());
+  }
+  return largest;
+}
+
 }  // namespace
 
-/// A queue of loaded tiles, bounded by bytes, between the reading thread and the consumer.
+/// Tiles in a circle between the reading thread, which fills free ones, and the consumer.
 struct WeightStream::Ring {
   const Checkpoint& checkpoint;
   std::vector<const Weight*> order;
-  std::uint64_t memory;
-  bool forget_pages;  // a checkpoint that does not fit the page cache must not flush it either
+  bool past_page_cache;  // a checkpoint that does not fit the page cache must not flush it either
+  std::uint64_t tile_bytes, room = 0;  // of the largest tile
+
+  // The reading thread's.
+  std::optional<BulkFile> file;
+  std::size_t open_shard = 0;
 
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<LoadedTile> loaded;
-  std::uint64_t bytes_held = 0;  // loaded, or in use by the consumer
+  std::deque<Tile> free, loaded;
   std::exception_ptr failure;
-  double read_seconds = 0;
   bool stopping = false;
   BackgroundThread reader;
 
-  Ring(const Checkpoint& source, std::vector<const Weight*> weights, std::uint64_t budget)
+  Ring(const Checkpoint& source, std::vector<const Weight*> weights, std::uint64_t memory)
       : checkpoint(source),
         order(std::move(weights)),
-        memory(budget),
-        forget_pages(outgrows_page_cache(source.bytes())) {
+        past_page_cache(outgrows_page_cache(source.bytes())),
+        tile_bytes(std::min(preferred_tile_bytes, memory / 2)) {
+    room = BulkFile::room_for(largest_tile(order, tile_bytes));
+    free.resize(std::max<std::uint64_t>(2, memory / room));
     reader = BackgroundThread([this] { read_all(); });
   }
 
@@ -73,7 +94,7 @@ struct WeightStream::Ring {
   void read_all() {
     try {
       for (const Weight* weight : order) {
-        const std::uint64_t rows = tile_rows(*weight, std::min(preferred_tile_bytes, memory / 2));
+        const std::uint64_t rows = tile_rows(*weight, tile_bytes);
         for (std::uint64_t row = 0; row < weight->rows; row += rows) {
           if (!read_tile(*weight, row, std::min(rows, weight->rows - row))) return;
         }
@@ -87,38 +108,62 @@ struct WeightStream::Ring {
 
   /// False when the consumer has gone.
   bool read_tile(const Weight& weight, std::uint64_t first_row, std::uint64_t rows) {
-    const std::uint64_t bytes = rows * weight.row_bytes();
+    Tile tile;
     {
       std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return stopping || bytes_held == 0 || bytes_held + bytes <= memory; });
+      changed.wait(lock, [&] { return stopping || !free.empty(); });
       if (stopping) return false;
-      bytes_held += bytes;
+      tile = std::move(free.front());
+      free.pop_front();
     }
-    LoadedTile tile{&weight, first_row, rows, std::vector<std::byte>(bytes)};
     const auto start = Clock::now();
-    const SourceFile& shard = checkpoint.shards()[weight.shard];
-    const std::uint64_t offset = weight.offset + first_row * weight.row_bytes();
-    shard.read(offset, tile.bytes);
-    if (forget_pages) shard.forget(offset, bytes);
+    tile.weight = &weight;
+    tile.first_row = first_row;
+    tile.rows = rows;
+    load(tile);
+    tile.read_seconds = seconds_since(start);
     const std::lock_guard lock(mutex);
-    read_seconds += seconds_since(start);
     loaded.push_back(std::move(tile));
     changed.notify_all();
     return true;
   }
 
-  LoadedTile next() {
+  void load(Tile& tile) {
+    const Weight& weight = *tile.weight;
+    const SourceFile& shard = checkpoint.shards()[weight.shard];
+    if (!file || open_shard != weight.shard) {
+      file.emplace(shard);
+      open_shard = weight.shard;
+    }
+    const std::uint64_t offset = weight.offset + tile.first_row * weight.row_bytes(), bytes = tile.size();
+    if (file->is_cached(offset, bytes)) {
+      tile.mapped = file->map(offset, bytes);
+      tile.bytes = tile.mapped.bytes();
+      if (!tile.bytes.empty()) return;
+    }
+    if (tile.buffer.bytes().empty()) tile.buffer = PageBuffer(room);
+    if (past_page_cache) {
+      tile.bytes = file->read_uncached(offset, bytes, tile.buffer.bytes());
+    } else {
+      shard.read(offset, tile.buffer.bytes().first(bytes));
+      tile.bytes = tile.buffer.bytes().first(bytes);
+    }
+  }
+
+  Tile next() {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return !loaded.empty() || failure; });
     if (loaded.empty()) std::rethrow_exception(failure);
-    LoadedTile tile = std::move(loaded.front());
+    Tile tile = std::move(loaded.front());
     loaded.pop_front();
     return tile;
   }
 
-  void release(std::uint64_t bytes) {
+  /// The buffer used last comes first: as few as reading ahead needs are ever touched.
+  void release(Tile tile) {
+    tile.mapped = {};
     const std::lock_guard lock(mutex);
-    bytes_held -= bytes;
+    free.push_front(std::move(tile));
     changed.notify_all();
   }
 };
@@ -131,26 +176,19 @@ WeightStream::WeightStream(const Checkpoint& checkpoint, std::vector<const Weigh
 
 WeightStream::~WeightStream() = default;
 
-StreamTimes WeightStream::times() const {
-  StreamTimes times = taken_;
-  const std::lock_guard lock(ring_->mutex);
-  times.read_seconds = ring_->read_seconds;
-  return times;
-}
-
 void WeightStream::take(const Weight& weight, const std::function<void(const WeightTile&)>& use) {
   for (std::uint64_t row = 0; row < weight.rows;) {
     if (options_.interrupted && *options_.interrupted) throw Interrupted{};
     const auto start = Clock::now();
-    LoadedTile tile = ring_->next();
-    taken_.wait_seconds += seconds_since(start);
+    Tile tile = ring_->next();
+    times_.wait_seconds += seconds_since(start);
+    times_.read_seconds += tile.read_seconds;
     assert(tile.weight == &weight && tile.first_row == row);
     use({weight.dtype, tile.first_row, tile.rows, weight.cols, tile.bytes});
-    const std::uint64_t bytes = tile.bytes.size();
-    tile.bytes = {};
-    ring_->release(bytes);
+    const std::uint64_t bytes = tile.size();
     row += tile.rows;
-    taken_.bytes += bytes;
+    times_.bytes += bytes;
+    ring_->release(std::move(tile));
     if (options_.progress) options_.progress(bytes);
   }
 }

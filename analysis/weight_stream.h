@@ -24,7 +24,7 @@ struct WeightStreamOptions {
       progress;  // bytes taken since the last call; on the consumer's thread
 };
 
-/// What reading cost. Waiting is reading that computing did not hide.
+/// What reading the weights taken so far cost. Waiting is reading that computing did not hide.
 struct StreamTimes {
   std::uint64_t bytes = 0;
   double read_seconds = 0;  // in the reading thread
@@ -41,6 +41,9 @@ struct StreamTimes {
 /// Streams `order` once, from first to last, in tiles of whole rows (a multiple of row_block, except at a
 /// matrix's end), on a thread of its own. The consumer takes the weights in the same order. Not thread-safe:
 /// one consumer.
+///
+/// Tiles that the page cache holds are mapped, not copied. Others are read with large positioned reads; past
+/// the page cache if the checkpoint would not fit there.
 class WeightStream {
  public:
   WeightStream(const Checkpoint& checkpoint, std::vector<const Weight*> order, WeightStreamOptions options);
@@ -54,13 +57,13 @@ class WeightStream {
   /// Passes over a weight that is not needed.
   void skip(const Weight& weight);
 
-  StreamTimes times() const;
+  const StreamTimes& times() const { return times_; }
 
  private:
   struct Ring;
   std::unique_ptr<Ring> ring_;
   WeightStreamOptions options_;
-  StreamTimes taken_;  // the consumer's part
+  StreamTimes times_;
 };
 
 }  // namespace moescope
