@@ -1,7 +1,9 @@
 #include "analysis/forward.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <numeric>
 
 #include "analysis/attention.h"
 #include "analysis/element_convert.h"
@@ -33,8 +35,9 @@ std::vector<const Weight*> stream_order(const ModelWeights& model) {
   return order;
 }
 
-/// x (T, H): the embedding rows of the batch's tokens, the only weights that are not read whole.
-Matrix embed(const Checkpoint& checkpoint, const ModelWeights& model, const TokenBatch& batch) {
+/// x (T, H): the embedding rows of the batch's tokens, the only weights that are not read whole, nor ahead.
+Matrix embed(const Checkpoint& checkpoint, const ModelWeights& model, const TokenBatch& batch,
+             StreamTimes& times) {
   const Weight& table = embedding(model);
   const SourceFile& shard = checkpoint.shards()[table.shard];
   Matrix x(batch.tokens(), table.cols);
@@ -43,7 +46,10 @@ Matrix embed(const Checkpoint& checkpoint, const ModelWeights& model, const Toke
   for (std::size_t t = 0; t < batch.tokens(); ++t) rows_of[batch.token_id[t]].push_back(t);
   std::vector<std::byte> bytes(table.row_bytes());
   for (const auto& [id, rows] : rows_of) {
+    const auto start = std::chrono::steady_clock::now();
     shard.read(table.offset + id * table.row_bytes(), bytes);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    times += {bytes.size(), seconds, seconds};
     convert_to_float(table.dtype, bytes, x.row(rows.front()));
     for (std::size_t row : rows) std::ranges::copy(x.row(rows.front()), x.row(row).begin());
   }
@@ -68,16 +74,44 @@ void run_layer(const ForwardContext& context, std::int64_t layer, const RotaryTa
   }
 }
 
-void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, ForwardObserver& observer) {
+/// Divides a pass into parts.
+class PartClock {
+ public:
+  PartClock(const WeightStream& stream, ForwardTimes& parts) : stream_(stream), parts_(parts) {}
+
+  /// Everything since the last call was this part's.
+  void finish(std::size_t part) {
+    const auto now = std::chrono::steady_clock::now();
+    PartTimes& times = parts_[part];
+    times.seconds += std::chrono::duration<double>(now - last_).count();
+    times.stream.bytes += stream_.times().bytes - before_.bytes;
+    times.stream.read_seconds += stream_.times().read_seconds - before_.read_seconds;
+    times.stream.wait_seconds += stream_.times().wait_seconds - before_.wait_seconds;
+    last_ = now;
+    before_ = stream_.times();
+  }
+
+ private:
+  const WeightStream& stream_;
+  ForwardTimes& parts_;
+  StreamTimes before_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, ForwardObserver& observer,
+               ForwardTimes& times) {
   const ModelConfig& config = context.config;
   const TokenBatch& batch = context.batch;
   const RotaryTable rotary = make_rotary_table(longest_sequence(batch.sequence_start),
                                                static_cast<std::size_t>(config.head_dim), config.rope_theta);
 
-  Matrix x = embed(checkpoint, context.model, batch);  // (T, H)
+  PartClock clock(context.weights, times);
+  Matrix x = embed(checkpoint, context.model, batch, times.front().stream);  // (T, H)
+  clock.finish(0);
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     run_layer(context, layer, rotary, observer, x);
     observer.hidden_state(layer, batch.first_token, x);
+    clock.finish(static_cast<std::size_t>(layer) + 1);
   }
   x = rms_norm(context.threads, x, context.take(Role::final_norm, -1), config.rms_norm_eps);
 
@@ -88,10 +122,12 @@ void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, Forw
     };
   }
   observer.token_losses(batch.first_token, token_losses(context, language_head(context.model), x, logits));
+  clock.finish(times.size() - 1);
 }
 
-MemoryBudget budget_for(const ModelConfig& config, const Corpus& corpus, std::uint64_t memory) {
-  return divide_memory(config, memory == 0 ? default_memory_budget() : memory, corpus.tokens(),
+MemoryBudget budget_for(const ModelConfig& config, const Corpus& corpus, Precision precision,
+                        std::uint64_t memory) {
+  return divide_memory(config, precision, memory == 0 ? default_memory_budget() : memory, corpus.tokens(),
                        longest_sequence(corpus.sequence_start));
 }
 
@@ -106,14 +142,14 @@ std::size_t longest_sequence(const std::vector<std::size_t>& sequence_start) {
 }
 
 std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tokens) {
+  const std::vector<std::size_t> cuts = cut_into_batches(corpus.sequence_start, batch_tokens);
   std::vector<TokenBatch> batches;
-  for (std::size_t s = 0; s < corpus.sequences();) {
+  for (std::size_t b = 0; b + 1 < cuts.size(); ++b) {
     TokenBatch batch;
-    batch.first_token = corpus.sequence_start[s];
-    batch.sequence_start.push_back(0);
-    do {
-      batch.sequence_start.push_back(corpus.sequence_start[++s] - batch.first_token);
-    } while (s < corpus.sequences() && corpus.sequence_start[s + 1] - batch.first_token <= batch_tokens);
+    batch.first_token = corpus.sequence_start[cuts[b]];
+    for (std::size_t s = cuts[b]; s <= cuts[b + 1]; ++s) {
+      batch.sequence_start.push_back(corpus.sequence_start[s] - batch.first_token);
+    }
     batch.token_id = std::span(corpus.token_id).subspan(batch.first_token, batch.sequence_start.back());
     batches.push_back(std::move(batch));
   }
@@ -121,24 +157,28 @@ std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tok
 }
 
 std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
-                                   std::uint64_t memory) {
+                                   Precision precision, std::uint64_t memory) {
   std::uint64_t bytes = 0;
   for (const Weight* weight : stream_order(model)) bytes += weight->bytes();
-  return bytes * make_batches(corpus, budget_for(config, corpus, memory).batch_tokens).size();
+  return bytes * make_batches(corpus, budget_for(config, corpus, precision, memory).batch_tokens).size();
 }
 
-StreamTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
-                        const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer) {
+PartTimes total(const ForwardTimes& parts) {
+  return std::accumulate(parts.begin(), parts.end(), PartTimes(),
+                         [](PartTimes sum, const PartTimes& part) { return sum += part; });
+}
+
+ForwardTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
+                         const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer) {
   const ModelConfig& config = checkpoint.config();
-  const MemoryBudget budget = budget_for(config, corpus, options.memory);
-  StreamTimes total;
+  const MemoryBudget budget = budget_for(config, corpus, options.precision, options.memory);
+  ForwardTimes times(static_cast<std::size_t>(config.num_hidden_layers) + 2);
   for (const TokenBatch& batch : make_batches(corpus, budget.batch_tokens)) {
     WeightStream stream(checkpoint, stream_order(model),
                         {budget.weight_bytes, options.interrupted, options.progress});
-    run_batch({config, model, batch, stream, threads, options.precision}, checkpoint, observer);
-    total += stream.times();
+    run_batch({config, model, batch, stream, threads, options.precision}, checkpoint, observer, times);
   }
-  return total;
+  return times;
 }
 
 }  // namespace moescope

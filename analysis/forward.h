@@ -19,6 +19,23 @@ struct ForwardOptions {
   std::function<void(std::uint64_t weight_bytes)> progress;  // as weights are used
 };
 
+/// What one part of the pass took, all batches together.
+struct PartTimes {
+  StreamTimes stream;
+  double seconds = 0;  // from its first weight to the end of its computing
+
+  double compute_seconds() const { return seconds - stream.wait_seconds; }
+  PartTimes& operator+=(const PartTimes& other) {
+    stream += other.stream;
+    seconds += other.seconds;
+    return *this;
+  }
+};
+
+/// The parts in the order of forward_cost: embedding, layer 0 … N-1, head.
+using ForwardTimes = std::vector<PartTimes>;
+PartTimes total(const ForwardTimes& parts);
+
 /// Tokens of the longest sequence.
 std::size_t longest_sequence(const std::vector<std::size_t>& sequence_start);
 
@@ -27,11 +44,11 @@ std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tok
 
 /// Bytes of weights that run_forward will take: every weight but the embedding, once for each batch.
 std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
-                                   std::uint64_t memory);
+                                   Precision precision, std::uint64_t memory);
 
 /// Runs all sequences of the corpus. The numbers reported do not depend on threads, memory or batches.
 /// Throws std::system_error (reading), UsageError (too little memory), Interrupted.
-StreamTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
-                        const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer);
+ForwardTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
+                         const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer);
 
 }  // namespace moescope

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t mebibyte = 1ull << 20;
 /// More than this does not make reading any smoother.
-constexpr std::uint64_t most_weight_bytes = 512 * mebibyte;
+constexpr std::uint64_t most_weight_bytes = 256 * mebibyte;
 
 /// Two tiles of the widest matrix: the least with which reading and computing can overlap.
 std::uint64_t least_weight_bytes(const ModelConfig& config) {
@@ -42,22 +42,27 @@ bool outgrows_page_cache(std::uint64_t bytes) {
   return bytes > physical_memory() / 2;
 }
 
-std::uint64_t activation_bytes_per_token(const ModelConfig& config) {
+std::uint64_t activation_bytes_per_token(const ModelConfig& config, Precision precision) {
+  const std::int64_t matrix = sizeof(float);
+  const std::int64_t panel = panel_format(precision) == PanelFormat::pairs ? sizeof(Bfloat16) : sizeof(float);
   const std::int64_t hidden = config.hidden_size;
   const std::int64_t heads = config.num_attention_heads * config.head_dim;
   const std::int64_t kv_heads = config.num_key_value_heads * config.head_dim;
-  const std::int64_t residual_and_input = 2 * hidden;
-  const std::int64_t attention = std::max(hidden + heads + 2 * kv_heads, 2 * heads + 2 * kv_heads);
-  const std::int64_t dense = hidden + config.intermediate_size;
   const std::int64_t shared = config.n_shared_experts * config.moe_intermediate_size;
+  const std::int64_t expert = std::max(shared, config.moe_intermediate_size);
+
+  const std::int64_t residual_and_input = 2 * hidden * matrix;
+  const std::int64_t attention =
+      std::max(hidden * panel + (heads + 2 * kv_heads) * matrix, 2 * (heads + kv_heads) * matrix);
+  const std::int64_t dense = (hidden + config.intermediate_size) * panel + config.intermediate_size * matrix;
   const std::int64_t moe =
-      2 * hidden + std::max(shared, config.moe_intermediate_size) + 3 * config.n_routed_experts;
-  return static_cast<std::uint64_t>(residual_and_input + std::max({attention, dense, moe})) * sizeof(float);
+      (hidden + expert) * panel + (hidden + expert + 3 * config.n_routed_experts) * matrix;
+  return static_cast<std::uint64_t>(residual_and_input + std::max({attention, dense, moe}));
 }
 
-MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std::size_t tokens,
-                           std::size_t longest_sequence) {
-  const std::uint64_t per_token = activation_bytes_per_token(config);
+MemoryBudget divide_memory(const ModelConfig& config, Precision precision, std::uint64_t memory,
+                           std::size_t tokens, std::size_t longest_sequence) {
+  const std::uint64_t per_token = activation_bytes_per_token(config, precision);
   const std::uint64_t least_weights = least_weight_bytes(config);
   const std::uint64_t least = program_memory + least_weights + per_token * longest_sequence;
   if (memory < least) {

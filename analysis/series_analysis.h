@@ -7,9 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "analysis/activations.h"
+#include "analysis/forward.h"
 #include "analysis/run_recorder.h"
-#include "analysis/weight_stream.h"
 #include "readers/corpus.h"
 #include "readers/series.h"
 
@@ -49,7 +48,8 @@ struct AnalysisSummary {
   std::size_t checkpoints = 0, tokens = 0;
   std::size_t reused = 0;  // checkpoints whose forward pass an earlier, interrupted run had finished
   bool complete = false;   // false: interrupted, with everything finished kept
-  StreamTimes forward, weights;
+  PartTimes forward;
+  StreamTimes weights;
   double seconds = 0;
   std::vector<double> loss;  // by checkpoint, mean over all tokens; NaN where there is no forward pass
 };

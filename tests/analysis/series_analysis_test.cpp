@@ -127,7 +127,7 @@ TEST_F(SeriesAnalysisTest, RepeatingACompleteAnalysisLeavesItAsItIs) {
   fs::copy_file(options_.output, directory_ / "first.h5");
   const AnalysisSummary again = analyze();
   EXPECT_EQ(again.reused, 3u);
-  EXPECT_EQ(again.forward.bytes, 0u);
+  EXPECT_EQ(again.forward.stream.bytes, 0u);
   EXPECT_EQ(again.weights.bytes, 0u);
   expect_same_datasets(directory_ / "first.h5", options_.output);
 }
