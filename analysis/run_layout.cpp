@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "analysis/telemetry.h"
 #include "readers/run_schema.h"
 #include "readers/sha256.h"
 
@@ -186,6 +187,7 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
     define_forward(run, series.config(), options.save);
   }
   if (options.weights) define_weights(run, series);
+  define_telemetry(run, series.config(), options.forward, options.weights);
   return run;
 }
 

@@ -52,6 +52,7 @@ Sizes dimension_sizes(const ModelConfig& config, const RunExtent& extent) {
       {"rank", size(config.num_experts_per_tok)},
       {"hidden_unit", size(config.hidden_size)},
       {"vocabulary", size(config.vocab_size)},
+      {"pass_part", size(config.num_hidden_layers) + 2},
       {"role", std::size(all_role_groups)},
       {"quantile", 3},
   };
@@ -67,9 +68,10 @@ bool is_recorded(const std::string& path, const RunExtent& extent) {
   if (is_below(path, "/hidden/")) return extent.forward && extent.save.hidden_states;
   if (is_below(path, "/logits/")) return extent.forward && extent.save.logits;
   if (path == "/weights/delta_inner_product") return extent.weights && extent.checkpoints > 1;
-  if (path == "/tensor" || is_below(path, "/weights/")) return extent.weights;
+  if (path == "/tensor" || is_below(path, "/weights/") || is_below(path, "/io/weight_pass_"))
+    return extent.weights;
   if (path == "/domain" || is_below(path, "/corpus/") || is_below(path, "/routing/") ||
-      is_below(path, "/loss/")) {
+      is_below(path, "/loss/") || path == "/pass_part" || is_below(path, "/io/")) {
     return extent.forward;
   }
   return true;

@@ -43,6 +43,20 @@ std::optional<Tokenizer> load_tokenizer(const OpenedSeries& series, AnalysisList
   return tokenizer;
 }
 
+/// Bytes of weights of each checkpoint.
+std::vector<std::int64_t> weight_bytes(const OpenedSeries& series) {
+  std::vector<std::int64_t> bytes;
+  for (const ModelWeights& model : series.weights) {
+    bytes.push_back(0);
+    for (const Weight& weight : model.all()) bytes.back() += static_cast<std::int64_t>(weight.bytes());
+  }
+  return bytes;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 fs::path partial_path(const fs::path& output) {
   return output.string() + ".partial";
 }
@@ -158,9 +172,14 @@ void SeriesAnalysis::record_forward(RunFile& run, std::size_t c) {
                        static_cast<std::size_t>(config.n_routed_experts), options_.save);
   const ForwardOptions forward{precision_, options_.memory, options_.interrupted,
                                [this](std::uint64_t bytes) { listener_.advance(bytes); }};
-  summary_.forward +=
-      total(run_forward(series_.checkpoints[c], series_.weights[c], corpus_, forward, threads_, recorder));
+  const auto start = std::chrono::steady_clock::now();
+  const ForwardTimes times =
+      run_forward(series_.checkpoints[c], series_.weights[c], corpus_, forward, threads_, recorder);
+  const double seconds = seconds_since(start);
+  const std::vector<PartCost> cost = forward_cost(config, series_.weights[c], corpus_.sequence_start);
+  summary_.forward += forward_totals(times, cost, seconds);
   recorder.finish();
+  write_forward_telemetry(run, c, times, cost, seconds);
   forward_done_[c] = 1;
   run.write<std::uint8_t>("/status/forward", forward_done_);
   run.flush();
@@ -170,13 +189,16 @@ void SeriesAnalysis::record_weights(RunFile& run) {
   listener_.stage("weights of all checkpoints");
   const std::uint64_t memory = options_.memory == 0 ? default_memory_budget() : options_.memory;
   WeightRecorder recorder(series_.size(), series_.weights.front().all().size());
+  const auto start = std::chrono::steady_clock::now();
   trace_weights(series_.views(), threads_, memory, [&](const WeightTrajectory& trajectory) {
     if (options_.interrupted && *options_.interrupted) throw Interrupted{};
     recorder.add(trajectory);
     listener_.advance(trajectory.weight->bytes() * series_.size());
     summary_.weights.bytes += trajectory.weight->bytes() * series_.size();
   });
+  const double seconds = seconds_since(start);
   recorder.write(run);
+  write_weight_telemetry(run, weight_bytes(series_), seconds);
   weights_done_.assign(series_.size(), 1);
   run.write<std::uint8_t>("/status/weights", weights_done_);
   run.flush();
@@ -220,7 +242,7 @@ AnalysisSummary SeriesAnalysis::run() {
     if (options_.forward) summary_.loss = losses(run, series_.size());
   }
   fs::rename(partial_path(options_.output), options_.output);
-  summary_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  summary_.seconds = seconds_since(start);
   return summary_;
 }
 

@@ -9,6 +9,7 @@
 
 #include "analysis/forward.h"
 #include "analysis/run_recorder.h"
+#include "analysis/telemetry.h"
 #include "readers/corpus.h"
 #include "readers/series.h"
 
@@ -48,7 +49,7 @@ struct AnalysisSummary {
   std::size_t checkpoints = 0, tokens = 0;
   std::size_t reused = 0;  // checkpoints whose forward pass an earlier, interrupted run had finished
   bool complete = false;   // false: interrupted, with everything finished kept
-  PartTimes forward;
+  ForwardTotals forward;   // of the passes of this run
   StreamTimes weights;
   double seconds = 0;
   std::vector<double> loss;  // by checkpoint, mean over all tokens; NaN where there is no forward pass

@@ -101,7 +101,7 @@ void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summa
   std::cout << plural(summary.checkpoints, "checkpoint") << tokens << ": done in "
             << format_duration(summary.seconds) << '\n'
             << loss_line(analysis, summary);
-  const auto bytes = static_cast<double>(summary.forward.stream.bytes + summary.weights.bytes);
+  const auto bytes = static_cast<double>(summary.forward.times.stream.bytes + summary.weights.bytes);
   if (bytes > 0) std::cout << "read      " << format_bytes(bytes) << " of weights\n";
   if (summary.reused > 0) {
     std::cout << "reused    " << summary.reused << " of " << summary.checkpoints

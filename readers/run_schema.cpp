@@ -15,6 +15,9 @@ constexpr const char* corpus_source = "The files given to --corpus.";
 constexpr const char* stored_weights =
     "The weights as stored; sums in double precision and in a fixed order.";
 
+constexpr const char* measured =
+    "Measured in this run, on this machine: other runs on the same inputs have other values.";
+
 std::string deepseek_v3(const char* equation) {
   return std::string("DeepSeek-V3, arXiv 2412.19437, ") + equation;
 }
@@ -73,6 +76,13 @@ std::vector<DatasetSpec> scales() {
        "its own "
        "names, also where experts are stored fused in one tensor.",
        "Hugging Face tensor names."},
+      {"/pass_part",
+       text,
+       {"pass_part"},
+       pure_number,
+       "Part of a pass",
+       "Parts of a forward pass, in its order: embedding, layer 0 to layer N-1, head (with the final norm).",
+       "num_hidden_layers in config.json."},
       {"/role",
        text,
        {"role"},
@@ -91,93 +101,46 @@ std::vector<DatasetSpec> scales() {
 }
 
 std::vector<DatasetSpec> checkpoint_datasets() {
+  const std::vector<std::string> per_checkpoint = {"checkpoint"};
   return {
-      {"/tokens_seen",
-       f8,
-       {"checkpoint"},
-       "tokens",
-       "Training tokens",
+      {"/tokens_seen", f8, per_checkpoint, "tokens", "Training tokens",
        "Tokens the model had been trained on. NaN where neither the series file nor the name tells.",
        "The series file, else the checkpoint's name."},
-      {"/step",
-       f8,
-       {"checkpoint"},
-       "steps",
-       "Training step",
+      {"/step", f8, per_checkpoint, "steps", "Training step",
        "Optimizer steps taken. NaN where neither the series file nor the name tells.",
        "The series file, else the checkpoint's name."},
-      {"/phase",
-       text,
-       {"checkpoint"},
-       pure_number,
-       "Training phase",
-       "Phase of training, e.g. warmup, stable or anneal. Empty where unknown.",
-       "The series file."},
-      {"/checkpoint_info/config_json",
-       text,
-       {"checkpoint"},
-       pure_number,
-       "Configuration",
-       "The text of config.json as it was read.",
-       "config.json of each checkpoint."},
-      {"/checkpoint_info/fingerprint",
-       text,
-       {"checkpoint"},
-       pure_number,
-       "Fingerprint",
+      {"/phase", text, per_checkpoint, pure_number, "Training phase",
+       "Phase of training, e.g. warmup, stable or anneal. Empty where unknown.", "The series file."},
+      {"/checkpoint_info/config_json", text, per_checkpoint, pure_number, "Configuration",
+       "The text of config.json as it was read.", "config.json of each checkpoint."},
+      {"/checkpoint_info/fingerprint", text, per_checkpoint, pure_number, "Fingerprint",
        "SHA-256, hexadecimal, over config.json, the index, the names, sizes and headers of all shards and 4 "
        "KiB "
        "of data at the start, middle and end of each: it changes when the checkpoint does, without all of "
        "its "
        "data having been read.",
        "Computed by moescope."},
-      {"/checkpoint_info/path",
-       text,
-       {"checkpoint"},
-       pure_number,
-       "Path",
-       "Directory from which the checkpoint was read.",
-       "The command line or the series file."},
+      {"/checkpoint_info/path", text, per_checkpoint, pure_number, "Path",
+       "Directory from which the checkpoint was read.", "The command line or the series file."},
   };
 }
 
 std::vector<DatasetSpec> corpus_datasets() {
+  const std::vector<std::string> per_token = {"token"};
   return {
-      {"/corpus/token_id",
-       u4,
-       {"token"},
-       pure_number,
-       "Token id",
+      {"/corpus/token_id", u4, per_token, pure_number, "Token id",
        "The evaluation tokens, sequence after sequence, in the order in which all per-token datasets hold "
        "them.",
        corpus_source},
-      {"/corpus/document",
-       i4,
-       {"token"},
-       pure_number,
-       "Document",
-       "Running number, over the whole corpus, of the document a token belongs to, from 0.",
-       corpus_source},
-      {"/corpus/position",
-       i4,
-       {"token"},
-       pure_number,
-       "Position",
+      {"/corpus/document", i4, per_token, pure_number, "Document",
+       "Running number, over the whole corpus, of the document a token belongs to, from 0.", corpus_source},
+      {"/corpus/position", i4, per_token, pure_number, "Position",
        "Position of a token within its sequence: 0 marks the start of a sequence. A long document is several "
        "sequences; no sequence crosses a document.",
        corpus_source},
-      {"/corpus/domain",
-       i4,
-       {"token"},
-       pure_number,
-       "Domain index",
-       "Index into the dimension domain of the domain a token belongs to.",
-       corpus_source},
-      {"/corpus/text_offset",
-       i8,
-       {"token"},
-       "bytes",
-       "Text offset",
+      {"/corpus/domain", i4, per_token, pure_number, "Domain index",
+       "Index into the dimension domain of the domain a token belongs to.", corpus_source},
+      {"/corpus/text_offset", i8, per_token, "bytes", "Text offset",
        "Where a token begins in the UTF-8 text of its document. -1 where the corpus was given as token ids.",
        corpus_source},
   };
@@ -352,22 +315,55 @@ std::vector<DatasetSpec> weight_pairs() {
   };
 }
 
-std::vector<DatasetSpec> status_datasets() {
+/// What the passes cost: the one group whose values depend on the machine and the day.
+std::vector<DatasetSpec> measurements() {
+  const std::vector<std::string> per_part = {"checkpoint", "pass_part"}, per_checkpoint = {"checkpoint"};
   return {
-      {"/status/forward",
-       u1,
-       {"checkpoint"},
-       pure_number,
-       "Forward pass finished",
-       "1 once the checkpoint's forward pass is completely recorded, else 0.",
-       "moescope analyze"},
-      {"/status/weights",
-       u1,
-       {"checkpoint"},
-       pure_number,
-       "Weight pass finished",
-       "1 once the checkpoint's weights are completely recorded, else 0.",
-       "moescope analyze"},
+      {"/io/read_bytes", i8, per_part, "bytes", "Bytes read",
+       "Bytes of weights that the forward pass took, once for each batch of sequences; of the embedding the "
+       "rows of the batch's tokens. 0 where there is no forward pass yet.",
+       measured},
+      {"/io/read_seconds", f8, per_part, "s", "Reading",
+       "Time that reading these bytes took, in the thread that reads ahead. NaN where there is no forward "
+       "pass yet.",
+       measured},
+      {"/io/wait_seconds", f8, per_part, "s", "Waiting",
+       "Time that computing waited for weights: the reading that computing did not hide. NaN where there is "
+       "no forward pass yet.",
+       measured},
+      {"/io/compute_seconds", f8, per_part, "s", "Computing",
+       "Time from a part's first weight to its end without wait_seconds: arithmetic, and recording what came "
+       "out. NaN where there is no forward pass yet.",
+       measured},
+      {"/io/flops", f8, per_part, "FLOP", "Floating-point operations",
+       "Operations of all matrix products and of attention, two for each multiply-add: a whole number that "
+       "follows from the configuration and the lengths of the sequences. NaN where there is no forward pass "
+       "yet.",
+       own_definition},
+      {"/io/wall_seconds", f8, per_checkpoint, "s", "Time of the forward pass",
+       "From the start of a checkpoint's forward pass to its end. NaN where there is none yet.", measured},
+      {"/io/overlap_efficiency", f8, per_checkpoint, pure_number, "Overlap efficiency",
+       "max(sum read_seconds, sum compute_seconds) / wall_seconds: 1 when the pass took no longer than the "
+       "slower of reading and computing alone. NaN where there is no forward pass yet.",
+       own_definition},
+      {"/io/weight_pass_bytes", i8, per_checkpoint, "bytes", "Bytes of the weight pass",
+       "Bytes of weights that the weight pass read of each checkpoint. 0 where there is no weight pass yet.",
+       measured},
+      {"/io/weight_pass_seconds", f8, per_checkpoint, "s", "Time of the weight pass",
+       "From the start of the weight pass to its end. It reads all checkpoints side by side, so that those "
+       "of "
+       "one pass have the same value. NaN where there is no weight pass yet.",
+       measured},
+  };
+}
+
+std::vector<DatasetSpec> status_datasets() {
+  const std::vector<std::string> per_checkpoint = {"checkpoint"};
+  return {
+      {"/status/forward", u1, per_checkpoint, pure_number, "Forward pass finished",
+       "1 once the checkpoint's forward pass is completely recorded, else 0.", "moescope analyze"},
+      {"/status/weights", u1, per_checkpoint, pure_number, "Weight pass finished",
+       "1 once the checkpoint's weights are completely recorded, else 0.", "moescope analyze"},
   };
 }
 
@@ -375,7 +371,7 @@ std::vector<DatasetSpec> all_datasets() {
   std::vector<DatasetSpec> all;
   for (const auto& part :
        {scales(), checkpoint_datasets(), corpus_datasets(), routing_datasets(), routing_counts(),
-        forward_datasets(), weight_statistics(), weight_pairs(), status_datasets()}) {
+        forward_datasets(), weight_statistics(), weight_pairs(), measurements(), status_datasets()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

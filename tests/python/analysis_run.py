@@ -91,7 +91,10 @@ def datasets(path):
 
 
 def differing_datasets(a, b, ignore=()):
-    """Paths of the datasets that are not the same in two run files, byte for byte; `ignore` holds last parts of paths."""
+    """Paths of the datasets that are not the same in two run files, byte for byte; `ignore` holds last parts of paths.
+
+    /io, which measures the run itself, is left out.
+    """
     left, right = datasets(a), datasets(b)
     return sorted(path for path in left.keys() | right.keys()
-                  if left.get(path) != right.get(path) and path.rsplit("/")[-1] not in ignore)
+                  if left.get(path) != right.get(path) and path.rsplit("/")[-1] not in ignore and not path.startswith("/io/"))

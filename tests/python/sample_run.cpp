@@ -26,6 +26,9 @@ void define_dimensions(RunFile& run) {
   run.define_dimension(raw_dataset("/moe_layer"), numbers(1, 5));
   run.define_dimension(raw_dataset("/expert"), numbers(0, 16));
   run.define_dimension(raw_dataset("/tensor"), Texts{"a", "b", "c", "d", "e", "f", "g"});
+  run.define_dimension(raw_dataset("/pass_part"),
+                       Texts{"embedding", "layer 0", "layer 1", "layer 2", "layer 3", "layer 4", "layer 5",
+                             "layer 6", "layer 7", "layer 8", "layer 9", "head"});
   run.define_dimension(raw_dataset("/role"), Texts{"router", "norm"});
   run.define_dimension(raw_dataset("/quantile"),
                        std::vector<double>{0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 1});

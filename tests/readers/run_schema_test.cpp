@@ -94,6 +94,15 @@ TEST(RunSchema, NoGroupHasTheNameOfADimension) {
   }
 }
 
+// Who compares run files leaves out /io, and only /io.
+TEST(RunSchema, MeasurementsStandInIoAlone) {
+  for (const DatasetSpec& spec : raw_datasets()) {
+    const bool measured = spec.source.starts_with("Measured in this run");
+    EXPECT_TRUE(!measured || spec.path.starts_with("/io/")) << spec.path;
+    EXPECT_TRUE(measured || !spec.path.ends_with("_seconds")) << spec.path;
+  }
+}
+
 // The shapes of the public contract, product.md and data/run_format.md: [C,L,T,K], [C,D,L,E], [W,C-1,C-1].
 TEST(RunSchema, ShapesAreThoseOfTheContract) {
   EXPECT_THAT(raw_dataset("/routing/topk_index").dimensions,
