@@ -3,6 +3,7 @@
 #include "plots/drift_figures.h"
 #include "plots/load_figures.h"
 #include "plots/loss_figures.h"
+#include "plots/pass_figures.h"
 #include "plots/router_figures.h"
 #include "readers/errors.h"
 #include "readers/run_file.h"
@@ -11,7 +12,7 @@ namespace moescope {
 namespace {
 
 const std::string loss = "Loss", load = "Load balance", router = "Router",
-                  settling = "How the routing settled", weights = "Weights";
+                  settling = "How the routing settled", weights = "Weights", machine = "The run itself";
 
 }  // namespace
 
@@ -106,6 +107,13 @@ std::span<const FigureEntry> figure_table() {
        2,
        weight_step_drift_figure},
       {"weight_norm", "Norm of the weights by role", weights, {"/metrics/role_norm"}, 1, weight_norm_figure},
+      {"pass_time",
+       "Time of the forward pass by layer",
+       machine,
+       {"/io/read_seconds", "/io/wait_seconds", "/io/compute_seconds", "/io/flops", "/io/wall_seconds",
+        "/io/overlap_efficiency"},
+       1,
+       pass_time_figure},
   };
   return table;
 }

@@ -94,6 +94,14 @@ std::vector<std::int64_t> numbers(std::int64_t first, std::int64_t end) {
   return result;
 }
 
+std::vector<std::string> parts(const SampleRun& sample) {
+  std::vector<std::string> names = {"embedding"};
+  for (std::int64_t layer = 0; layer < sample.layers; ++layer)
+    names.push_back("layer " + std::to_string(layer));
+  names.push_back("head");
+  return names;
+}
+
 void define_dimensions(RunFile& run, const SampleRun& sample) {
   run.define_dimension(raw_dataset("/checkpoint"), sample.checkpoints);
   run.define_dimension(raw_dataset("/other_checkpoint"), sample.checkpoints);
@@ -104,6 +112,7 @@ void define_dimensions(RunFile& run, const SampleRun& sample) {
   run.define_dimension(raw_dataset("/domain"), sample.domains);
   run.define_dimension(raw_dataset("/moe_layer"), numbers(1, sample.layers));
   run.define_dimension(raw_dataset("/expert"), numbers(0, sample.experts));
+  run.define_dimension(raw_dataset("/pass_part"), parts(sample));
 }
 
 std::string config_json(const SampleRun& sample) {
@@ -137,6 +146,37 @@ void write_provenance(RunFile& run, const SampleRun& sample) {
                          std::vector<std::string>(count, std::string(64, 'f')));
 }
 
+/// Values (C, P) or (C), by value_of(checkpoint, part).
+void write_measurement(RunFile& run, const std::string& path,
+                       const std::function<double(std::size_t, std::size_t)>& value_of) {
+  run.define(raw_dataset(path));
+  const std::vector<std::uint64_t> shape = run.shape(path);
+  std::vector<double> values;
+  for (std::size_t c = 0; c < shape[0]; ++c) {
+    for (std::size_t part = 0; part < (shape.size() > 1 ? shape[1] : 1); ++part)
+      values.push_back(value_of(c, part));
+  }
+  run.write<double>(path, values);
+}
+
+void write_measurements(RunFile& run, const SampleRun& sample) {
+  const auto rising = [](double first, double step) {
+    return [=](std::size_t, std::size_t part) { return first + step * static_cast<double>(part); };
+  };
+  write_measurement(run, "/io/read_seconds", rising(1, 0));
+  write_measurement(run, "/io/wait_seconds", rising(0.25, 0));
+  write_measurement(run, "/io/compute_seconds", rising(2, 0.5));
+  write_measurement(run, "/io/flops", rising(1e10, 0));
+  const auto last = static_cast<double>(sample.unmeasured);
+  const double count = static_cast<double>(sample.checkpoints.size());
+  const auto measured = [=](double value) {
+    return
+        [=](std::size_t c, std::size_t) { return static_cast<double>(c) < count - last ? value : nan_value; };
+  };
+  write_measurement(run, "/io/wall_seconds", measured(10.0 * static_cast<double>(sample.layers + 2)));
+  write_measurement(run, "/io/overlap_efficiency", measured(0.75));
+}
+
 }  // namespace
 
 void write_sample_run(const std::filesystem::path& path, const SampleRun& sample) {
@@ -149,6 +189,7 @@ void write_sample_run(const std::filesystem::path& path, const SampleRun& sample
   if (sample.forward) {
     run.define(raw_dataset("/routing/token_count"));
     run.write<std::int64_t>("/routing/token_count", std::vector<std::int64_t>(sample.domains.size(), 1000));
+    if (sample.measured) write_measurements(run, sample);
   }
   run.flush();
 }

@@ -15,8 +15,10 @@ struct SampleRun {
   std::int64_t layers = 3;  // the first is dense
   std::int64_t experts = 8;
   std::int64_t chosen = 2;
-  bool forward = true;  // false: as of --only weights
-  bool weights = true;  // false: as of --only forward
+  bool forward = true;         // false: as of --only weights
+  bool weights = true;         // false: as of --only forward
+  bool measured = true;        // false: as of a version without /io
+  std::size_t unmeasured = 0;  // checkpoints at the end whose forward pass was not finished
 };
 
 /// The values are simple functions of their indices, which the tests know:
@@ -28,6 +30,8 @@ struct SampleRun {
 ///   routing_agreement   = 1 - |i - j| / (2 C)
 ///   *_relative_drift    = |i - j| / 10 (1 + role);   NaN for role "embedding" in layers
 ///   role_norm           = 10 + c
+///   read, wait_seconds  = 1 and 0.25; compute_seconds = 2 + part / 2; flops = 1e10 in each of N + 2 parts
+///   wall_seconds        = 10 (N + 2); overlap_efficiency = 0.75
 /// with checkpoint c, domain d, layer = position among the MoE layers. Every other metric is 0.5.
 void write_sample_run(const std::filesystem::path& path, const SampleRun& sample = {});
 
