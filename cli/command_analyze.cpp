@@ -96,6 +96,13 @@ std::string loss_line(const AnalysisOptions& analysis, const AnalysisSummary& su
   return text + ")\n";
 }
 
+std::string forward_line(const ForwardTotals& forward) {
+  if (forward.passes == 0) return "";
+  return "forward   " + std::to_string(forward.passes) + (forward.passes == 1 ? " pass" : " passes") +
+         " in " + format_duration(forward.wall_seconds) + ": " + format_flops(forward.flops_per_second()) +
+         "/s, overlap efficiency " + format_percent(forward.overlap_efficiency()) + '\n';
+}
+
 void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
   const std::string tokens = summary.tokens > 0 ? ", " + plural(summary.tokens, "token") : "";
   std::cout << plural(summary.checkpoints, "checkpoint") << tokens << ": done in "
@@ -103,6 +110,7 @@ void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summa
             << loss_line(analysis, summary);
   const auto bytes = static_cast<double>(summary.forward.times.stream.bytes + summary.weights.bytes);
   if (bytes > 0) std::cout << "read      " << format_bytes(bytes) << " of weights\n";
+  std::cout << forward_line(summary.forward);
   if (summary.reused > 0) {
     std::cout << "reused    " << summary.reused << " of " << summary.checkpoints
               << " forward passes, of an earlier run\n";
