@@ -65,16 +65,17 @@ unsigned ThreadPool::threads() const {
 
 void ThreadPool::for_each(std::size_t count, const std::function<void(std::size_t, unsigned)>& task) {
   State& state = *state_;
+  const bool shared = count > 1 && !state.workers.empty();
   {
     const std::lock_guard lock(state.mutex);
     state.task = &task;
     state.count = count;
     state.next = 0;
     state.failure = nullptr;
-    state.busy = count > 1 ? state.workers.size() : 0;
-    if (state.busy > 0) ++state.round;
+    state.busy = shared ? state.workers.size() : 0;
+    if (shared) ++state.round;
   }
-  if (state.busy > 0) state.work_arrived.notify_all();
+  if (shared) state.work_arrived.notify_all();
   state.take_indices(0);
   std::unique_lock lock(state.mutex);
   state.work_finished.wait(lock, [&] { return state.busy == 0; });
