@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -17,23 +19,44 @@ constexpr std::uint64_t whole_pages(std::uint64_t bytes) {
   return (bytes + BulkFile::page_bytes - 1) / BulkFile::page_bytes * BulkFile::page_bytes;
 }
 
+std::uint64_t system_page() {
+  static const auto bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+/// Pages of this part that are in the page cache, counted without reading any; 0 where the system does not
+/// count: before Linux 6.5, on some file systems, or for files of others. glibc 2.36 has no such function.
+std::uint64_t count_cached_pages(int descriptor, std::uint64_t offset, std::uint64_t bytes) {
+  constexpr long cachestat_call = 451;
+  struct {
+    std::uint64_t offset, bytes;
+  } range{offset, bytes};
+  struct {
+    std::uint64_t cached, dirty, writeback, evicted, recently_evicted;
+  } pages{};
+  if (::syscall(cachestat_call, descriptor, &range, &pages, 0) != 0) return 0;
+  return pages.cached;
+}
+
 }  // namespace
 
 PageBuffer::PageBuffer(std::uint64_t bytes)
-    : memory_(static_cast<std::byte*>(std::aligned_alloc(BulkFile::page_bytes, whole_pages(bytes)))),
+    : memory_(static_cast<std::byte*>(
+          std::aligned_alloc(BulkFile::page_bytes, whole_pages(std::max<std::uint64_t>(1, bytes))))),
       size_(bytes) {
   if (!memory_) throw std::bad_alloc();
 }
 
 MappedBytes::MappedBytes(int descriptor, std::uint64_t offset, std::uint64_t bytes) {
-  const std::uint64_t before = offset % static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t before = offset % system_page();
   void* pages =
       ::mmap(nullptr, before + bytes, PROT_READ, MAP_SHARED, descriptor, static_cast<off_t>(offset - before));
   if (pages == MAP_FAILED) return;
   pages_ = {static_cast<std::byte*>(pages), before + bytes};
 #ifdef MADV_POPULATE_READ
-  // Page faults now, on the reading thread. Fails, without a signal, where the file has become shorter.
-  if (::madvise(pages, pages_.size(), MADV_POPULATE_READ) != 0 && errno == EFAULT) return;
+  // Page faults now, on the reading thread. Fails, without a signal, where the file has become shorter or
+  // cannot be read. Kernels before 5.14 do not know it.
+  if (::madvise(pages, pages_.size(), MADV_POPULATE_READ) != 0 && errno != EINVAL) return;
 #endif
   bytes_ = std::span<const std::byte>(pages_).subspan(before);
 }
@@ -53,10 +76,12 @@ MappedBytes& MappedBytes::operator=(MappedBytes&& other) noexcept {
 }
 
 BulkFile::BulkFile(const SourceFile& file)
-    : file_(file),
-      probe_(::open(file.name().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)),
-      direct_(::open(file.name().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECT)) {
-  if (probe_ >= 0) ::posix_fadvise(probe_, 0, 0, POSIX_FADV_RANDOM);
+    : file_(file), probe_(file.reopen(O_RDONLY)), direct_(file.reopen(O_RDONLY | O_DIRECT)) {
+  if (probe_ < 0) return;
+  ::posix_fadvise(probe_, 0, 0, POSIX_FADV_RANDOM);
+  // Overlay file systems count zero whatever there is: what was just read must be found.
+  std::byte first;
+  counts_pages_ = ::pread(probe_, &first, sizeof first, 0) == 1 && count_cached_pages(probe_, 0, 1) == 1;
 }
 
 BulkFile::~BulkFile() {
@@ -65,24 +90,34 @@ BulkFile::~BulkFile() {
   }
 }
 
+bool BulkFile::is_inside(std::uint64_t offset, std::uint64_t bytes) const {
+  return offset <= file_.size() && bytes <= file_.size() - offset;
+}
+
 bool BulkFile::is_cached(std::uint64_t offset, std::uint64_t bytes) const {
+  if (bytes == 0 || !is_inside(offset, bytes)) return false;
+  const std::uint64_t pages = (offset + bytes - 1) / system_page() - offset / system_page() + 1;
+  if (counts_pages_) return count_cached_pages(probe_, offset, bytes) == pages;
   constexpr std::uint64_t samples = 16;
-  for (std::uint64_t sample = 0; sample <= samples && bytes > 0; ++sample) {
+  for (std::uint64_t sample = 0; sample <= samples; ++sample) {
     std::byte value;
     const iovec destination{&value, sizeof value};
     const auto at = static_cast<off_t>(offset + (bytes - 1) * sample / samples);
     if (::preadv2(probe_, &destination, 1, at, RWF_NOWAIT) != 1) return false;
   }
-  return bytes > 0;
+  return true;
 }
 
 MappedBytes BulkFile::map(std::uint64_t offset, std::uint64_t bytes) const {
-  return probe_ >= 0 && offset + bytes <= file_.size() ? MappedBytes(probe_, offset, bytes) : MappedBytes();
+  if (probe_ < 0 || bytes == 0 || !is_inside(offset, bytes)) return {};
+  MappedBytes mapped(probe_, offset, bytes);
+  file_.require_bytes(offset + bytes);
+  return mapped;
 }
 
 /// Reads the whole pages around the bytes. False where the file system or the end of the file is against it.
 bool BulkFile::read_direct(std::uint64_t offset, std::uint64_t bytes, std::span<std::byte> room) const {
-  if (direct_ < 0) return false;
+  if (direct_ < 0 || !is_inside(offset, bytes)) return false;
   const std::uint64_t begin = offset / page_bytes * page_bytes, end = whole_pages(offset + bytes);
   for (std::uint64_t at = begin; at < offset + bytes;) {
     const ssize_t count = ::pread(direct_, room.data() + (at - begin), end - at, static_cast<off_t>(at));
@@ -96,10 +131,11 @@ bool BulkFile::read_direct(std::uint64_t offset, std::uint64_t bytes, std::span<
 
 std::span<const std::byte> BulkFile::read_uncached(std::uint64_t offset, std::uint64_t bytes,
                                                    std::span<std::byte> room) const {
-  if (read_direct(offset, bytes, room)) return room.subspan(offset % page_bytes, bytes);
-  file_.read(offset, room.first(bytes));
-  file_.forget(offset, bytes);
-  return room.first(bytes);
+  assert(room.size() >= room_for(bytes));
+  const bool direct = read_direct(offset, bytes, room);
+  if (!direct) file_.read(offset, room.first(bytes));
+  file_.forget(offset, bytes);  // also the page that is_cached may have had read
+  return direct ? room.subspan(offset % page_bytes, bytes) : room.first(bytes);
 }
 
 }  // namespace moescope

@@ -17,7 +17,7 @@ class PageBuffer {
  public:
   PageBuffer() = default;
   explicit PageBuffer(std::uint64_t bytes);  // throws std::bad_alloc
-  std::span<std::byte> bytes() const { return {memory_.get(), size_}; }
+  std::span<std::byte> bytes() const { return {memory_.get(), memory_ ? size_ : 0}; }
 
  private:
   struct Free {
@@ -27,8 +27,8 @@ class PageBuffer {
   std::uint64_t size_ = 0;
 };
 
-/// Part of a file mapped into memory, read-only. A file that is cut short meanwhile raises SIGBUS where the
-/// missing bytes are read.
+/// Part of a file mapped into memory, read-only. Of a file that is cut short meanwhile, missing pages raise
+/// SIGBUS where they are read, and what is missing of its last page becomes zeros.
 class MappedBytes {
  public:
   MappedBytes() = default;
@@ -46,16 +46,18 @@ class MappedBytes {
 /// Thread-safe.
 class BulkFile {
  public:
-  /// Two more descriptors of `file`, which must outlive this. Whatever the system does not support falls back
-  /// to file.read.
+  /// Takes two more descriptors of `file`, which must outlive this. Whatever the system does not support
+  /// falls back to file.read.
   explicit BulkFile(const SourceFile& file);
   ~BulkFile();
   BulkFile(const BulkFile&) = delete;
   BulkFile& operator=(const BulkFile&) = delete;
 
-  /// Whether these bytes are in the page cache, to judge by a sample of their pages.
+  /// Whether these bytes are in the page cache. False where the file system cannot tell. Where it
+  /// does not count pages (before Linux 6.5), judged by a sample of them, of which asking may read one.
   bool is_cached(std::uint64_t offset, std::uint64_t bytes) const;
-  /// The page cache's own memory, ready to be read; empty if the file cannot be mapped.
+  /// The page cache's own memory, ready to be read; empty if the file cannot be mapped or never had as many
+  /// bytes. Throws std::system_error if it has become shorter since it was opened.
   MappedBytes map(std::uint64_t offset, std::uint64_t bytes) const;
 
   /// Reads past the page cache where the file system can (O_DIRECT), else through it, which is then told to
@@ -67,11 +69,13 @@ class BulkFile {
   static constexpr std::uint64_t room_for(std::uint64_t bytes) { return bytes + 2 * page_bytes; }
 
  private:
+  bool is_inside(std::uint64_t offset, std::uint64_t bytes) const;
   bool read_direct(std::uint64_t offset, std::uint64_t bytes, std::span<std::byte> room) const;
 
   const SourceFile& file_;
-  int probe_ = -1;   // reads of single pages that ask for no reading ahead
-  int direct_ = -1;  // reads past the page cache
+  int probe_ = -1;             // reads of single pages that ask for no reading ahead
+  int direct_ = -1;            // reads past the page cache
+  bool counts_pages_ = false;  // whether the system tells exactly what is cached
 };
 
 }  // namespace moescope

@@ -40,6 +40,13 @@ void close_descriptor(int descriptor) {
   if (descriptor >= 0) ::close(descriptor);
 }
 
+bool is_same_file(int descriptor, int other) {
+  struct stat status {
+  }, other_status{};
+  return ::fstat(descriptor, &status) == 0 && ::fstat(other, &other_status) == 0 &&
+         status.st_dev == other_status.st_dev && status.st_ino == other_status.st_ino;
+}
+
 }  // namespace
 
 // O_NONBLOCK: opening a named pipe must not wait for a writer; it changes nothing for a regular file.
@@ -85,6 +92,21 @@ void SourceFile::read(std::uint64_t offset, std::span<std::byte> destination) co
     offset += static_cast<std::uint64_t>(count);
     destination = destination.subspan(static_cast<std::size_t>(count));
   }
+}
+
+void SourceFile::require_bytes(std::uint64_t end) const {
+  const auto bytes = static_cast<std::uint64_t>(status_of(descriptor_, name_).st_size);
+  if (bytes < end) throw_short_read(name_, bytes, end);
+}
+
+int SourceFile::reopen(int flags) const {
+  const std::string itself = "/proc/self/fd/" + std::to_string(descriptor_);
+  if (const int descriptor = ::open(itself.c_str(), flags | O_CLOEXEC); descriptor >= 0) return descriptor;
+  // Without /proc, by name; under which another file may lie by now.
+  const int descriptor = ::open(name_.c_str(), flags | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0 || is_same_file(descriptor, descriptor_)) return descriptor;
+  ::close(descriptor);
+  return -1;
 }
 
 void SourceFile::forget(std::uint64_t offset, std::uint64_t bytes) const {

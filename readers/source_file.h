@@ -25,6 +25,12 @@ class SourceFile {
 
   /// Fills `destination` from `offset`. Throws std::system_error on an error or a short read.
   void read(std::uint64_t offset, std::span<std::byte> destination) const;
+  /// Throws as read does if the file has become shorter than `end` bytes meanwhile. For memory that is
+  /// mapped: what is cut off within the last page reads as zeros there.
+  void require_bytes(std::uint64_t end) const;
+  /// Another descriptor of the very same file with flags of its own (those of open), to be closed by the
+  /// caller; -1 if the system gives none.
+  int reopen(int flags) const;
   /// Tells the kernel that these bytes will not be needed again (they leave the page cache). Never fails.
   void forget(std::uint64_t offset, std::uint64_t bytes) const;
 
