@@ -73,13 +73,13 @@ struct WeightStream::Ring {
   bool stopping = false;
   BackgroundThread reader;
 
-  Ring(const Checkpoint& source, std::vector<const Weight*> weights, std::uint64_t memory)
+  Ring(const Checkpoint& source, std::vector<const Weight*> weights, const WeightStreamOptions& options)
       : checkpoint(source),
         order(std::move(weights)),
-        past_page_cache(outgrows_page_cache(source.bytes())),
-        tile_bytes(std::min(preferred_tile_bytes, memory / 2)) {
+        past_page_cache(options.past_page_cache.value_or(outgrows_page_cache(source.bytes()))),
+        tile_bytes(std::min(preferred_tile_bytes, options.memory / 2)) {
     room = BulkFile::room_for(largest_tile(order, tile_bytes));
-    free.resize(std::max<std::uint64_t>(2, memory / room));
+    free.resize(std::max<std::uint64_t>(2, options.memory / room));
     reader = BackgroundThread([this] { read_all(); });
   }
 
@@ -150,6 +150,14 @@ struct WeightStream::Ring {
     }
   }
 
+  /// Of a mapped file that was cut short meanwhile, `use` may have seen zeros.
+  void require_unshortened(const Tile& tile) const {
+    if (tile.mapped.bytes().empty()) return;
+    const Weight& weight = *tile.weight;
+    const std::uint64_t offset = weight.offset + tile.first_row * weight.row_bytes();
+    checkpoint.shards()[weight.shard].require_bytes(offset + tile.size());
+  }
+
   Tile next() {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return !loaded.empty() || failure; });
@@ -171,7 +179,7 @@ struct WeightStream::Ring {
 WeightStream::WeightStream(const Checkpoint& checkpoint, std::vector<const Weight*> order,
                            WeightStreamOptions options)
     : options_(std::move(options)) {
-  ring_ = std::make_unique<Ring>(checkpoint, std::move(order), options_.memory);
+  ring_ = std::make_unique<Ring>(checkpoint, std::move(order), options_);
 }
 
 WeightStream::~WeightStream() = default;
@@ -185,6 +193,7 @@ void WeightStream::take(const Weight& weight, const std::function<void(const Wei
     times_.read_seconds += tile.read_seconds;
     assert(tile.weight == &weight && tile.first_row == row);
     use({weight.dtype, tile.first_row, tile.rows, weight.cols, tile.bytes});
+    ring_->require_unshortened(tile);
     const std::uint64_t bytes = tile.size();
     row += tile.rows;
     times_.bytes += bytes;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "analysis/matrix_product.h"
@@ -22,6 +23,8 @@ struct WeightStreamOptions {
   const std::atomic<bool>* interrupted = nullptr;  // checked at every tile
   std::function<void(std::uint64_t bytes)>
       progress;  // bytes taken since the last call; on the consumer's thread
+  /// Whether to read past the page cache what it does not hold; by default if the checkpoint outgrows it.
+  std::optional<bool> past_page_cache = std::nullopt;
 };
 
 /// What reading the weights taken so far cost. Waiting is reading that computing did not hide.
