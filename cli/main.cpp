@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "analysis/weight_stream.h"
+#include "cli/bus_error.h"
 #include "cli/commands.h"
 #include "readers/errors.h"
 
@@ -76,5 +77,6 @@ ExitCode guarded(const Arguments& arguments) {
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   moescope::allow_many_open_files();
+  moescope::report_lost_files();
   return moescope::guarded(moescope::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
 }

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""A shard is cut short while it is mapped: one sentence, exit code 1, and the same command goes on once it is back.
+
+Which sentence depends on where the program is just then: between two looks at the mapped bytes it finds out by itself
+that the file is shorter. It is tried until the other one was seen, that of the signal.
+
+Usage: lost_file.py --moescope PROGRAM --source ROOT [--quick]      (--quick: for a program that is slow)
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SENTENCE = "the file ends early"
+SIGNAL_SENTENCE = "the file became shorter while it was being read, or can no longer be read"
+TABLES = ("/routing/topk_index", "/routing/entropy", "/loss/nll", "/weights/inner_product", "/metrics/loss")
+
+
+def mapped_parts(process, shard):
+    """The parts of the shard that the process has mapped."""
+    lines = pathlib.Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+    return {line for line in lines if line.endswith(str(shard))}
+
+
+def stop_while_mapped(process, shards):
+    """Stops the process while it has read ahead, and returns the shard that it has mapped; None if it has ended.
+
+    A part that is gone tells that the layers are under way (before, embeddings are read without a map). At least
+    three must be there: one may be in use and hardly be looked at again, one may be about to come, one is certainly
+    still to be used."""
+    seen = {shard: set() for shard in shards}
+
+    def is_under_way(shard):
+        parts = mapped_parts(process, shard)
+        seen[shard] |= parts
+        return len(parts) >= 3 and seen[shard] - parts
+
+    while process.poll() is None:
+        for shard in shards:
+            if not is_under_way(shard):
+                continue
+            process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)
+            if is_under_way(shard):
+                return shard
+            process.send_signal(signal.SIGCONT)
+        time.sleep(0.0005)
+    return None
+
+
+def lose_a_shard(command, shards):
+    """Runs the command and cuts a shard short under way: the shard, the bytes it had, and what the command said."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    lost = stop_while_mapped(process, shards)
+    if lost is None:
+        sys.exit(f"no shard was mapped while the series was analysed: {process.communicate()}")
+    whole = lost.read_bytes()
+    os.truncate(lost, 0)
+    process.send_signal(signal.SIGCONT)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 1, (process.returncode, said)
+    return lost, whole, said
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--moescope", type=pathlib.Path, required=True)
+    parser.add_argument("--source", type=pathlib.Path, required=True)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    program, data = options.moescope.resolve(), options.source.resolve() / "data"
+
+    with tempfile.TemporaryDirectory(prefix="moescope-lost-file-") as name:
+        place = pathlib.Path(name).resolve()
+        series = [place / f"tiny-dots1-0{i}T" for i in range(5)]
+        for checkpoint in series:
+            shutil.copytree(data / "tiny-dots1" / checkpoint.name, checkpoint)
+        command = [str(program), "analyze", *map(str, series), "--corpus", *map(str, sorted(data.glob("eval_text/*.jsonl"))),
+                   "--threads", "1", *(["--max-tokens", "256"] if options.quick else []), "-o"]
+        run = place / "run.h5"
+
+        # The first checkpoint is left alone, so that one forward pass is finished.
+        shards = [shard for checkpoint in series[1:] for shard in checkpoint.glob("*.safetensors")]
+        partial = pathlib.Path(f"{run}.partial")
+        for _ in range(20):
+            partial.unlink(missing_ok=True)
+            lost, whole, said = lose_a_shard([*command, str(run)], shards)
+            if said == f"moescope: {lost}: {SIGNAL_SENTENCE}\n":
+                break
+            assert said.startswith(f"moescope: {lost}: {SENTENCE}") and said.count("\n") == 1, said
+            lost.write_bytes(whole)
+        else:
+            sys.exit("the signal was never seen")
+
+        # What is finished is in the unfinished file, which opens.
+        assert partial.exists() and not run.exists()
+        subprocess.run([str(program), "export", str(partial), "/loss/nll"], capture_output=True, check=True, timeout=300)
+
+        lost.write_bytes(whole)
+        again = subprocess.run([*command, str(run)], capture_output=True, text=True, timeout=300)
+        assert again.returncode == 0, again
+        reused = re.search(r"^reused +([1-4]) of 5 forward passes", again.stdout, re.M)
+        assert reused, again.stdout
+        assert not partial.exists()
+        other = place / "uninterrupted.h5"
+        subprocess.run([*command, str(other)], capture_output=True, check=True, timeout=300)
+        for table in TABLES:
+            texts = [subprocess.run([str(program), "export", str(file), table], capture_output=True, check=True).stdout
+                     for file in (run, other)]
+            assert texts[0] == texts[1], f"{table} differs from that of an uninterrupted run"
+    print(f"lost {lost.parent.name}, told, continued after {reused.group(1)} forward passes, equal")
+
+
+main()
