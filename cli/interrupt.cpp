@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace moescope {
 namespace {
 
@@ -11,11 +13,13 @@ std::atomic<bool> interrupted = false;
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 void note_interrupt(int) {
+  const int code = errno;  // of whatever was interrupted
   interrupted = true;
   constexpr char message[] = "\r\033[Kstopping after what is being done now; Ctrl-C again ends at once\n";
   if (isatty(STDERR_FILENO) != 0) {
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
   }
+  errno = code;
 }
 
 void set_handler(int signal_number, void (*handler)(int), int flags) {
