@@ -50,7 +50,7 @@ void TokenPanels::store(std::size_t p, std::size_t f, std::size_t count, const f
     round_panel(x, count, pairs.data() + place(p, f));
   } else if (precision == Precision::bf16) {
     round_panel(x, count, floats.data() + place(p, f));
-  } else {
+  } else if (x != floats.data() + place(p, f)) {
     std::copy_n(x, count * panel_lanes, floats.data() + place(p, f));
   }
 }

@@ -72,7 +72,8 @@ struct TokenPanels {
   /// Where feature `f` of panel `p` begins; f is even where the panels are paired.
   const float* float_panel(std::size_t p, std::size_t f) const { return floats.data() + place(p, f); }
   const Bfloat16* pair_panel(std::size_t p, std::size_t f) const { return pairs.data() + place(p, f); }
-  /// Sets `count` features of panel p from f on (even) to x (count, 16), rounded as the precision says.
+  /// Sets `count` features of panel p from f on (even) to x (count, 16), rounded as the precision says. x may
+  /// be the very place, where panels are floats.
   void store(std::size_t p, std::size_t f, std::size_t count, const float* x);
 
  private:

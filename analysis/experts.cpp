@@ -47,16 +47,18 @@ void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
 
 void gated_mlp(const ForwardContext& context, const Weight& gate, const Weight& up, const Weight& down,
                const TokenPanels& x, const ProductSink& sink) {
-  const std::size_t panel_values = gate.rows * panel_lanes;
-  AlignedFloats gated(x.panels() * panel_values);  // (panels, I, 16)
   TokenPanels hidden(x.tokens, gate.rows, context.precision);
+  const std::size_t panel_values = gate.rows * panel_lanes;
+  // (panels, I, 16); float32 panels take the gated values themselves.
+  AlignedFloats beside(hidden.paired() ? x.panels() * panel_values : 0);
+  float* gated = hidden.paired() ? beside.data() : hidden.floats.data();
   context.take_product(
       gate, x, [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-        std::copy_n(y, rows * panel_lanes, gated.data() + panel * panel_values + first_row * panel_lanes);
+        std::copy_n(y, rows * panel_lanes, gated + panel * panel_values + first_row * panel_lanes);
       });
   context.take_product(up, x,
                        [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-                         float* block = gated.data() + panel * panel_values + first_row * panel_lanes;
+                         float* block = gated + panel * panel_values + first_row * panel_lanes;
                          silu_multiply(block, y, rows * panel_lanes);
                          hidden.store(panel, first_row, rows, block);
                        });

@@ -125,9 +125,8 @@ void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, Forw
   clock.finish(times.size() - 1);
 }
 
-MemoryBudget budget_for(const ModelConfig& config, const Corpus& corpus, Precision precision,
-                        std::uint64_t memory) {
-  return divide_memory(config, precision, memory == 0 ? default_memory_budget() : memory, corpus.tokens(),
+MemoryBudget budget_for(const ModelConfig& config, const Corpus& corpus, std::uint64_t memory) {
+  return divide_memory(config, memory == 0 ? default_memory_budget() : memory, corpus.tokens(),
                        longest_sequence(corpus.sequence_start));
 }
 
@@ -157,10 +156,10 @@ std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tok
 }
 
 std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
-                                   Precision precision, std::uint64_t memory) {
+                                   std::uint64_t memory) {
   std::uint64_t bytes = 0;
   for (const Weight* weight : stream_order(model)) bytes += weight->bytes();
-  return bytes * make_batches(corpus, budget_for(config, corpus, precision, memory).batch_tokens).size();
+  return bytes * make_batches(corpus, budget_for(config, corpus, memory).batch_tokens).size();
 }
 
 PartTimes total(const ForwardTimes& parts) {
@@ -171,7 +170,7 @@ PartTimes total(const ForwardTimes& parts) {
 ForwardTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
                          const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer) {
   const ModelConfig& config = checkpoint.config();
-  const MemoryBudget budget = budget_for(config, corpus, options.precision, options.memory);
+  const MemoryBudget budget = budget_for(config, corpus, options.memory);
   ForwardTimes times(static_cast<std::size_t>(config.num_hidden_layers) + 2);
   for (const TokenBatch& batch : make_batches(corpus, budget.batch_tokens)) {
     WeightStream stream(checkpoint, stream_order(model),

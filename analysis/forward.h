@@ -44,7 +44,7 @@ std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tok
 
 /// Bytes of weights that run_forward will take: every weight but the embedding, once for each batch.
 std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
-                                   Precision precision, std::uint64_t memory);
+                                   std::uint64_t memory);
 
 /// Runs all sequences of the corpus. The numbers reported do not depend on threads, memory or batches.
 /// Throws std::system_error (reading), UsageError (too little memory), Interrupted.

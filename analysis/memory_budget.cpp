@@ -23,6 +23,15 @@ std::uint64_t least_weight_bytes(const ModelConfig& config) {
   return 2 * row_block * static_cast<std::uint64_t>(widest) * sizeof(float);
 }
 
+constexpr std::int64_t matrix_bytes = sizeof(float), pair_bytes = sizeof(Bfloat16);
+
+/// Input and hidden panels of one token in the format that takes more: float32, where the hidden values are
+/// gated in place, or bfloat16 with the gated values beside them.
+std::int64_t gated_mlp_bytes(std::int64_t hidden, std::int64_t intermediate) {
+  return std::max((hidden + intermediate) * matrix_bytes,
+                  (hidden + intermediate) * pair_bytes + intermediate * matrix_bytes);
+}
+
 std::string in_mebibytes(std::uint64_t bytes) {
   return std::to_string((bytes + mebibyte - 1) / mebibyte) + "MiB";
 }
@@ -42,27 +51,25 @@ bool outgrows_page_cache(std::uint64_t bytes) {
   return bytes > physical_memory() / 2;
 }
 
-std::uint64_t activation_bytes_per_token(const ModelConfig& config, Precision precision) {
-  const std::int64_t matrix = sizeof(float);
-  const std::int64_t panel = panel_format(precision) == PanelFormat::pairs ? sizeof(Bfloat16) : sizeof(float);
+std::uint64_t activation_bytes_per_token(const ModelConfig& config) {
   const std::int64_t hidden = config.hidden_size;
   const std::int64_t heads = config.num_attention_heads * config.head_dim;
   const std::int64_t kv_heads = config.num_key_value_heads * config.head_dim;
-  const std::int64_t shared = config.n_shared_experts * config.moe_intermediate_size;
-  const std::int64_t expert = std::max(shared, config.moe_intermediate_size);
+  const std::int64_t experts =
+      std::max(config.n_shared_experts * config.moe_intermediate_size, config.moe_intermediate_size);
 
-  const std::int64_t residual_and_input = 2 * hidden * matrix;
+  const std::int64_t residual_and_input = 2 * hidden * matrix_bytes;
   const std::int64_t attention =
-      std::max(hidden * panel + (heads + 2 * kv_heads) * matrix, 2 * (heads + kv_heads) * matrix);
-  const std::int64_t dense = (hidden + config.intermediate_size) * panel + config.intermediate_size * matrix;
+      std::max(hidden + heads + 2 * kv_heads, 2 * heads + 2 * kv_heads) * matrix_bytes;
+  const std::int64_t dense = gated_mlp_bytes(hidden, config.intermediate_size);
   const std::int64_t moe =
-      (hidden + expert) * panel + (hidden + expert + 3 * config.n_routed_experts) * matrix;
+      gated_mlp_bytes(hidden, experts) + (hidden + 3 * config.n_routed_experts) * matrix_bytes;
   return static_cast<std::uint64_t>(residual_and_input + std::max({attention, dense, moe}));
 }
 
-MemoryBudget divide_memory(const ModelConfig& config, Precision precision, std::uint64_t memory,
-                           std::size_t tokens, std::size_t longest_sequence) {
-  const std::uint64_t per_token = activation_bytes_per_token(config, precision);
+MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std::size_t tokens,
+                           std::size_t longest_sequence) {
+  const std::uint64_t per_token = activation_bytes_per_token(config);
   const std::uint64_t least_weights = least_weight_bytes(config);
   const std::uint64_t least = program_memory + least_weights + per_token * longest_sequence;
   if (memory < least) {

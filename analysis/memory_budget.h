@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include "analysis/activations.h"
 #include "readers/model_config.h"
 
 namespace moescope {
@@ -31,12 +30,12 @@ struct MemoryBudget {
 
 /// Peak bytes of activations for each token of a batch; independent of layers and experts beyond the router's
 /// scores.
-std::uint64_t activation_bytes_per_token(const ModelConfig& config, Precision precision);
+std::uint64_t activation_bytes_per_token(const ModelConfig& config);
 
 /// Divides `memory` bytes for a corpus of `tokens` whose longest sequence has `longest_sequence`. Throws
 /// UsageError, naming the least that would do, when not even one sequence fits.
-MemoryBudget divide_memory(const ModelConfig& config, Precision precision, std::uint64_t memory,
-                           std::size_t tokens, std::size_t longest_sequence);
+MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std::size_t tokens,
+                           std::size_t longest_sequence);
 
 /// Cuts sequences into batches of whole sequences with at most `batch_tokens` each (one sequence at least).
 /// sequence_start (S + 1); the result (B + 1) are numbers of sequences, from 0 to S: batch b is the sequences

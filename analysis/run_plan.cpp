@@ -124,11 +124,9 @@ void RunPlanner::plan_memory() {
   plan_.memory_budget = options_.memory == 0 ? default_memory_budget() : options_.memory;
   std::uint64_t forward = 0;
   if (options_.forward) {
-    budget_ = divide_memory(series_.config(), plan_.precision, plan_.memory_budget, plan_.tokens,
-                            plan_.longest_sequence);
+    budget_ = divide_memory(series_.config(), plan_.memory_budget, plan_.tokens, plan_.longest_sequence);
     batches_ = cut_into_batches(tokens_.sequence_start, budget_.batch_tokens);
-    forward = largest_batch(tokens_.sequence_start, batches_) *
-                  activation_bytes_per_token(series_.config(), plan_.precision) +
+    forward = largest_batch(tokens_.sequence_start, batches_) * activation_bytes_per_token(series_.config()) +
               std::min(budget_.weight_bytes, series_.checkpoints.front().bytes());
   }
   const std::uint64_t record = options_.weights ? weight_record_bytes(weights, checkpoints) : 0;

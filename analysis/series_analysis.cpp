@@ -127,8 +127,7 @@ void SeriesAnalysis::load_corpus() {
                         static_cast<std::uint32_t>(series_.config().vocab_size));
   const std::uint64_t memory = options_.memory == 0 ? default_memory_budget() : options_.memory;
   // Too little memory is told before there is a run file.
-  divide_memory(series_.config(), precision_, memory, corpus_.tokens(),
-                longest_sequence(corpus_.sequence_start));
+  divide_memory(series_.config(), memory, corpus_.tokens(), longest_sequence(corpus_.sequence_start));
 }
 
 /// Finds the record of the same analysis to go on with, or makes a new one; refuses to replace another.
@@ -158,8 +157,7 @@ std::uint64_t SeriesAnalysis::remaining_bytes() const {
   std::uint64_t bytes = 0;
   for (std::size_t c = 0; c < series_.size(); ++c) {
     if (options_.forward && !forward_done_[c]) {
-      bytes +=
-          forward_weight_bytes(series_.config(), series_.weights[c], corpus_, precision_, options_.memory);
+      bytes += forward_weight_bytes(series_.config(), series_.weights[c], corpus_, options_.memory);
     }
   }
   return options_.weights && !all_set(weights_done_) ? bytes + series_.bytes() : bytes;

@@ -91,12 +91,8 @@ TEST(Forward, BatchesDoNotChangeAByte) {
   const Corpus corpus = corpus_of({60, 17, 60, 5, 60}, 160);
   const ModelConfig& config = model.checkpoint.config();
   // Little more than what one sequence of 60 tokens needs.
-  const std::uint64_t tight =
-      (48ull << 20) + (64ull << 10) + 64 * activation_bytes_per_token(config, Precision::f32);
-  ASSERT_GT(
-      make_batches(corpus, divide_memory(config, Precision::f32, tight, corpus.tokens(), 60).batch_tokens)
-          .size(),
-      1u);
+  const std::uint64_t tight = (48ull << 20) + (64ull << 10) + 64 * activation_bytes_per_token(config);
+  ASSERT_GT(make_batches(corpus, divide_memory(config, tight, corpus.tokens(), 60).batch_tokens).size(), 1u);
   for (Precision precision : {Precision::f32, Precision::bf16}) {
     const Recorder whole = run(model, corpus, 2, 1ull << 30, precision),
                    parts = run(model, corpus, 2, tight, precision);
@@ -165,8 +161,7 @@ TEST(Forward, EveryWeightIsReadOnceForEachBatch) {
   const std::uint64_t bytes = total(times).stream.bytes;
   EXPECT_EQ(bytes, model.checkpoint.bytes() - embedding.bytes());
   EXPECT_EQ(bytes, reported);
-  EXPECT_EQ(bytes,
-            forward_weight_bytes(model.checkpoint.config(), model.weights, corpus, options.precision, 0));
+  EXPECT_EQ(bytes, forward_weight_bytes(model.checkpoint.config(), model.weights, corpus, 0));
 }
 
 TEST(Forward, LossIsNaNOnlyAtTheEndOfASequence) {

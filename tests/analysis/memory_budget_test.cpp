@@ -23,27 +23,26 @@ ModelConfig dots1() {
 
 TEST(MemoryBudget, PartsStayWithinTheWhole) {
   for (std::uint64_t memory : {1ull << 30, 3ull << 30, 100ull << 30}) {
-    const MemoryBudget budget = divide_memory(dots1(), Precision::f32, memory, 1'000'000, 2048);
-    EXPECT_LE(budget.batch_tokens * activation_bytes_per_token(dots1(), Precision::f32) + budget.weight_bytes,
-              memory);
+    const MemoryBudget budget = divide_memory(dots1(), memory, 1'000'000, 2048);
+    EXPECT_LE(budget.batch_tokens * activation_bytes_per_token(dots1()) + budget.weight_bytes, memory);
     EXPECT_GE(budget.batch_tokens, 2048u);
   }
 }
 
 TEST(MemoryBudget, FourThousandTokensOfDots1FitThreeGibibytesInOnePass) {
-  EXPECT_GE(divide_memory(dots1(), Precision::f32, 3ull << 30, 4096, 2048).batch_tokens, 4096u);
+  EXPECT_GE(divide_memory(dots1(), 3ull << 30, 4096, 2048).batch_tokens, 4096u);
 }
 
 // 48 MiB for the program, 4.01 MiB for two blocks of rows of the widest matrix (10,944 columns, float32), and
-// 267 MiB for 2,048 tokens of 34,176 floats: residual and input (2 x 4,096), input panels (4,096), gated and
-// hidden values of the dense layer (2 x 10,944).
+// 208 MiB for 2,048 tokens of 106,624 bytes: residual and input (2 x 4,096 floats), input panels and hidden
+// values of the dense layer in bfloat16 (4,096 and 10,944), gated values (10,944 floats).
 TEST(MemoryBudget, TooLittleForOneSequenceNamesWhatWouldDo) {
   try {
-    divide_memory(dots1(), Precision::f32, 64ull << 20, 4096, 2048);
+    divide_memory(dots1(), 64ull << 20, 4096, 2048);
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_STREQ(error.what(),
-                 "--memory 64MiB is too little for a sequence of 2048 tokens (expected at least 320MiB)");
+                 "--memory 64MiB is too little for a sequence of 2048 tokens (expected at least 261MiB)");
   }
 }
 

@@ -32,7 +32,7 @@ void run(unsigned thread_count, double seconds) {
     print_row(name, product.tokens, bf16, f32, onednn_product_rate(threads.threads(), product, seconds),
               eigen_product_rate(product, seconds));
   };
-  for (std::size_t tokens : {24, 96, 192, 512})
+  for (std::size_t tokens : {8, 16, 24, 32, 64, 96, 128, 192, 512})
     measure("1408 x 4096", {1408, 4096, tokens, 24});
   measure("4096 x 4096", {4096, 4096, 4096, 1});
 }
