@@ -1,11 +1,11 @@
 #include "analysis/forward.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <numeric>
 
 #include "analysis/attention.h"
+#include "analysis/clock.h"
 #include "analysis/element_convert.h"
 #include "analysis/experts.h"
 #include "analysis/language_head.h"
@@ -46,9 +46,9 @@ Matrix embed(const Checkpoint& checkpoint, const ModelWeights& model, const Toke
   for (std::size_t t = 0; t < batch.tokens(); ++t) rows_of[batch.token_id[t]].push_back(t);
   std::vector<std::byte> bytes(table.row_bytes());
   for (const auto& [id, rows] : rows_of) {
-    const auto start = std::chrono::steady_clock::now();
+    const Clock::time_point start = Clock::now();
     shard.read(table.offset + id * table.row_bytes(), bytes);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = seconds_since(start);
     times += {bytes.size(), seconds, seconds};
     convert_to_float(table.dtype, bytes, x.row(rows.front()));
     for (std::size_t row : rows) std::ranges::copy(x.row(rows.front()), x.row(row).begin());
@@ -81,13 +81,12 @@ class PartClock {
 
   /// Everything since the last call was this part's.
   void finish(std::size_t part) {
-    const auto now = std::chrono::steady_clock::now();
     PartTimes& times = parts_[part];
-    times.seconds += std::chrono::duration<double>(now - last_).count();
+    times.seconds += seconds_since(last_);
+    last_ = Clock::now();
     times.stream.bytes += stream_.times().bytes - before_.bytes;
     times.stream.read_seconds += stream_.times().read_seconds - before_.read_seconds;
     times.stream.wait_seconds += stream_.times().wait_seconds - before_.wait_seconds;
-    last_ = now;
     before_ = stream_.times();
   }
 
@@ -95,7 +94,7 @@ class PartClock {
   const WeightStream& stream_;
   ForwardTimes& parts_;
   StreamTimes before_;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  Clock::time_point last_ = Clock::now();
 };
 
 void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, ForwardObserver& observer,

@@ -1,11 +1,11 @@
 #include "analysis/machine_speed.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <vector>
 
+#include "analysis/clock.h"
 #include "analysis/element_convert.h"
 #include "analysis/inner_products.h"
 #include "analysis/matrix_product.h"
@@ -14,17 +14,11 @@
 namespace moescope {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::uint64_t mebibyte = 1 << 20;
 /// More than the caches of common processors hold.
 constexpr std::uint64_t uncached_bytes = 96 * mebibyte;
 constexpr double product_seconds = 0.3, weight_pass_seconds = 0.2, reading_seconds = 0.5;
 constexpr std::uint64_t read_bytes = 4 * mebibyte, sample_bytes = 32 * mebibyte, most_samples = 32;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);

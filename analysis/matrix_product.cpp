@@ -11,7 +11,7 @@ namespace moescope {
 namespace {
 
 /// Rows and panels of one task. Few tokens: small tasks, so that threads end together. Many: more rows to
-/// each load of activations. Outputs (1.5 MiB at most) and a block of weights wait in the second-level cache.
+/// each load of activations. Outputs (192 KiB at most) and a block of weights wait in the second-level cache.
 struct Blocking {
   std::size_t rows, panels;
 };

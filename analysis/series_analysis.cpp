@@ -1,10 +1,10 @@
 #include "analysis/series_analysis.h"
 
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <system_error>
 
+#include "analysis/clock.h"
 #include "analysis/forward.h"
 #include "analysis/memory_budget.h"
 #include "analysis/run_layout.h"
@@ -51,10 +51,6 @@ std::vector<std::int64_t> weight_bytes(const OpenedSeries& series) {
     for (const Weight& weight : model.all()) bytes.back() += static_cast<std::int64_t>(weight.bytes());
   }
   return bytes;
-}
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 fs::path partial_path(const fs::path& output) {
@@ -170,7 +166,7 @@ void SeriesAnalysis::record_forward(RunFile& run, std::size_t c) {
                        static_cast<std::size_t>(config.n_routed_experts), options_.save);
   const ForwardOptions forward{precision_, options_.memory, options_.interrupted,
                                [this](std::uint64_t bytes) { listener_.advance(bytes); }};
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   const ForwardTimes times =
       run_forward(series_.checkpoints[c], series_.weights[c], corpus_, forward, threads_, recorder);
   const double seconds = seconds_since(start);
@@ -187,7 +183,7 @@ void SeriesAnalysis::record_weights(RunFile& run) {
   listener_.stage("weights of all checkpoints");
   const std::uint64_t memory = options_.memory == 0 ? default_memory_budget() : options_.memory;
   WeightRecorder recorder(series_.size(), series_.weights.front().all().size());
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   trace_weights(series_.views(), threads_, memory, [&](const WeightTrajectory& trajectory) {
     if (options_.interrupted && *options_.interrupted) throw Interrupted{};
     recorder.add(trajectory);
@@ -220,7 +216,7 @@ std::vector<double> losses(const RunFile& run, std::size_t checkpoints) {
 }
 
 AnalysisSummary SeriesAnalysis::run() {
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   summary_.checkpoints = series_.size();
   summary_.tokens = corpus_.token_id.size();
   {

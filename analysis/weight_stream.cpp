@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -10,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "analysis/clock.h"
 #include "analysis/element_convert.h"
 #include "analysis/memory_budget.h"
 #include "analysis/parallel.h"
@@ -17,11 +17,6 @@
 
 namespace moescope {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Large enough for sequential reads at full speed, small enough that several fit a tight budget.
 constexpr std::uint64_t preferred_tile_bytes = 16ull << 20;

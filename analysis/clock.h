@@ -1,0 +1,14 @@
+#pragma once
+/// Wall time, for telemetry and measurements.
+
+#include <chrono>
+
+namespace moescope {
+
+using Clock = std::chrono::steady_clock;
+
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace moescope
