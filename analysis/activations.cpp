@@ -1,21 +1,20 @@
 #include "analysis/activations.h"
 
+#include <cassert>
+
 #include "analysis/parallel.h"
 
 namespace moescope {
 namespace {
-
-/// Features transposed at a time: the 16 source rows stay in the first-level cache meanwhile.
-constexpr std::size_t pack_features = 256;
 
 template <class RowOf>
 TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, Precision precision,
                  RowOf row_of) {
   TokenPanels packed(tokens, source.columns, precision);
   threads.for_each(packed.panels(), [&](std::size_t p, unsigned) {
-    alignas(64) float block[pack_features * panel_lanes] = {};  // (pack_features, 16)
-    for (std::size_t begin = 0; begin < source.columns; begin += pack_features) {
-      const std::size_t count = std::min(pack_features, source.columns - begin);
+    alignas(64) float block[panel_features * panel_lanes] = {};  // (panel_features, 16)
+    for (std::size_t begin = 0; begin < source.columns; begin += panel_features) {
+      const std::size_t count = std::min(panel_features, source.columns - begin);
       for (std::size_t lane = 0; lane < packed.lanes(p); ++lane) {
         const float* row = source.row(row_of(p * panel_lanes + lane)).data() + begin;
         for (std::size_t f = 0; f < count; ++f) block[f * panel_lanes + lane] = row[f];
@@ -41,11 +40,18 @@ TokenPanels::TokenPanels(std::size_t token_count, std::size_t feature_count, Pre
   }
 }
 
-std::size_t TokenPanels::stride() const {
-  return (paired() ? features + features % 2 : features) * panel_lanes;
+std::size_t TokenPanels::stride(std::size_t f) const {
+  const std::size_t all = paired() ? features + features % 2 : features;
+  return std::min(panel_features, all - f / panel_features * panel_features) * panel_lanes;
+}
+
+std::size_t TokenPanels::place(std::size_t p, std::size_t f) const {
+  const std::size_t before = f / panel_features * panel_features;
+  return before * panels() * panel_lanes + p * stride(f) + (f - before) * panel_lanes;
 }
 
 void TokenPanels::store(std::size_t p, std::size_t f, std::size_t count, const float* x) {
+  assert(f % panel_features + count <= panel_features);
   if (paired()) {
     round_panel(x, count, pairs.data() + place(p, f));
   } else if (precision == Precision::bf16) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "analysis/product_kernels.h"
@@ -13,7 +14,8 @@ namespace moescope {
 
 class ThreadPool;
 
-/// Allocates on cache-line boundaries, as the kernels demand.
+/// Allocates on cache-line boundaries, as the kernels demand. Elements that are given no value have none: all
+/// of them are computed, and zeroing them first costs as much as computing some.
 template <class T>
 struct AlignedAllocator {
   using value_type = T;
@@ -23,20 +25,28 @@ struct AlignedAllocator {
   AlignedAllocator(const AlignedAllocator<U>&) {}
   T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), alignment)); }
   void deallocate(T* pointer, std::size_t) { ::operator delete(pointer, alignment); }
+  template <class U>
+  void construct(U* element) noexcept {
+    ::new (static_cast<void*>(element)) U;
+  }
+  template <class U, class... Arguments>
+  void construct(U* element, Arguments&&... arguments) {
+    ::new (static_cast<void*>(element)) U(std::forward<Arguments>(arguments)...);
+  }
   bool operator==(const AlignedAllocator&) const { return true; }
 };
 template <class T>
 using Aligned = std::vector<T, AlignedAllocator<T>>;
 using AlignedFloats = Aligned<float>;
 
-/// (rows, columns), row-major; a row is a token.
+/// (rows, columns), row-major; a row is a token. Zero at first.
 struct Matrix {
   std::size_t rows = 0, columns = 0;
   AlignedFloats values;
 
   Matrix() = default;
   Matrix(std::size_t row_count, std::size_t column_count)
-      : rows(row_count), columns(column_count), values(row_count * column_count) {}
+      : rows(row_count), columns(column_count), values(row_count * column_count, 0.0f) {}
   std::span<float> row(std::size_t r) { return {values.data() + r * columns, columns}; }
   std::span<const float> row(std::size_t r) const { return {values.data() + r * columns, columns}; }
 };
@@ -55,8 +65,12 @@ enum class PanelFormat : unsigned char {
 /// What this machine multiplies fastest.
 PanelFormat panel_format(Precision precision);
 
-/// Activations of `tokens` tokens, ready to be multiplied: ceil(tokens / 16) panels of `features` features.
-/// Lanes beyond the last token are zero.
+/// Features of a panel that lie together; then come the same features of the next panel. So the panels that
+/// are multiplied one after the other are neighbours, and not a power of two apart.
+inline constexpr std::size_t panel_features = 192;
+
+/// Activations of `tokens` tokens, ready to be multiplied: ceil(tokens / 16) panels of `features` features,
+/// as (blocks of panel_features, panels, …) in the panels' format. Lanes beyond the last token are zero.
 struct TokenPanels {
   std::size_t tokens = 0, features = 0;
   Precision precision = Precision::f32;
@@ -68,16 +82,18 @@ struct TokenPanels {
   std::size_t panels() const { return (tokens + panel_lanes - 1) / panel_lanes; }
   std::size_t lanes(std::size_t p) const { return std::min(panel_lanes, tokens - p * panel_lanes); }
   bool paired() const { return !pairs.empty(); }
-  std::size_t stride() const;  // elements from panel to panel
+  /// Elements from panel to panel, in the block of feature f.
+  std::size_t stride(std::size_t f) const;
   /// Where feature `f` of panel `p` begins; f is even where the panels are paired.
   const float* float_panel(std::size_t p, std::size_t f) const { return floats.data() + place(p, f); }
   const Bfloat16* pair_panel(std::size_t p, std::size_t f) const { return pairs.data() + place(p, f); }
-  /// Sets `count` features of panel p from f on (even) to x (count, 16), rounded as the precision says. x may
-  /// be the very place, where panels are floats.
+  float* float_panel(std::size_t p, std::size_t f) { return floats.data() + place(p, f); }
+  /// Sets `count` features of panel p from f on (even), all in one block, to x (count, 16), rounded as the
+  /// precision says. x may be the very place, where panels are floats.
   void store(std::size_t p, std::size_t f, std::size_t count, const float* x);
 
  private:
-  std::size_t place(std::size_t p, std::size_t f) const { return p * stride() + f * panel_lanes; }
+  std::size_t place(std::size_t p, std::size_t f) const;
 };
 
 /// All rows of `source` as panels, or those that `rows` names, in that order.

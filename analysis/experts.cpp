@@ -48,17 +48,19 @@ void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
 void gated_mlp(const ForwardContext& context, const Weight& gate, const Weight& up, const Weight& down,
                const TokenPanels& x, const ProductSink& sink) {
   TokenPanels hidden(x.tokens, gate.rows, context.precision);
-  const std::size_t panel_values = gate.rows * panel_lanes;
-  // (panels, I, 16); float32 panels take the gated values themselves.
-  AlignedFloats beside(hidden.paired() ? x.panels() * panel_values : 0);
-  float* gated = hidden.paired() ? beside.data() : hidden.floats.data();
-  context.take_product(
-      gate, x, [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-        std::copy_n(y, rows * panel_lanes, gated + panel * panel_values + first_row * panel_lanes);
-      });
+  AlignedFloats beside(hidden.paired() ? x.panels() * gate.rows * panel_lanes : 0);  // (panels, I, 16)
+  // The gated values; float32 panels take them themselves.
+  const auto gated = [&](std::size_t panel, std::size_t row) {
+    return hidden.paired() ? beside.data() + (panel * gate.rows + row) * panel_lanes
+                           : hidden.float_panel(panel, row);
+  };
+  context.take_product(gate, x,
+                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
+                         std::copy_n(y, rows * panel_lanes, gated(panel, first_row));
+                       });
   context.take_product(up, x,
                        [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-                         float* block = gated + panel * panel_values + first_row * panel_lanes;
+                         float* block = gated(panel, first_row);
                          silu_multiply(block, y, rows * panel_lanes);
                          hidden.store(panel, first_row, rows, block);
                        });

@@ -2,7 +2,7 @@
 
 #include <cassert>
 #include <cstring>
-#include <type_traits>
+#include <utility>
 
 #include "analysis/element_convert.h"
 #include "analysis/parallel.h"
@@ -10,32 +10,34 @@
 namespace moescope {
 namespace {
 
-/// Rows and panels of one task. Few tokens: small tasks, so that threads end together. Many: more rows to
-/// each load of activations. Outputs (192 KiB at most) and a block of weights wait in the second-level cache.
-struct Blocking {
-  std::size_t rows, panels;
-};
-constexpr Blocking few_tokens{row_block, 16}, many_tokens{4 * row_block, 16};
+/// Rows and panels of one task, at most: their outputs (180 KiB) and a block of the activations (144 KiB)
+/// wait in the second-level cache.
+constexpr std::size_t task_rows = 5 * row_block, task_panels = 12;
+static_assert(panel_features % row_block == 0, "a block of outputs is stored in one block of features");
 
-Blocking blocking(const TokenPanels& x) {
-  return x.panels() > few_tokens.panels ? many_tokens : few_tokens;
+/// Where the rows of each task begin, and the end: large tasks first, which load less, then smaller ones, so
+/// that threads end together (guided self-scheduling, Polychronopoulos and Kuck 1987).
+std::vector<std::size_t> divide_rows(std::size_t rows, std::size_t threads) {
+  std::vector<std::size_t> begin{0};
+  while (begin.back() < rows) {
+    const std::size_t left = rows - begin.back(), fair = left / (2 * threads);
+    const std::size_t blocks =
+        std::clamp<std::size_t>((fair + row_block - 1) / row_block, 1, task_rows / row_block);
+    begin.push_back(std::min(rows, begin.back() + blocks * row_block));
+  }
+  return begin;
 }
 
-/// Bytes of one row that are multiplied at a time.
-constexpr std::size_t row_bytes = 512;
+/// Columns and rows of the weights that are multiplied at a time, from the first-level cache.
+constexpr std::size_t column_block = panel_features, group_rows = 12;
 constexpr std::size_t cache_line = 64;
-/// Rows that the kernels take at once, and panels so few that a group of rows may go over them by itself.
-constexpr std::size_t tile_rows = 12, few_panels = 4;
-
-template <class Element>
-constexpr std::size_t column_block = row_bytes / sizeof(Element);
 
 /// Working memory of one thread, kept from product to product.
 struct Scratch {
-  Aligned<Bfloat16> bfloat16_weights = Aligned<Bfloat16>(many_tokens.rows * column_block<Bfloat16>);
-  AlignedFloats float_weights = AlignedFloats(many_tokens.rows * column_block<float>);
-  AlignedFloats expanded = AlignedFloats(column_block<float> * panel_lanes);  // of one panel
-  AlignedFloats outputs = AlignedFloats(many_tokens.panels * many_tokens.rows * panel_lanes);
+  Aligned<Bfloat16> bfloat16_weights = Aligned<Bfloat16>(group_rows * column_block);
+  AlignedFloats float_weights = AlignedFloats(group_rows * column_block);
+  AlignedFloats expanded = AlignedFloats(task_panels * column_block * panel_lanes);  // activations
+  AlignedFloats outputs = AlignedFloats(task_panels * task_rows * panel_lanes);
 };
 
 /// One task: the rows [row, row + rows) of the tile for the panels [panel, panel + panels).
@@ -45,98 +47,80 @@ struct Block {
   std::size_t output_stride() const { return rows * panel_lanes; }  // outputs are (panels, rows, 16)
 };
 
-/// Asks for these bytes of some rows to come into the cache.
-void prefetch(const WeightTile& tile, std::size_t row, std::size_t rows, std::size_t column) {
-  const std::size_t element = dtype_bits(tile.dtype) / 8, last = tile.bytes.size();
-  for (std::size_t r = row; r < row + rows; ++r) {
-    const std::size_t begin = (r * tile.columns + column) * element;
-    for (std::size_t at = begin; at < std::min(last, begin + row_bytes); at += cache_line) {
-      __builtin_prefetch(tile.bytes.data() + at);
-    }
-  }
-}
+/// Some rows of a block of columns, multiplied at once.
+struct Group {
+  std::size_t row, rows, column, columns;
+};
 
-/// Copies a block of weights to where its rows lie side by side. In the tile they are often a power of two
-/// apart, and would push each other out of the cache. Returns the number of columns.
-template <class Element>
-std::size_t load_weights(const WeightTile& tile, const Block& block, std::size_t column, Element* weights) {
-  const std::size_t columns = std::min(column_block<Element>, tile.columns - column);
+/// Asks for these weights to come into the cache.
+void prefetch(const WeightTile& tile, const Group& group) {
   const std::size_t element = dtype_bits(tile.dtype) / 8;
-  for (std::size_t r = 0; r < block.rows; ++r) {
-    const std::size_t offset = ((block.row + r) * tile.columns + column) * element;
-    const auto bytes = tile.bytes.subspan(offset, columns * element);
-    Element* row = weights + r * column_block<Element>;
-    if constexpr (std::is_same_v<Element, Bfloat16>) {
-      std::memcpy(row, bytes.data(), bytes.size());
-    } else if (tile.dtype == DType::bf16) {
-      expand_bfloat16(bytes.data(), columns, row);
-    } else {
-      convert_to_float(tile.dtype, bytes, {row, columns});
-    }
+  for (std::size_t r = group.row; r < std::min(group.row + group.rows, tile.rows); ++r) {
+    const std::byte* begin = tile.bytes.data() + (r * tile.columns + group.column) * element;
+    for (const std::byte* at = begin; at < begin + group.columns * element; at += cache_line)
+      __builtin_prefetch(at);
   }
-  return columns;
 }
 
-std::size_t block_tokens(const TokenPanels& x, const Block& block) {
-  return std::min(block.panels * panel_lanes, x.tokens - block.panel * panel_lanes);
+/// Copies a group of weights to where its rows lie side by side. In the tile they are often a power of two
+/// apart, and would push each other out of the cache.
+void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
+  for (std::size_t r = 0; r < group.rows; ++r) {
+    std::memcpy(weights + r * column_block,
+                tile.bytes.data() + ((group.row + r) * tile.columns + group.column) * sizeof *weights,
+                group.columns * sizeof *weights);
+  }
 }
 
-/// Multiplies one block of columns, in groups of rows; between them the weights that will be needed next are
-/// asked for, a few at a time, so that memory and arithmetic work side by side.
+/// The same, expanded to float32.
+void load_weights(const WeightTile& tile, const Group& group, float* weights) {
+  const std::size_t element = dtype_bits(tile.dtype) / 8, row_bytes = tile.columns * element;
+  const std::size_t offset = group.row * row_bytes + group.column * element;
+  if (tile.dtype == DType::bf16) {
+    return expand_bfloat16(tile.bytes.data() + offset, row_bytes, group.rows, group.columns, weights,
+                           column_block);
+  }
+  for (std::size_t r = 0; r < group.rows; ++r) {
+    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * element),
+                     {weights + r * column_block, group.columns});
+  }
+}
+
+/// Multiplies one block of columns, in groups of rows. Each time the weights that the same rows will need for
+/// the next block are asked for, so that memory and arithmetic work side by side.
 template <class Element>
 void multiply_columns(const WeightTile& tile, const TokenPanels& x, const Block& block, std::size_t column,
-                      const Element* weights, const Element* activations, Scratch& scratch) {
-  const std::size_t columns = std::min(column_block<Element>, tile.columns - column);
+                      Element* weights, const Element* activations, std::size_t stride, Scratch& scratch) {
+  const std::size_t columns = std::min(column_block, tile.columns - column);
   const bool last = column + columns == tile.columns;
-  const std::size_t next_row = last ? block.next_row : block.row, next_column = last ? 0 : column + columns;
-  const std::size_t group = block.panels <= few_panels ? tile_rows : block.rows;
-  for (std::size_t row = 0; row < block.rows; row += group) {
-    const std::size_t rows = std::min(group, block.rows - row);
-    prefetch(tile, next_row + row, rows, next_column);
-    accumulate_product(weights + row * column_block<Element>, column_block<Element>, rows, columns,
-                       activations, x.stride(), scratch.outputs.data() + row * panel_lanes,
-                       block.output_stride(), block_tokens(x, block));
-  }
-}
-
-void multiply_floats(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
-  float* weights = scratch.float_weights.data();
-  for (std::size_t column = 0; column < tile.columns; column += column_block<float>) {
-    load_weights(tile, block, column, weights);
-    multiply_columns(tile, x, block, column, weights, x.float_panel(block.panel, column), scratch);
-  }
-}
-
-void multiply_pairs(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
-  Bfloat16* weights = scratch.bfloat16_weights.data();
-  for (std::size_t column = 0; column < tile.columns; column += column_block<Bfloat16>) {
-    load_weights(tile, block, column, weights);
-    multiply_columns(tile, x, block, column, weights, x.pair_panel(block.panel, column), scratch);
-  }
-}
-
-/// Weights of another type than bfloat16: the activations are expanded to meet them.
-void multiply_expanded_pairs(const WeightTile& tile, const TokenPanels& x, const Block& block,
-                             Scratch& scratch) {
-  float* weights = scratch.float_weights.data();
-  for (std::size_t column = 0; column < tile.columns; column += column_block<float>) {
-    const std::size_t columns = load_weights(tile, block, column, weights);
-    for (std::size_t p = 0; p < block.panels; ++p) {
-      expand_panel(x.pair_panel(block.panel + p, column), columns, scratch.expanded.data());
-      accumulate_product(weights, column_block<float>, block.rows, columns, scratch.expanded.data(), 0,
-                         scratch.outputs.data() + p * block.output_stride(), 0, panel_lanes);
-    }
+  const std::size_t tokens = std::min(block.panels * panel_lanes, x.tokens - block.panel * panel_lanes);
+  for (std::size_t row = 0; row < block.rows; row += group_rows) {
+    const std::size_t rows = std::min(group_rows, block.rows - row);
+    load_weights(tile, {block.row + row, rows, column, columns}, weights);
+    prefetch(tile, {(last ? block.next_row : block.row) + row, rows, last ? 0 : column + columns, columns});
+    accumulate_product(weights, column_block, rows, columns, activations, stride,
+                       scratch.outputs.data() + row * panel_lanes, block.output_stride(), tokens);
   }
 }
 
 void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
   std::fill_n(scratch.outputs.begin(), block.panels * block.output_stride(), 0.0f);
-  if (!x.paired()) {
-    multiply_floats(tile, x, block, scratch);
-  } else if (tile.dtype == DType::bf16) {
-    multiply_pairs(tile, x, block, scratch);
-  } else {
-    multiply_expanded_pairs(tile, x, block, scratch);
+  for (std::size_t column = 0; column < tile.columns; column += column_block) {
+    if (!x.paired()) {
+      multiply_columns(tile, x, block, column, scratch.float_weights.data(),
+                       x.float_panel(block.panel, column), x.stride(column), scratch);
+    } else if (tile.dtype == DType::bf16) {
+      multiply_columns(tile, x, block, column, scratch.bfloat16_weights.data(),
+                       x.pair_panel(block.panel, column), x.stride(column), scratch);
+    } else {  // the activations are expanded to meet weights of another type
+      const std::size_t columns = std::min(column_block, tile.columns - column),
+                        stride = column_block * panel_lanes;
+      for (std::size_t p = 0; p < block.panels; ++p) {
+        expand_panel(x.pair_panel(block.panel + p, column), columns, scratch.expanded.data() + p * stride);
+      }
+      multiply_columns(tile, x, block, column, scratch.float_weights.data(),
+                       std::as_const(scratch.expanded).data(), stride, scratch);
+    }
   }
 }
 
@@ -144,16 +128,17 @@ void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& b
 
 void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink) {
   assert(x.features == tile.columns);
-  const Blocking size = blocking(x);
-  const std::size_t row_blocks = (tile.rows + size.rows - 1) / size.rows;
-  const std::size_t panel_blocks = (x.panels() + size.panels - 1) / size.panels;
+  const std::vector<std::size_t> rows = divide_rows(tile.rows, threads.threads());
+  const std::size_t row_blocks = rows.size() - 1;
+  const std::size_t panel_blocks = (x.panels() + task_panels - 1) / task_panels;
   threads.for_each(row_blocks * panel_blocks, [&](std::size_t task, unsigned) {
     Block block;
-    block.row = task / panel_blocks * size.rows;
-    block.rows = std::min(size.rows, tile.rows - block.row);
-    block.next_row = std::min(block.row + threads.threads() * size.rows, tile.rows);
-    block.panel = task % panel_blocks * size.panels;
-    block.panels = std::min(size.panels, x.panels() - block.panel);
+    const std::size_t row_task = task / panel_blocks;
+    block.row = rows[row_task];
+    block.rows = rows[row_task + 1] - block.row;
+    block.next_row = rows[std::min<std::size_t>(row_task + threads.threads(), row_blocks)];
+    block.panel = task % panel_blocks * task_panels;
+    block.panels = std::min(task_panels, x.panels() - block.panel);
     thread_local Scratch scratch;
     multiply_block(tile, x, block, scratch);
     for (std::size_t p = 0; p < block.panels; ++p) {

@@ -30,7 +30,7 @@ using ProductSink = std::function<void(std::size_t panel, std::size_t first_row,
 
 /// y = tile x. Every output is one chain of fused multiply-adds over the columns (see product_kernels.h), so
 /// its bytes do not depend on the number of threads, on the tile or on the other tokens. Weights are used
-/// where they lie, by way of a block of 24 KiB in the first-level cache. x.features == tile.columns.
+/// where they lie, by way of 9 KiB in the first-level cache. x.features == tile.columns.
 void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink);
 
 /// A sink that stores token-major: y.row(token)[first_row + r].

@@ -1,19 +1,44 @@
 #include "analysis/parallel.h"
 
+#include <hwy/cache_control.h>
+
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <vector>
 
 namespace moescope {
+namespace {
+
+/// How long a thread stays awake for what it waits for. Parts of a pass follow each other faster than that,
+/// and to wake a sleeping processor takes up to a millisecond on a virtual machine: as long as a small
+/// product.
+constexpr std::chrono::milliseconds patience{4};
+
+/// Returns when `happened` is true, or after `patience`.
+template <class Condition>
+void stay_awake(Condition happened) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (happened()) return;
+      hwy::Pause();
+    }
+    std::this_thread::yield();  // to the thread that reads, above all
+  } while (std::chrono::steady_clock::now() < end);
+}
+
+}  // namespace
 
 struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable work_arrived, work_finished;
-  std::uint64_t round = 0;  // of for_each calls; a worker takes part in each once
-  std::size_t busy = 0;     // workers still in the current round
-  bool stopping = false;
+  // These three are changed under the lock.
+  std::atomic<std::uint64_t> round{0};  // of for_each calls; even between them
+  std::atomic<std::size_t> busy{0};     // workers in the current round; who wakes too late is not waited for
+  std::atomic<bool> stopping{false};
   const std::function<void(std::size_t, unsigned)>* task = nullptr;
   std::size_t count = 0;
   std::atomic<std::size_t> next{0};
@@ -32,13 +57,18 @@ struct ThreadPool::State {
 
   void work(unsigned worker) {
     std::uint64_t seen = 0;
-    for (std::unique_lock lock(mutex);;) {
-      work_arrived.wait(lock, [&] { return stopping || round != seen; });
-      if (stopping) return;
-      seen = round;
-      lock.unlock();
+    const auto called = [&] { return stopping || (round % 2 == 1 && round != seen); };
+    for (;;) {
+      stay_awake(called);
+      {
+        std::unique_lock lock(mutex);
+        work_arrived.wait(lock, called);
+        if (stopping) return;
+        seen = round;
+        ++busy;
+      }
       take_indices(worker);
-      lock.lock();
+      const std::lock_guard lock(mutex);
       if (--busy == 0) work_finished.notify_one();
     }
   }
@@ -65,20 +95,24 @@ unsigned ThreadPool::threads() const {
 
 void ThreadPool::for_each(std::size_t count, const std::function<void(std::size_t, unsigned)>& task) {
   State& state = *state_;
-  const bool shared = count > 1 && !state.workers.empty();
   {
     const std::lock_guard lock(state.mutex);
     state.task = &task;
     state.count = count;
     state.next = 0;
     state.failure = nullptr;
-    state.busy = shared ? state.workers.size() : 0;
-    if (shared) ++state.round;
+    ++state.round;
   }
-  if (shared) state.work_arrived.notify_all();
+  if (count > 1) state.work_arrived.notify_all();
   state.take_indices(0);
+  {
+    const std::lock_guard lock(state.mutex);
+    ++state.round;
+  }
+  const auto finished = [&] { return state.busy == 0; };
+  stay_awake(finished);
   std::unique_lock lock(state.mutex);
-  state.work_finished.wait(lock, [&] { return state.busy == 0; });
+  state.work_finished.wait(lock, finished);
   if (state.failure) std::rethrow_exception(state.failure);
 }
 

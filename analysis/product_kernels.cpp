@@ -15,36 +15,50 @@ namespace moescope {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// One tile of a product, `Rows` rows by `Lanes` tokens, whose sums stay in registers.
+/// Where the panels of one call lie.
+struct Panels {
+  const float* x;
+  std::size_t x_stride;
+  float* y;
+  std::size_t y_stride;
+};
+
+/// One tile of a product, `Rows` rows by `Lanes` tokens of neighbouring panels, whose sums stay in registers.
 template <std::size_t Lanes, std::size_t Rows>
 struct ProductTile {
-  using Floats = hn::CappedTag<float, Lanes>;
+  using Floats = hn::CappedTag < float, Lanes<panel_lanes ? Lanes : panel_lanes>;
   using Vector = hn::Vec<Floats>;
   static constexpr std::size_t width = hn::MaxLanes(Floats());  // lanes of one register
   static constexpr std::size_t vectors = Lanes / width;
   Vector sum[Rows][vectors];
 
-  HWY_INLINE void load(const float* y) {
+  /// Where vector v of a row or column begins.
+  static constexpr std::size_t place(std::size_t v, std::size_t stride) {
+    return v * width / panel_lanes * stride + v * width % panel_lanes;
+  }
+
+  HWY_INLINE void load(const float* y, std::size_t stride) {
     for (std::size_t r = 0; r < Rows; ++r) {
       for (std::size_t v = 0; v < vectors; ++v) {
-        sum[r][v] = hn::Load(Floats(), y + r * panel_lanes + v * width);
+        sum[r][v] = hn::Load(Floats(), y + place(v, stride) + r * panel_lanes);
       }
     }
   }
 
-  HWY_INLINE void add_column(const float* HWY_RESTRICT w, std::size_t stride, const float* HWY_RESTRICT x) {
+  HWY_INLINE void add_column(const float* HWY_RESTRICT w, std::size_t stride, const float* HWY_RESTRICT x,
+                             std::size_t x_stride) {
     Vector feature[vectors];
-    for (std::size_t v = 0; v < vectors; ++v) feature[v] = hn::Load(Floats(), x + v * width);
+    for (std::size_t v = 0; v < vectors; ++v) feature[v] = hn::Load(Floats(), x + place(v, x_stride));
     for (std::size_t r = 0; r < Rows; ++r) {
       const Vector weight = hn::Set(Floats(), w[r * stride]);
       for (std::size_t v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(weight, feature[v], sum[r][v]);
     }
   }
 
-  HWY_INLINE void store(float* y) const {
+  HWY_INLINE void store(float* y, std::size_t stride) const {
     for (std::size_t r = 0; r < Rows; ++r) {
       for (std::size_t v = 0; v < vectors; ++v) {
-        hn::Store(sum[r][v], Floats(), y + r * panel_lanes + v * width);
+        hn::Store(sum[r][v], Floats(), y + place(v, stride) + r * panel_lanes);
       }
     }
   }
@@ -53,42 +67,60 @@ struct ProductTile {
 /// As many whole tiles as there are from `row` on; returns the first row left.
 template <std::size_t Lanes, std::size_t Rows>
 HWY_INLINE std::size_t product_tiles(const float* w, std::size_t stride, std::size_t row, std::size_t rows,
-                                     std::size_t depth, const float* x, float* y) {
+                                     std::size_t depth, const Panels& panels) {
   for (; row + Rows <= rows; row += Rows) {
     const float* weight = w + row * stride;
+    float* y = panels.y + row * panel_lanes;
     ProductTile<Lanes, Rows> tile;
-    tile.load(y + row * panel_lanes);
+    tile.load(y, panels.y_stride);
     std::size_t k = 0;
     for (; k + 2 <= depth; k += 2) {
-      tile.add_column(weight + k + 1, stride, x + (k + 1) * panel_lanes);
-      tile.add_column(weight + k, stride, x + k * panel_lanes);
+      tile.add_column(weight + k + 1, stride, panels.x + (k + 1) * panel_lanes, panels.x_stride);
+      tile.add_column(weight + k, stride, panels.x + k * panel_lanes, panels.x_stride);
     }
-    if (k < depth) tile.add_column(weight + k, stride, x + k * panel_lanes);
-    tile.store(y + row * panel_lanes);
+    if (k < depth) tile.add_column(weight + k, stride, panels.x + k * panel_lanes, panels.x_stride);
+    tile.store(y, panels.y_stride);
   }
   return row;
 }
 
-/// Rows that share each load of x: enough independent chains to hide the latency of the multiply-add, few
-/// enough that all sums stay in registers.
+/// The next tokens, at most `Lanes`. Rows that share each load of x: enough independent chains to hide the
+/// latency of the multiply-add, few enough that all sums stay in registers.
 template <std::size_t Lanes>
-HWY_INLINE void product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth,
-                        const float* x, float* y) {
-  constexpr std::size_t vectors = ProductTile<Lanes, 1>::vectors;
-  constexpr std::size_t tile_rows = vectors == 1 ? 12 : vectors == 2 ? 6 : 3;
-  std::size_t row = product_tiles<Lanes, tile_rows>(w, stride, 0, rows, depth, x, y);
-  row = product_tiles<Lanes, 4>(w, stride, row, rows, depth, x, y);
-  product_tiles<Lanes, 1>(w, stride, row, rows, depth, x, y);
+HWY_INLINE std::size_t product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth,
+                               const Panels& panels) {
+  using Tile = ProductTile<Lanes, 1>;
+  constexpr std::size_t tile_rows = Tile::vectors == 1 || Tile::width == panel_lanes ? 12
+                                    : Tile::vectors == 2                             ? 6
+                                                                                     : 3;
+  std::size_t row = product_tiles<Lanes, tile_rows>(w, stride, 0, rows, depth, panels);
+  if (tile_rows > 4) row = product_tiles<Lanes, 4>(w, stride, row, rows, depth, panels);
+  product_tiles<Lanes, 1>(w, stride, row, rows, depth, panels);
+  return Lanes;
+}
+
+/// The same, as many lanes as suit the tokens that are left and the registers.
+HWY_INLINE std::size_t product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth,
+                               const Panels& panels, std::size_t tokens) {
+  constexpr std::size_t half = panel_lanes / 2, width = ProductTile<panel_lanes, 1>::width;
+  if constexpr (width == panel_lanes) {
+    if (tokens > panel_lanes) return product<2 * panel_lanes>(w, stride, rows, depth, panels);
+  }
+  if constexpr (width == half) {
+    if (tokens > panel_lanes && tokens <= panel_lanes + half) {
+      return product<panel_lanes + half>(w, stride, rows, depth, panels);
+    }
+  }
+  if (tokens > half) return product<panel_lanes>(w, stride, rows, depth, panels);
+  return product<half>(w, stride, rows, depth, panels);
 }
 
 void Product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth, const float* x,
              std::size_t x_stride, float* y, std::size_t y_stride, std::size_t tokens) {
-  for (std::size_t first = 0; first < tokens; first += panel_lanes, x += x_stride, y += y_stride) {
-    if (tokens - first > panel_lanes / 2) {
-      product<panel_lanes>(w, stride, rows, depth, x, y);
-    } else {
-      product<panel_lanes / 2>(w, stride, rows, depth, x, y);
-    }
+  for (std::size_t done = 0; done < tokens;) {
+    const std::size_t panel = done / panel_lanes;
+    const Panels panels{x + panel * x_stride, x_stride, y + panel * y_stride, y_stride};
+    done += product(w, stride, rows, depth, panels, tokens - done);
   }
 }
 
@@ -136,21 +168,34 @@ void ExpandPanel(const std::uint32_t* pairs, std::size_t depth, float* x) {
   }
 }
 
-void ExpandBfloat16(const std::byte* source, std::size_t count, float* values) {
+/// One register of values.
+HWY_INLINE void expand(const std::byte* source, float* values) {
   const hn::Rebind<std::uint16_t, Floats> halves;
+  std::uint16_t bits[width];
+  std::memcpy(bits, source, sizeof bits);
+  const auto expanded = hn::ShiftLeft<16>(hn::PromoteTo(Words(), hn::LoadU(halves, bits)));
+  hn::StoreU(hn::BitCast(Floats(), expanded), Floats(), values);
+}
+
+HWY_INLINE void expand_row(const std::byte* source, std::size_t count, float* values) {
+  constexpr std::size_t unroll = 4;
   std::size_t i = 0;
-  for (; i + width <= count; i += width) {
-    std::uint16_t bits[width];
-    std::memcpy(bits, source + i * sizeof *bits, sizeof bits);
-    const auto expanded = hn::ShiftLeft<16>(hn::PromoteTo(Words(), hn::LoadU(halves, bits)));
-    hn::StoreU(hn::BitCast(Floats(), expanded), Floats(), values + i);
+  for (; i + unroll * width <= count; i += unroll * width) {
+    for (std::size_t v = i; v < i + unroll * width; v += width)
+      expand(source + v * sizeof(Bfloat16), values + v);
   }
+  for (; i + width <= count; i += width) expand(source + i * sizeof(Bfloat16), values + i);
   for (; i < count; ++i) {
     std::uint16_t bits;
     std::memcpy(&bits, source + i * sizeof bits, sizeof bits);
     const std::uint32_t word = std::uint32_t{bits} << 16;
     std::memcpy(values + i, &word, sizeof word);
   }
+}
+
+void ExpandBfloat16(const std::byte* source, std::size_t source_stride, std::size_t rows, std::size_t columns,
+                    float* values, std::size_t stride) {
+  for (std::size_t r = 0; r < rows; ++r) expand_row(source + r * source_stride, columns, values + r * stride);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -184,8 +229,9 @@ void expand_panel(const Bfloat16* pairs, std::size_t depth, float* x) {
   HWY_DYNAMIC_DISPATCH(ExpandPanel)(reinterpret_cast<const std::uint32_t*>(pairs), depth, x);
 }
 
-void expand_bfloat16(const std::byte* source, std::size_t count, float* values) {
-  HWY_DYNAMIC_DISPATCH(ExpandBfloat16)(source, count, values);
+void expand_bfloat16(const std::byte* source, std::size_t source_stride, std::size_t rows,
+                     std::size_t columns, float* values, std::size_t stride) {
+  HWY_DYNAMIC_DISPATCH(ExpandBfloat16)(source, source_stride, rows, columns, values, stride);
 }
 
 }  // namespace moescope

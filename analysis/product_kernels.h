@@ -45,7 +45,9 @@ void round_panel(const float* x, std::size_t depth, Bfloat16* pairs);
 /// The pairs as a panel of floats again.
 void expand_panel(const Bfloat16* pairs, std::size_t depth, float* x);
 
-/// Stored bfloat16 elements as float32, exactly; `source` need not be aligned.
-void expand_bfloat16(const std::byte* source, std::size_t count, float* values);
+/// Some rows of stored bfloat16 elements as float32, exactly. Row r of the source begins `source_stride`
+/// bytes after row r - 1, at any address; of the values, `stride` elements.
+void expand_bfloat16(const std::byte* source, std::size_t source_stride, std::size_t rows,
+                     std::size_t columns, float* values, std::size_t stride);
 
 }  // namespace moescope

@@ -65,7 +65,7 @@ struct WeightStream::Ring {
   std::condition_variable changed;
   std::deque<Tile> free, loaded;
   std::exception_ptr failure;
-  bool stopping = false;
+  bool stopping = false, all_read = false;
   BackgroundThread reader;
 
   Ring(const Checkpoint& source, std::vector<const Weight*> weights, const WeightStreamOptions& options)
@@ -94,6 +94,8 @@ struct WeightStream::Ring {
           if (!read_tile(*weight, row, std::min(rows, weight->rows - row))) return;
         }
       }
+      const std::lock_guard lock(mutex);
+      all_read = true;
     } catch (...) {
       const std::lock_guard lock(mutex);
       failure = std::current_exception();
@@ -112,6 +114,7 @@ struct WeightStream::Ring {
       free.pop_front();
     }
     const auto start = Clock::now();
+    tile.mapped = {};
     tile.weight = &weight;
     tile.first_row = first_row;
     tile.rows = rows;
@@ -162,10 +165,11 @@ struct WeightStream::Ring {
     return tile;
   }
 
-  /// The buffer used last comes first: as few as reading ahead needs are ever touched.
+  /// The buffer used last comes first: as few as reading ahead needs are ever touched. To unmap a tile takes
+  /// a while: the reading thread does it, as long as it is there.
   void release(Tile tile) {
-    tile.mapped = {};
     const std::lock_guard lock(mutex);
+    if (all_read) tile.mapped = {};
     free.push_front(std::move(tile));
     changed.notify_all();
   }

@@ -152,7 +152,7 @@ TEST(ExpandBfloat16, IsExactFromAnyAddress) {
     bytes[2 + 2 * i] = static_cast<std::byte>(i >> 8);
   }
   std::vector<float> values(65535);  // not a whole number of registers
-  expand_bfloat16(bytes.data() + 1, values.size(), values.data());
+  expand_bfloat16(bytes.data() + 1, 0, 1, values.size(), values.data(), 0);
   for (std::uint32_t i = 0; i < values.size(); ++i) {
     EXPECT_EQ(std::bit_cast<std::uint32_t>(values[i]), i << 16);
   }
