@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <iterator>
 #include <limits>
 
@@ -11,65 +12,118 @@ namespace moescope {
 namespace {
 
 constexpr std::size_t lanes = 8;  // independent sums, so that the compiler may use vectors without reordering
-using Lanes = std::array<double, lanes>;
-
-double fold(const Lanes& lane) {
-  return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
-}
-
 /// Bits of |value|: they order like the values, with infinity and NaN above every finite one.
 std::int32_t magnitude_bits(float value) {
   return std::bit_cast<std::int32_t>(value) & 0x7fffffff;
 }
 constexpr std::int32_t infinity_bits = 0x7f800000;
 
-std::int32_t largest_magnitude_bits(std::span<const float> block) {
-  std::int32_t largest = 0;
-  for (const float value : block) largest = std::max(largest, magnitude_bits(value));
-  return largest;
-}
+/// `Width` doubles that the processor handles at once.
+template <std::size_t Width>
+struct VectorOf {
+  using type __attribute__((vector_size(Width * sizeof(double)))) = double;
+};
 
-/// Calls visit(lane, value) for the elements in order, lane after lane.
-template <class Visit>
-void for_each_lane(std::span<const float> block, Visit visit) {
+/// The sums of what add_terms(value, sums) adds to `Sums` sums: in each lane for its elements in order, then
+/// over the lanes. Products and sums are rounded one by one, so every Width gives the same bytes.
+template <std::size_t Width, std::size_t Sums, class AddTerms>
+[[gnu::always_inline]] inline std::array<double, Sums> sum_terms(std::span<const float> block,
+                                                                 AddTerms add_terms) {
+  typename VectorOf<Width>::type value, sums[lanes / Width][Sums] = {};
   const std::size_t whole = block.size() - block.size() % lanes;
   for (std::size_t i = 0; i < whole; i += lanes) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) visit(lane, static_cast<double>(block[i + lane]));
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < lanes / Width; ++v) {
+#pragma GCC unroll 8
+      for (std::size_t k = 0; k < Width; ++k) value[k] = static_cast<double>(block[i + v * Width + k]);
+      add_terms(value, sums[v]);
+    }
   }
-  for (std::size_t i = whole; i < block.size(); ++i) visit(i - whole, static_cast<double>(block[i]));
+  std::array<double, Sums> result;
+  double lane_sums[lanes][Sums];
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    for (std::size_t s = 0; s < Sums; ++s) lane_sums[lane][s] = sums[lane / Width][s][lane % Width];
+    if (whole + lane < block.size()) add_terms(static_cast<double>(block[whole + lane]), lane_sums[lane]);
+  }
+  for (std::size_t s = 0; s < Sums; ++s) {
+    const auto pair = [&](std::size_t l) { return lane_sums[l][s] + lane_sums[l + lanes / 2][s]; };
+    result[s] = (pair(0) + pair(1)) + (pair(2) + pair(3));
+  }
+  return result;
 }
 
-WeightMoments finite_moments(std::span<const float> block) {
-  Lanes sums{}, squares{}, deviations{};
-  for_each_lane(block, [&](std::size_t lane, double value) {
-    sums[lane] += value;
-    squares[lane] += value * value;
-  });
+struct Extremes {
+  std::int32_t largest_bits = 0;  // of |value|
+  std::int32_t zeros = 0;         // four bytes, so that as many fit a vector as values do
+};
+
+[[gnu::always_inline]] inline Extremes extremes(std::span<const float> block) {
+  Extremes found;
+  for (const float value : block) {
+    found.largest_bits = std::max(found.largest_bits, magnitude_bits(value));
+    found.zeros += magnitude_bits(value) == 0;
+  }
+  return found;
+}
+
+/// Of a block of finite elements; of any other, only max_abs, which is not finite either.
+template <std::size_t Width>
+[[gnu::always_inline]] inline WeightMoments finite_moments(std::span<const float> block) {
+  const Extremes found = extremes(block);
   WeightMoments moments;
+  moments.max_abs = std::bit_cast<float>(found.largest_bits);
+  if (found.largest_bits >= infinity_bits) return moments;
   moments.element_count = moments.finite_count = static_cast<std::int64_t>(block.size());
-  moments.sum = fold(sums);
-  moments.sum_of_squares = fold(squares);
+  moments.zero_count = found.zeros;
+  const auto powers = [](const auto& value, auto* sums) __attribute__((always_inline)) {
+    sums[0] += value;
+    sums[1] += value * value;
+  };
+  const auto [sum, sum_of_squares] = sum_terms<Width, 2>(block, powers);
+  moments.sum = sum, moments.sum_of_squares = sum_of_squares;
   const double mean = moments.sum / static_cast<double>(block.size());
-  for_each_lane(block,
-                [&](std::size_t lane, double value) { deviations[lane] += (value - mean) * (value - mean); });
-  moments.squared_deviations = fold(deviations);
+  const auto deviations = [mean](const auto& value, auto* sums) __attribute__((always_inline)) {
+    const auto deviation = value - mean, square = deviation * deviation;
+    sums[0] += square;
+    sums[1] += square * deviation;
+    sums[2] += square * square;
+  };
+  const auto [squares, cubes, fourths] = sum_terms<Width, 3>(block, deviations);
+  moments.squared_deviations = squares, moments.cubed_deviations = cubes, moments.fourth_deviations = fourths;
   return moments;
 }
+
+WeightMoments finite_moments_2(std::span<const float> block) {
+  return finite_moments<2>(block);
+}
+
+using BlockMoments = WeightMoments (*)(std::span<const float>);
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) WeightMoments finite_moments_4(std::span<const float> block) {
+  return finite_moments<4>(block);
+}
+
+BlockMoments widest_block_moments() {
+  return __builtin_cpu_supports("avx2") ? finite_moments_4 : finite_moments_2;
+}
+#else
+BlockMoments widest_block_moments() {
+  return finite_moments_2;
+}
+#endif
 
 }  // namespace
 
 WeightMoments weight_moments(std::span<const float> block) {
-  const std::int32_t largest = largest_magnitude_bits(block);
-  if (largest >= infinity_bits) {
-    std::vector<float> finite;
-    std::copy_if(block.begin(), block.end(), std::back_inserter(finite),
-                 [](float value) { return magnitude_bits(value) < infinity_bits; });
-    WeightMoments moments = weight_moments(finite);
-    moments.element_count = static_cast<std::int64_t>(block.size());
-    return moments;
-  }
-  WeightMoments moments = finite_moments(block);
-  moments.max_abs = std::bit_cast<float>(largest);
+  static const BlockMoments block_moments = widest_block_moments();
+  WeightMoments moments = block_moments(block);
+  if (std::isfinite(moments.max_abs)) return moments;
+  std::vector<float> finite;
+  std::copy_if(block.begin(), block.end(), std::back_inserter(finite),
+               [](float value) { return magnitude_bits(value) < infinity_bits; });
+  moments = block_moments(finite);
+  moments.element_count = static_cast<std::int64_t>(block.size());
   return moments;
 }
 
@@ -77,37 +131,59 @@ double WeightStatsSum::mean() const {
   return sum_.value() / static_cast<double>(finite_count_);
 }
 
+/// Deviations of two sets about their common mean; `shift`: the mean of the block minus the mean of what came
+/// before. Second order: Chan, Golub and LeVeque 1979; third and fourth: Pébay 2008 (SAND2008-6212), eq. 2.1.
+void WeightStatsSum::add_shift(const WeightMoments& block, double shift) {
+  const auto before = static_cast<double>(finite_count_), added = static_cast<double>(block.finite_count);
+  const double a = before / (before + added), b = added / (before + added), square = shift * shift;
+  const double squares = squared_deviations_.value(), cubes = cubed_deviations_.value();
+  fourth_deviations_.add(square * square * before * b * (a * a - a * b + b * b));
+  fourth_deviations_.add(6 * square * (a * a * block.squared_deviations + b * b * squares));
+  fourth_deviations_.add(4 * shift * (a * block.cubed_deviations - b * cubes));
+  cubed_deviations_.add(square * shift * before * b * (a - b));
+  cubed_deviations_.add(3 * shift * (a * block.squared_deviations - b * squares));
+  squared_deviations_.add(square * before * added / (before + added));
+}
+
 void WeightStatsSum::add(const WeightMoments& block) {
   element_count_ += block.element_count;
   if (block.finite_count == 0) return;
-  const auto before = static_cast<double>(finite_count_), added = static_cast<double>(block.finite_count);
-  if (finite_count_ >
-      0) {  // the deviations of two sets about their common mean (Chan, Golub and LeVeque 1979)
-    const double step = block.sum / added - mean();
-    squared_deviations_.add(step * step * before * added / (before + added));
-  }
+  if (finite_count_ > 0) add_shift(block, block.sum / static_cast<double>(block.finite_count) - mean());
   squared_deviations_.add(block.squared_deviations);
+  cubed_deviations_.add(block.cubed_deviations);
+  fourth_deviations_.add(block.fourth_deviations);
   sum_.add(block.sum);
   sum_of_squares_.add(block.sum_of_squares);
   finite_count_ += block.finite_count;
+  zero_count_ += block.zero_count;
   max_abs_ = std::max(max_abs_, block.max_abs);
 }
 
 WeightMoments WeightStatsSum::moments() const {
-  return {element_count_, finite_count_, sum_.value(), sum_of_squares_.value(), squared_deviations_.value(),
+  return {element_count_,
+          finite_count_,
+          zero_count_,
+          sum_.value(),
+          sum_of_squares_.value(),
+          squared_deviations_.value(),
+          cubed_deviations_.value(),
+          fourth_deviations_.value(),
           max_abs_};
 }
 
 WeightStats WeightStatsSum::result() const {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const std::int64_t nonfinite = element_count_ - finite_count_;
-  if (finite_count_ == 0) return {element_count_, nonfinite, nan, nan, nan, nan};
+  if (finite_count_ == 0) return {element_count_, nonfinite, 0, nan, nan, nan, nan, nan};
   const auto count = static_cast<double>(finite_count_);
+  const double variance = squared_deviations_.value() / count;
   return {element_count_,
           nonfinite,
+          zero_count_,
           std::sqrt(sum_of_squares_.value()),
           mean(),
-          std::sqrt(squared_deviations_.value() / count),
+          std::sqrt(variance),
+          fourth_deviations_.value() / count / (variance * variance),
           max_abs_};
 }
 

@@ -1,9 +1,11 @@
 #pragma once
-/// Moments of one weight tensor, streamed: norm, mean, standard deviation, largest magnitude.
+/// Moments of one weight tensor, streamed: norm, mean, standard deviation, kurtosis, largest magnitude,
+/// zeros.
 ///
 /// Non-finite elements are counted and left out of all moments. Sums run in double over fixed blocks of
 /// `weight_block_size` elements, block after block, so the result depends on the elements alone, never on
-/// how they were handed over.
+/// how they were handed over. Denormals are not counted here: which values are denormal depends on the stored
+/// type, and float32 has them elsewhere than float16; Bfloat16Histogram counts them from the bytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,10 +21,12 @@ inline constexpr std::size_t weight_block_size = 1024;
 struct WeightStats {
   std::int64_t element_count = 0;    // all elements
   std::int64_t nonfinite_count = 0;  // NaN and infinite ones
+  std::int64_t zero_count = 0;       // of either sign
   // Over the finite elements; NaN when there is none.
   double norm = 0;  // Frobenius
   double mean = 0;
   double standard_deviation = 0;  // population
+  double kurtosis = 0;            // population, m4 / m2²: 3 for a normal distribution; NaN without spread
   double max_abs = 0;
 };
 
@@ -30,11 +34,15 @@ struct WeightStats {
 struct WeightMoments {
   std::int64_t element_count = 0;
   std::int64_t finite_count = 0;
+  std::int64_t zero_count = 0;
   double sum = 0;
   double sum_of_squares = 0;
-  double squared_deviations = 0;  // about the block's own mean
+  double squared_deviations = 0;  // about the block's own mean, as the next two
+  double cubed_deviations = 0;
+  double fourth_deviations = 0;
   double max_abs = 0;
 };
+/// Of at most 2^31 - 1 elements.
 WeightMoments weight_moments(std::span<const float> block);
 
 /// Blocks of a tensor, merged in the order in which they are added. Blocks may be merged into larger blocks
@@ -47,10 +55,12 @@ class WeightStatsSum {
 
  private:
   double mean() const;
+  void add_shift(const WeightMoments& block, double shift);
 
   std::int64_t element_count_ = 0;
   std::int64_t finite_count_ = 0;
-  CompensatedSum sum_, sum_of_squares_, squared_deviations_;
+  std::int64_t zero_count_ = 0;
+  CompensatedSum sum_, sum_of_squares_, squared_deviations_, cubed_deviations_, fourth_deviations_;
   double max_abs_ = 0;
 };
 

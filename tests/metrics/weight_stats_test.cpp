@@ -25,9 +25,11 @@ std::vector<float> gaussian(std::size_t size, float mean, float deviation, unsig
 void expect_same_bytes(const WeightStats& a, const WeightStats& b) {
   EXPECT_EQ(a.element_count, b.element_count);
   EXPECT_EQ(a.nonfinite_count, b.nonfinite_count);
+  EXPECT_EQ(a.zero_count, b.zero_count);
   EXPECT_EQ(a.norm, b.norm);
   EXPECT_EQ(a.mean, b.mean);
   EXPECT_EQ(a.standard_deviation, b.standard_deviation);
+  EXPECT_EQ(a.kurtosis, b.kurtosis);
   EXPECT_EQ(a.max_abs, b.max_abs);
 }
 
@@ -38,26 +40,65 @@ TEST(WeightStats, MatchesAnExampleByHand) {
   EXPECT_EQ(stats.mean, -0.25);
   EXPECT_DOUBLE_EQ(stats.standard_deviation, std::sqrt(25.0 / 4 - 1.0 / 16));
   EXPECT_EQ(stats.max_abs, 4);
+  EXPECT_EQ(stats.zero_count, 2);
+  // Deviations 3.25, -3.75, 0.25, 0.25: m2 = 24.75 / 4, m4 = 309.328125 / 4.
+  EXPECT_DOUBLE_EQ(stats.kurtosis, 309.328125 / 4 / (6.1875 * 6.1875));
 }
 
 TEST(WeightStats, AgreesWithExtendedPrecision) {
   const std::vector<float> values = gaussian(100003, 1, 0.01f, 1);
-  long double sum = 0, squares = 0, deviations = 0;
+  long double sum = 0, squares = 0, deviations = 0, fourths = 0;
   for (const float value : values) sum += value;
   const long double mean = sum / static_cast<long double>(values.size());
   for (const float value : values) {
     squares += static_cast<long double>(value) * value;
     deviations += (value - mean) * (value - mean);
+    fourths += (value - mean) * (value - mean) * (value - mean) * (value - mean);
   }
   const WeightStats stats = weight_stats(values);
   EXPECT_NEAR(stats.mean, static_cast<double>(mean), 1e-14);
   EXPECT_NEAR(stats.norm, static_cast<double>(std::sqrt(squares)), 1e-11);
   const auto expected = static_cast<double>(std::sqrt(deviations / static_cast<long double>(values.size())));
   EXPECT_NEAR(stats.standard_deviation / expected, 1, 1e-13);
+  const long double kurtosis = fourths * static_cast<long double>(values.size()) / deviations / deviations;
+  EXPECT_NEAR(stats.kurtosis, static_cast<double>(kurtosis), 1e-12);
 }
 
 TEST(WeightStats, ConstantWeightsHaveNoSpread) {
-  EXPECT_EQ(weight_stats(std::vector<float>(10000, 0.1f)).standard_deviation, 0);
+  const WeightStats stats = weight_stats(std::vector<float>(10000, 0.1f));
+  EXPECT_EQ(stats.standard_deviation, 0);
+  EXPECT_THAT(stats.kurtosis, testing::IsNan());
+}
+
+TEST(WeightStats, KurtosisIsThatOfKnownDistributions) {
+  // The standard error of a normal sample's kurtosis is sqrt(24 / n) = 0.005.
+  EXPECT_NEAR(weight_stats(gaussian(1000000, 5, 0.01f, 5)).kurtosis, 3, 0.02);
+  std::vector<float> evenly, signs, spike(10000);
+  for (int i = 0; i < 10001; ++i) evenly.push_back(static_cast<float>(i));
+  for (int i = 0; i < 5000; ++i) signs.push_back(i % 2 == 0 ? 7.0f : 9.0f);
+  spike[4321] = -2;
+  const double n = 10001;
+  EXPECT_NEAR(weight_stats(evenly).kurtosis, 1.8 - 2.4 / (n * n - 1), 1e-12);  // discrete uniform
+  EXPECT_DOUBLE_EQ(weight_stats(signs).kurtosis, 1);                           // the least there is
+  const double p = 1e-4;
+  EXPECT_NEAR(weight_stats(spike).kurtosis, 1 / (p * (1 - p)) - 3, 1e-8);  // of a Bernoulli variable
+}
+
+TEST(WeightStats, KurtosisSurvivesBlocksOfDifferentMeansAndSpreads) {
+  std::vector<float> values = gaussian(3000, -1, 0.001f, 6);
+  for (const float value : gaussian(700, 2, 1, 7)) values.push_back(value);
+  values.resize(values.size() + 5000);  // zeros
+  long double sum = 0, squares = 0, fourths = 0;
+  for (const float value : values) sum += value;
+  for (const float value : values) {
+    const long double deviation = value - sum / static_cast<long double>(values.size());
+    squares += deviation * deviation;
+    fourths += deviation * deviation * deviation * deviation;
+  }
+  const long double expected = fourths * static_cast<long double>(values.size()) / squares / squares;
+  const WeightStats stats = weight_stats(values);
+  EXPECT_NEAR(stats.kurtosis, static_cast<double>(expected), 1e-12);
+  EXPECT_EQ(stats.zero_count, 5000);
 }
 
 TEST(WeightStats, PiecesOfAnySizeGiveTheSameBytes) {
@@ -87,7 +128,14 @@ TEST(WeightStats, MergingBlocksIntoLargerOnesIsAsExact) {
   EXPECT_DOUBLE_EQ(outer.result().norm, expected.norm);
   EXPECT_DOUBLE_EQ(outer.result().mean, expected.mean);
   EXPECT_DOUBLE_EQ(outer.result().standard_deviation, expected.standard_deviation);
+  EXPECT_NEAR(outer.result().kurtosis, expected.kurtosis, 1e-13);
   EXPECT_EQ(outer.result().max_abs, expected.max_abs);
+}
+
+TEST(WeightStats, ZerosOfBothSignsAreCounted) {
+  std::vector<float> values(3 * weight_block_size, -0.0f);
+  values.insert(values.end(), {0, 1e-45f, nan, infinity, 0});  // a denormal is not zero
+  EXPECT_EQ(weight_stats(values).zero_count, 3 * 1024 + 2);
 }
 
 TEST(WeightStats, NonFiniteElementsAreCountedAndLeftOut) {
@@ -116,14 +164,19 @@ TEST(WeightStats, AreUnknownWithoutFiniteElements) {
     EXPECT_THAT(stats.norm, testing::IsNan());
     EXPECT_THAT(stats.mean, testing::IsNan());
     EXPECT_THAT(stats.standard_deviation, testing::IsNan());
+    EXPECT_THAT(stats.kurtosis, testing::IsNan());
     EXPECT_THAT(stats.max_abs, testing::IsNan());
+    EXPECT_EQ(stats.zero_count, 0);
   }
 }
 
 TEST(WeightStats, TheLargestFloatsDoNotOverflow) {
   const float largest = std::numeric_limits<float>::max();
-  const WeightStats stats = weight_stats(std::vector<float>(100, largest));
+  std::vector<float> values(100, largest);
+  for (std::size_t i = 0; i < values.size(); i += 2) values[i] = -largest;
+  const WeightStats stats = weight_stats(values);
   EXPECT_NEAR(stats.norm / largest, 10, 1e-14);
+  EXPECT_DOUBLE_EQ(stats.kurtosis, 1);
   EXPECT_EQ(stats.max_abs, largest);
 }
 
