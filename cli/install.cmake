@@ -9,11 +9,11 @@ set(moescope_package ${CMAKE_INSTALL_LIBDIR}/cmake/moescope)
 
 install(TARGETS moescope RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS ${moescope_libraries} EXPORT moescopeTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-# A header that includes some other library's (<name.h>; the standard library's have no .h) is internal.
+# A header that includes some other library's (<name.h>, <folder/name>; the standard library's have neither) is internal.
 foreach(library ${moescope_libraries})
   file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${library}/*.h)
   foreach(header ${headers})
-    file(STRINGS ${header} foreign REGEX "#include <.*[.]h(pp)?>")
+    file(STRINGS ${header} foreign REGEX "#include <.*([.]h(pp)?|/.*)>")
     if(NOT foreign)
       install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/moescope/${library})
     endif()
