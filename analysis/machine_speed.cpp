@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t mebibyte = 1 << 20;
 /// More than the caches of common processors hold.
 constexpr std::uint64_t uncached_bytes = 96 * mebibyte;
-constexpr double product_seconds = 0.3, weight_pass_seconds = 0.2, reading_seconds = 0.5;
+constexpr double product_seconds = 1.0, weight_pass_seconds = 0.2, reading_seconds = 0.5;
 constexpr std::uint64_t read_bytes = 4 * mebibyte, sample_bytes = 32 * mebibyte, most_samples = 32;
 
 double median(std::vector<double> values) {

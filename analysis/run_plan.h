@@ -72,7 +72,7 @@ struct RunPlan {
 
 /// The part of the products' rate that a whole forward pass reaches: norms, attention, softmax and the router
 /// take the rest.
-inline constexpr double forward_efficiency = 0.9;
+inline constexpr double forward_efficiency = 0.85;
 
 /// One checkpoint's forward pass of `passes` batches that are alike; `parts` is the cost of all sequences at
 /// once. Pure.

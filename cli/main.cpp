@@ -10,6 +10,10 @@
 #include <string>
 #include <system_error>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "analysis/weight_stream.h"
 #include "cli/bus_error.h"
 #include "cli/commands.h"
@@ -47,6 +51,15 @@ void allow_many_open_files() {
   setrlimit(RLIMIT_NOFILE, &limit);  // without it, opening fails with a message of its own
 }
 
+// Large blocks go back to the system when they are freed, so that memory stays within its budget. Left alone,
+// glibc raises the size from which it does so to 32 MiB as it runs, and keeps up to twice as much.
+void give_back_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 8 << 20);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
+#endif
+}
+
 ExitCode guarded(const Arguments& arguments) {
   try {
     return deliver(run_moescope(arguments));
@@ -77,6 +90,7 @@ ExitCode guarded(const Arguments& arguments) {
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   moescope::allow_many_open_files();
+  moescope::give_back_memory();
   moescope::report_lost_files();
   return moescope::guarded(moescope::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
 }
