@@ -137,7 +137,10 @@ struct WeightStream::Ring {
     if (file->is_cached(offset, bytes)) {
       tile.mapped = file->map(offset, bytes);
       tile.bytes = tile.mapped.bytes();
-      if (!tile.bytes.empty()) return;
+      if (!tile.bytes.empty()) {
+        tile.buffer = {};  // a tile takes its memory once
+        return;
+      }
     }
     if (tile.buffer.bytes().empty()) tile.buffer = PageBuffer(room);
     if (past_page_cache) {
