@@ -4,18 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <random>
 #include <vector>
+
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
 
 std::vector<double> random_block(std::size_t rows, std::size_t length, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<double> block(rows * length);
-  for (double& value : block) value = normal(generator);
-  return block;
+  const std::vector<float> values = normal_values<float>(rows * length, seed);
+  return {values.begin(), values.end()};
 }
 
 long double naive_product(const std::vector<double>& block, std::size_t length, std::size_t i,

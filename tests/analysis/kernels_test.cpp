@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "analysis/activations.h"
-#include "tests/analysis/random_values.h"
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "analysis/element_convert.h"
 #include "analysis/parallel.h"
-#include "tests/analysis/random_values.h"
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "analysis/activations.h"
 #include "analysis/element_convert.h"
-#include "tests/analysis/random_values.h"
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {

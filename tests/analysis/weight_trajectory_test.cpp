@@ -15,6 +15,7 @@
 #include "readers/errors.h"
 #include "readers/source_file.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/random_values.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -126,14 +127,6 @@ WeightTrajectory trace_values(const std::vector<std::vector<float>>& versions, u
   return embedding;
 }
 
-std::vector<float> gaussian(std::size_t size, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, 0.02f);
-  std::vector<float> values(size);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
-
 TEST(WeightTrajectory, AgreesWithPlainFloat64OnTheTinySeries) {
   const Series series = tiny_series();
   const std::size_t count = series.size();
@@ -170,8 +163,8 @@ TEST(WeightTrajectory, ThreadsAndMemoryDoNotChangeAByte) {
 
 TEST(WeightTrajectory, LargeTensorsDoNotDependOnThreadsOrMemory) {
   const TemporaryDirectory directory;
-  write_embedding(directory / "a", gaussian(300000, 1));
-  write_embedding(directory / "b", gaussian(300000, 2));
+  write_embedding(directory / "a", normal_values<float>(300000, 1, 0.02f));
+  write_embedding(directory / "b", normal_values<float>(300000, 2, 0.02f));
   const Series series({directory / "a", directory / "b"});
   const std::vector<WeightTrajectory> expected = trace(series, 1);
   expect_same_bytes(trace(series, 4), expected);
@@ -190,7 +183,7 @@ TEST(WeightTrajectory, CallsTheSinkInCanonicalOrder) {
 }
 
 TEST(WeightTrajectory, TinyRelativeDifferencesKeepTheirDigits) {
-  std::vector<std::vector<float>> versions = {gaussian(70400, 3)};
+  std::vector<std::vector<float>> versions = {normal_values<float>(70400, 3, 0.02f)};
   std::mt19937 generator(4);
   std::uniform_real_distribution<float> uniform(-1, 1);
   for (int step = 0; step < 3; ++step) {
@@ -208,7 +201,7 @@ TEST(WeightTrajectory, TinyRelativeDifferencesKeepTheirDigits) {
 }
 
 TEST(WeightTrajectory, OfIdenticalTensorsHasNoDrift) {
-  const std::vector<float> values = gaussian(1600, 5);
+  const std::vector<float> values = normal_values<float>(1600, 5, 0.02f);
   const WeightTrajectory one = trace_values({values, values, values});
   EXPECT_THAT(one.products.delta_inner_product, testing::Each(0.0));
   EXPECT_THAT(relative_drift(one.products), testing::Each(0.0));
@@ -216,7 +209,7 @@ TEST(WeightTrajectory, OfIdenticalTensorsHasNoDrift) {
 }
 
 TEST(WeightTrajectory, OfAScaledTensorHasCosineOne) {
-  const std::vector<float> values = gaussian(1600, 6);
+  const std::vector<float> values = normal_values<float>(1600, 6, 0.02f);
   std::vector<float> twice = values;
   for (float& value : twice) value *= 2;
   const WeightTrajectory one = trace_values({values, twice});
@@ -234,17 +227,17 @@ TEST(WeightTrajectory, OfOrthogonalTensorsHasInnerProductZero) {
 }
 
 TEST(WeightTrajectory, OfAZeroTensorIsUnknownWhereDividedByIt) {
-  const WeightTrajectory one = trace_values({std::vector<float>(160), gaussian(160, 7)});
+  const WeightTrajectory one = trace_values({std::vector<float>(160), normal_values<float>(160, 7, 0.02f)});
   EXPECT_THAT(relative_drift(one.products)[1], testing::IsNan());
   EXPECT_DOUBLE_EQ(relative_drift(one.products)[2], 1);
   EXPECT_EQ(one.stats[0].norm, 0);
 }
 
 TEST(WeightTrajectory, NonFiniteElementsAreCountedAndSpoilOnlyTheirCheckpoint) {
-  std::vector<float> broken = gaussian(160, 8);
+  std::vector<float> broken = normal_values<float>(160, 8, 0.02f);
   broken[5] = std::numeric_limits<float>::infinity();
   broken[9] = std::numeric_limits<float>::quiet_NaN();
-  const WeightTrajectory one = trace_values({gaussian(160, 9), broken});
+  const WeightTrajectory one = trace_values({normal_values<float>(160, 9, 0.02f), broken});
   EXPECT_EQ(one.stats[0].nonfinite_count, 0);
   EXPECT_EQ(one.stats[1].nonfinite_count, 2);
   EXPECT_TRUE(std::isfinite(one.stats[1].norm));
@@ -254,7 +247,7 @@ TEST(WeightTrajectory, NonFiniteElementsAreCountedAndSpoilOnlyTheirCheckpoint) {
 }
 
 TEST(WeightTrajectory, OfOneCheckpointHasNormsAlone) {
-  const WeightTrajectory one = trace_values({gaussian(160, 10)});
+  const WeightTrajectory one = trace_values({normal_values<float>(160, 10, 0.02f)});
   EXPECT_EQ(one.products.inner_product.size(), 1u);
   EXPECT_THAT(one.products.delta_inner_product, testing::IsEmpty());
   EXPECT_NEAR(one.products.inner_product[0], one.stats[0].norm * one.stats[0].norm, 1e-15);

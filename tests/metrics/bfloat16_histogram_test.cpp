@@ -9,10 +9,10 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <random>
 #include <vector>
 
 #include "metrics/statistics.h"
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
@@ -28,18 +28,11 @@ float value_of(std::uint16_t pattern) {
 }
 
 Patterns gaussian(std::size_t size, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, 0.02f);
+  const std::vector<float> values = normal_values<float>(size, seed, 0.02f);
   Patterns patterns(size);
-  for (std::uint16_t& pattern : patterns)
-    pattern = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(normal(generator)) >> 16);
-  return patterns;
-}
-
-Patterns any_patterns(std::size_t size, unsigned seed) {
-  std::mt19937 generator(seed);
-  Patterns patterns(size);
-  for (std::uint16_t& pattern : patterns) pattern = static_cast<std::uint16_t>(generator());
+  std::transform(values.begin(), values.end(), patterns.begin(), [](float value) {
+    return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
+  });
   return patterns;
 }
 
@@ -62,14 +55,14 @@ TEST(Bfloat16Histogram, EveryPatternFallsIntoTheBinOfItsMagnitude) {
 }
 
 TEST(Bfloat16Histogram, CountsEachPlacePatternByPattern) {
-  const Patterns patterns = any_patterns(1003, 1);
+  const Patterns patterns = random_patterns(1003, 1);
   std::vector<std::int64_t> expected(bfloat16_magnitudes);
   for (const std::uint16_t pattern : patterns) ++expected[pattern % bfloat16_magnitudes];
   EXPECT_EQ(histogram_of(patterns).counts, expected);
 }
 
 TEST(Bfloat16Histogram, AnyCuttingGivesTheSameCounts) {
-  const Patterns patterns = any_patterns(5000, 2);
+  const Patterns patterns = random_patterns(5000, 2);
   const Bfloat16Histogram whole = histogram_of(patterns);
   for (const std::size_t piece : {1ul, 3ul, 1024ul, 4999ul}) {
     Bfloat16Histogram pieces;
@@ -80,7 +73,7 @@ TEST(Bfloat16Histogram, AnyCuttingGivesTheSameCounts) {
 }
 
 TEST(Bfloat16Histogram, MergesLikeOneTensor) {
-  const Patterns a = any_patterns(1001, 4), b = any_patterns(70, 5);
+  const Patterns a = random_patterns(1001, 4), b = random_patterns(70, 5);
   Patterns joined = b;
   joined.insert(joined.end(), a.begin(), a.end());
   Bfloat16Histogram merged = histogram_of(a);
@@ -101,7 +94,7 @@ TEST(Bfloat16Histogram, CountsWhatIsNotAnOrdinaryNumber) {
 }
 
 TEST(Bfloat16Histogram, DenormalsAreThoseOfTheStandardLibrary) {
-  const Patterns patterns = any_patterns(100000, 3);
+  const Patterns patterns = random_patterns(100000, 3);
   const auto denormals = std::count_if(patterns.begin(), patterns.end(), [](std::uint16_t pattern) {
     return std::fpclassify(value_of(pattern)) == FP_SUBNORMAL;
   });

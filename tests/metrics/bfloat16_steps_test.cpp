@@ -7,8 +7,9 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <random>
 #include <vector>
+
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
@@ -32,13 +33,6 @@ Bins bins_in_use(const Bfloat16Steps& steps) {
     if (steps.counts[bin] > 0) bins[step_range(bin).nearest] = steps.counts[bin];
   }
   return bins;
-}
-
-Patterns any_patterns(std::size_t size, unsigned seed) {
-  std::mt19937 generator(seed);
-  Patterns patterns(size);
-  for (std::uint16_t& pattern : patterns) pattern = static_cast<std::uint16_t>(generator());
-  return patterns;
 }
 
 void expect_same(const Bfloat16Steps& a, const Bfloat16Steps& b) {
@@ -127,7 +121,7 @@ TEST(Bfloat16Steps, AgreeWithWalkingFromValueToValue) {
   }
   std::int32_t next = 0;
   for (auto& [value, place] : places) place = next++;
-  const Patterns earlier = any_patterns(20000, 1), later = any_patterns(20000, 2);
+  const Patterns earlier = random_patterns(20000, 1), later = random_patterns(20000, 2);
   Bfloat16Steps expected;
   for (std::size_t i = 0; i < earlier.size(); ++i) {
     const float a = std::bit_cast<float>(std::uint32_t{earlier[i]} << 16);
@@ -141,7 +135,7 @@ TEST(Bfloat16Steps, AgreeWithWalkingFromValueToValue) {
 }
 
 TEST(Bfloat16Steps, AnyCuttingGivesTheSameCounts) {
-  const Patterns earlier = any_patterns(5000, 3), later = any_patterns(5000, 4);
+  const Patterns earlier = random_patterns(5000, 3), later = random_patterns(5000, 4);
   const Bfloat16Steps whole = steps_between(earlier, later);
   for (const std::size_t piece : {1ul, 7ul, 511ul, 513ul, 4999ul}) {
     Bfloat16Steps added, merged;

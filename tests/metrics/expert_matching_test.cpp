@@ -10,6 +10,8 @@
 #include <random>
 #include <vector>
 
+#include "tests/support/random_values.h"
+
 namespace moescope {
 namespace {
 
@@ -27,19 +29,11 @@ Places shuffled(std::size_t size, unsigned seed) {
   return places;
 }
 
-std::vector<double> normal_values(std::size_t size, double deviation, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<double> normal(0, deviation);
-  std::vector<double> values(size);
-  for (double& value : values) value = normal(generator);
-  return values;
-}
-
 /// Strangers like random rows of `width`; true pairs, e and places[e], alike by `likeness`.
 std::vector<double> planted(const Places& places, double likeness, std::size_t width, unsigned seed) {
   const std::size_t experts = places.size();
   std::vector<double> similarity =
-      normal_values(experts * experts, 1 / std::sqrt(static_cast<double>(width)), seed);
+      normal_values<double>(experts * experts, seed, 1 / std::sqrt(static_cast<double>(width)));
   for (std::size_t e = 0; e < experts; ++e) similarity[e * experts + places[e]] += likeness;
   return similarity;
 }
@@ -66,7 +60,7 @@ void expect_permutation(Places places) {
 TEST(BestAssignment, ReachesTheBestOfAllPermutations) {
   for (std::size_t experts = 1; experts <= 7; ++experts) {
     for (unsigned seed = 0; seed < 30; ++seed) {
-      const std::vector<double> similarity = normal_values(experts * experts, 1, seed);
+      const std::vector<double> similarity = normal_values<double>(experts * experts, seed, 1);
       const Places found = best_assignment(similarity, experts);
       expect_permutation(found);
       EXPECT_NEAR(total(similarity, found), best_total_of_all(similarity, experts), 1e-12);
@@ -76,7 +70,7 @@ TEST(BestAssignment, ReachesTheBestOfAllPermutations) {
 
 TEST(BestAssignment, ReachesTheBestOfAllPermutationsWithManyTies) {
   for (unsigned seed = 0; seed < 100; ++seed) {
-    std::vector<double> similarity = normal_values(36, 1, seed);
+    std::vector<double> similarity = normal_values<double>(36, seed, 1);
     for (double& value : similarity) value = std::round(value);
     const Places found = best_assignment(similarity, 6);
     expect_permutation(found);
@@ -91,7 +85,7 @@ TEST(BestAssignment, IsNotGreedy) {
 
 TEST(BestAssignment, NoOtherPairOfPlacesIsBetterAmongManyExperts) {
   const std::size_t experts = 100;
-  const std::vector<double> similarity = normal_values(experts * experts, 1, 7);
+  const std::vector<double> similarity = normal_values<double>(experts * experts, 7, 1);
   Places found = best_assignment(similarity, experts);
   expect_permutation(found);
   const double best = total(similarity, found);
@@ -152,7 +146,8 @@ TEST(ExpertMatching, ExpertsThatKeptTheirPlacesAreNotPermuted) {
 TEST(ExpertMatching, SimilaritiesWithoutMeaningTellNothing) {
   for (const std::size_t experts : {3ul, 7ul, 8ul, 16ul, 128ul}) {
     for (unsigned seed = 0; seed < 20; ++seed) {
-      const ExpertMatching matching = find_permutation(normal_values(experts * experts, 0.1, seed), experts);
+      const ExpertMatching matching =
+          find_permutation(normal_values<double>(experts * experts, seed, 0.1), experts);
       EXPECT_FALSE(matching.permuted());
       if (experts < 128) continue;
       EXPECT_NE(matching.match, identity(experts));  // chance is better than the identity somewhere

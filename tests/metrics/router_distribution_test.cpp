@@ -6,19 +6,12 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <random>
 #include <vector>
+
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
-
-std::vector<float> random_logits(std::size_t experts, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, 2);
-  std::vector<float> logits(experts);
-  for (float& logit : logits) logit = normal(generator);
-  return logits;
-}
 
 std::vector<double> softmax(const std::vector<float>& logits) {
   std::vector<double> distribution(logits.size());
@@ -37,7 +30,7 @@ TEST(RouterDistribution, SigmoidScoresAreDividedByTheirSum) {
 }
 
 TEST(RouterDistribution, SoftmaxAgreesWithExtendedPrecision) {
-  const std::vector<float> logits = random_logits(128, 1);
+  const std::vector<float> logits = normal_values<float>(128, 1, 2);
   long double total = 0;
   for (const float z : logits) total += std::exp(static_cast<long double>(z));
   const std::vector<double> distribution = softmax(logits);
@@ -68,7 +61,7 @@ TEST(RouterEntropy, MatchesAKnownDistribution) {
 
 TEST(RouterEntropy, AgreesWithExtendedPrecision) {
   for (unsigned seed = 0; seed < 20; ++seed) {
-    const std::vector<double> distribution = softmax(random_logits(128, seed));
+    const std::vector<double> distribution = softmax(normal_values<float>(128, seed, 2));
     long double entropy = 0;
     for (const double p : distribution)
       entropy -= static_cast<long double>(p) * std::log(static_cast<long double>(p));

@@ -8,22 +8,15 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <random>
 #include <vector>
+
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
 
 using testing::Each;
 using testing::IsEmpty;
-
-std::vector<float> gaussian(std::size_t size, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, 1);
-  std::vector<float> values(size);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 std::vector<float> transposed(const std::vector<float>& values, std::size_t rows, std::size_t columns) {
   std::vector<float> result(values.size());
@@ -167,7 +160,7 @@ TEST(SingularValues, OfALargeMatrixAreRightToTheRoundingOfTheSquares) {
 
 TEST(SingularValues, OfBothRoutesAgree) {
   for (const std::size_t rows : {60ul, 200ul}) {
-    const std::vector<float> values = gaussian(rows * 150, 3);
+    const std::vector<float> values = normal_values<float>(rows * 150, 3);
     const WeightMatrix matrix{values, rows, 150};
     const std::vector<double> gram = gram_matrix(matrix);
     expect_close(singular_values_of_gram(gram, std::min<std::size_t>(rows, 150)), singular_values(matrix),
@@ -178,7 +171,7 @@ TEST(SingularValues, OfBothRoutesAgree) {
 TEST(SingularValues, ScaleWithTheMatrixAndIgnoreTranspositionAndPermutation) {
   for (const std::size_t rows : {40ul, 300ul}) {  // both routes
     const std::size_t columns = rows + 270;       // no multiple of a panel
-    const std::vector<float> values = gaussian(rows * columns, 5);
+    const std::vector<float> values = normal_values<float>(rows * columns, 5);
     const std::vector<double> sigma = singular_values({values, rows, columns});
     expect_close(singular_values({transposed(values, rows, columns), columns, rows}), sigma, 1e-11);
 
@@ -195,7 +188,7 @@ TEST(SingularValues, ScaleWithTheMatrixAndIgnoreTranspositionAndPermutation) {
 
 TEST(SingularValues, AreDescendingAndHoldTheNorm) {
   for (const std::size_t rows : {100ul, 280ul}) {
-    const std::vector<float> values = gaussian(rows * 600, 8);
+    const std::vector<float> values = normal_values<float>(rows * 600, 8);
     const std::vector<double> sigma = singular_values({values, rows, 600});
     EXPECT_TRUE(std::is_sorted(sigma.rbegin(), sigma.rend()));
     double squares = 0;
@@ -206,7 +199,7 @@ TEST(SingularValues, AreDescendingAndHoldTheNorm) {
 
 TEST(SingularValues, OfGaussianNoiseReachTheSumOfTheRootsOfTheSides) {
   // Spectral norm sqrt(m) + sqrt(n) (metrics.md, section 7), to some widths 0.5 cbrt(1/sqrt(m) + 1/sqrt(n)).
-  const std::vector<double> sigma = singular_values({gaussian(300 * 1200, 11), 300, 1200});
+  const std::vector<double> sigma = singular_values({normal_values<float>(300 * 1200, 11), 300, 1200});
   EXPECT_NEAR(sigma.front(), std::sqrt(1200) + std::sqrt(300), 1);
   EXPECT_NEAR(sigma.back(), std::sqrt(1200) - std::sqrt(300), 1);
 }

@@ -6,8 +6,9 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
+
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
@@ -15,14 +16,6 @@ namespace {
 using testing::Each;
 using testing::IsEmpty;
 using testing::IsNan;
-
-std::vector<float> gaussian(std::size_t size, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, 1);
-  std::vector<float> values(size);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 /// Zero but for the diagonal.
 std::vector<float> diagonal_matrix(const std::vector<float>& diagonal, std::size_t rows,
@@ -64,7 +57,7 @@ TEST(LeadingSubspace, OfADiagonalMatrixAreItsAxes) {
 TEST(LeadingSubspace, HoldsSingularVectors) {
   // A v = sigma u for the two sides, with one sign for both: |uᵀ A v| = sigma.
   for (const auto& [rows, columns] : {std::pair(70ul, 310ul), std::pair(310ul, 70ul)}) {
-    const std::vector<float> values = gaussian(rows * columns, 1);
+    const std::vector<float> values = normal_values<float>(rows * columns, 1);
     const LeadingSubspace left = leading_subspace({values, rows, columns}, SingularSide::left, 20);
     const LeadingSubspace right = leading_subspace({values, rows, columns}, SingularSide::right, 20);
     expect_orthonormal(left);
@@ -140,7 +133,7 @@ TEST(LeadingSubspace, IsNoneWhereItIsNotDetermined) {
 
 TEST(LeadingSubspace, IsNoneBesideANonFiniteElement) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    std::vector<float> values = gaussian(12, 2);
+    std::vector<float> values = normal_values<float>(12, 2);
     values[5] = bad;
     const LeadingSubspace subspace = leading_subspace({values, 3, 4}, SingularSide::right, 1);
     EXPECT_EQ(subspace.count, 0u);
@@ -150,7 +143,7 @@ TEST(LeadingSubspace, IsNoneBesideANonFiniteElement) {
 }
 
 TEST(SubspaceOverlap, OfAMatrixWithItselfIsOneAtEveryScaleAndSign) {
-  std::vector<float> values = gaussian(90 * 40, 3);
+  std::vector<float> values = normal_values<float>(90 * 40, 3);
   const LeadingSubspace before = leading_subspace({values, 90, 40}, SingularSide::left, 8);
   for (float& value : values) value *= -4;
   const LeadingSubspace after = leading_subspace({values, 90, 40}, SingularSide::left, 8);
@@ -178,8 +171,8 @@ TEST(SubspaceOverlap, OfRandomSubspacesIsTheChanceLevel) {
   double left = 0, right = 0;
   constexpr unsigned pairs = 100;
   for (unsigned pair = 0; pair < pairs; ++pair) {
-    const std::vector<float> a = gaussian(rows * columns, 2 * pair),
-                             b = gaussian(rows * columns, 2 * pair + 1);
+    const std::vector<float> a = normal_values<float>(rows * columns, 2 * pair),
+                             b = normal_values<float>(rows * columns, 2 * pair + 1);
     left += subspace_overlap(leading_subspace({a, rows, columns}, SingularSide::left, count),
                              leading_subspace({b, rows, columns}, SingularSide::left, count));
     right += subspace_overlap(leading_subspace({a, rows, columns}, SingularSide::right, count),
@@ -192,7 +185,7 @@ TEST(SubspaceOverlap, OfRandomSubspacesIsTheChanceLevel) {
 }
 
 TEST(SubspaceOverlap, IsUnknownWithoutVectorsOrOfDifferentCounts) {
-  const std::vector<float> values = gaussian(25, 6), zero(25);
+  const std::vector<float> values = normal_values<float>(25, 6), zero(25);
   const LeadingSubspace two = leading_subspace({values, 5, 5}, SingularSide::left, 2);
   EXPECT_THAT(subspace_overlap(two, leading_subspace({zero, 5, 5}, SingularSide::left, 2)), IsNan());
   EXPECT_THAT(subspace_overlap(two, leading_subspace({values, 5, 5}, SingularSide::left, 3)), IsNan());

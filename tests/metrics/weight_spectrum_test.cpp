@@ -5,10 +5,10 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "metrics/singular_values.h"
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
@@ -17,14 +17,6 @@ using testing::IsNan;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-std::vector<float> gaussian(std::size_t size, float deviation, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, deviation);
-  std::vector<float> values(size);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 void expect_close(const WeightSpectrum& found, const WeightSpectrum& expected) {
   EXPECT_DOUBLE_EQ(found.spectral_norm, expected.spectral_norm);
@@ -88,7 +80,8 @@ TEST(WeightSpectrum, IsUnknownOfNothingAndOfNan) {
 TEST(WeightSpectrum, OfGaussianNoiseMatchesTheory) {
   // metrics.md, section 7, for m = 1,200 and n = 300; the effective rank has no such formula.
   const double m = 1200, n = 300;
-  const WeightSpectrum spectrum = weight_spectrum(singular_values({gaussian(300 * 1200, 1, 2), 1200, 300}));
+  const WeightSpectrum spectrum =
+      weight_spectrum(singular_values({normal_values<float>(300 * 1200, 2, 1), 1200, 300}));
   EXPECT_NEAR(spectrum.stable_rank / (n / std::pow(1 + std::sqrt(n / m), 2)), 1, 0.02);
   EXPECT_NEAR(spectrum.participation_ratio / (n / (1 + n / m)), 1, 0.01);
   EXPECT_NEAR(spectrum.spectral_norm / (std::sqrt(m) + std::sqrt(n)), 1, 0.01);
@@ -126,7 +119,7 @@ TEST(MarchenkoPastur, FindsNoSpikeInNoiseBeyondTheStatedOneInAHundred) {
   const NoiseEdge noise = marchenko_pastur_edge(50, 200, 2);
   int with_spike = 0, above_edge = 0;
   for (unsigned seed = 0; seed < 400; ++seed) {
-    const std::vector<double> sigma = singular_values({gaussian(50 * 200, 2, seed), 50, 200});
+    const std::vector<double> sigma = singular_values({normal_values<float>(50 * 200, seed, 2), 50, 200});
     with_spike += spike_count(sigma, noise) > 0;
     above_edge += sigma[0] > noise.edge;
   }
@@ -141,7 +134,7 @@ TEST(MarchenkoPastur, FindsOnePlantedSpike) {
   // sqrt((m + theta²)(n + theta²)) / theta if theta > (m n)^(1/4) (Benaych-Georges and Nadakuditi 2012).
   const std::size_t rows = 100, columns = 400;
   const double theta = 40;
-  std::vector<float> values = gaussian(rows * columns, 1, 4);
+  std::vector<float> values = normal_values<float>(rows * columns, 4, 1);
   for (float& value : values) value += static_cast<float>(theta / std::sqrt(100.0 * 400.0));
   const std::vector<double> sigma = singular_values({values, rows, columns});
   EXPECT_EQ(spike_count(sigma, marchenko_pastur_edge(rows, columns, 1)), 1);

@@ -5,22 +5,15 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
+
+#include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
-
-std::vector<float> gaussian(std::size_t size, float mean, float deviation, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(mean, deviation);
-  std::vector<float> values(size);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 void expect_same_bytes(const WeightStats& a, const WeightStats& b) {
   EXPECT_EQ(a.element_count, b.element_count);
@@ -46,7 +39,7 @@ TEST(WeightStats, MatchesAnExampleByHand) {
 }
 
 TEST(WeightStats, AgreesWithExtendedPrecision) {
-  const std::vector<float> values = gaussian(100003, 1, 0.01f, 1);
+  const std::vector<float> values = normal_values<float>(100003, 1, 0.01f, 1);
   long double sum = 0, squares = 0, deviations = 0, fourths = 0;
   for (const float value : values) sum += value;
   const long double mean = sum / static_cast<long double>(values.size());
@@ -72,7 +65,7 @@ TEST(WeightStats, ConstantWeightsHaveNoSpread) {
 
 TEST(WeightStats, KurtosisIsThatOfKnownDistributions) {
   // The standard error of a normal sample's kurtosis is sqrt(24 / n) = 0.005.
-  EXPECT_NEAR(weight_stats(gaussian(1000000, 5, 0.01f, 5)).kurtosis, 3, 0.02);
+  EXPECT_NEAR(weight_stats(normal_values<float>(1000000, 5, 0.01f, 5)).kurtosis, 3, 0.02);
   std::vector<float> evenly, signs, spike(10000);
   for (int i = 0; i < 10001; ++i) evenly.push_back(static_cast<float>(i));
   for (int i = 0; i < 5000; ++i) signs.push_back(i % 2 == 0 ? 7.0f : 9.0f);
@@ -85,8 +78,8 @@ TEST(WeightStats, KurtosisIsThatOfKnownDistributions) {
 }
 
 TEST(WeightStats, KurtosisSurvivesBlocksOfDifferentMeansAndSpreads) {
-  std::vector<float> values = gaussian(3000, -1, 0.001f, 6);
-  for (const float value : gaussian(700, 2, 1, 7)) values.push_back(value);
+  std::vector<float> values = normal_values<float>(3000, 6, 0.001f, -1);
+  for (const float value : normal_values<float>(700, 7, 1, 2)) values.push_back(value);
   values.resize(values.size() + 5000);  // zeros
   long double sum = 0, squares = 0, fourths = 0;
   for (const float value : values) sum += value;
@@ -102,7 +95,7 @@ TEST(WeightStats, KurtosisSurvivesBlocksOfDifferentMeansAndSpreads) {
 }
 
 TEST(WeightStats, PiecesOfAnySizeGiveTheSameBytes) {
-  const std::vector<float> values = gaussian(3 * weight_block_size + 17, 0, 1, 2);
+  const std::vector<float> values = normal_values<float>(3 * weight_block_size + 17, 2, 1, 0);
   const WeightStats whole = weight_stats(values);
   for (const std::size_t piece : {1ul, 7ul, 1023ul, 1024ul, 1025ul, 9000ul}) {
     WeightStatsStream stream;
@@ -114,7 +107,7 @@ TEST(WeightStats, PiecesOfAnySizeGiveTheSameBytes) {
 }
 
 TEST(WeightStats, MergingBlocksIntoLargerOnesIsAsExact) {
-  const std::vector<float> values = gaussian(50 * weight_block_size, 3, 0.5f, 4);
+  const std::vector<float> values = normal_values<float>(50 * weight_block_size, 4, 0.5f, 3);
   WeightStatsSum outer;
   for (std::size_t start = 0; start < values.size(); start += 10 * weight_block_size) {
     WeightStatsSum inner;
