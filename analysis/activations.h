@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <new>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "analysis/product_kernels.h"
@@ -28,10 +27,6 @@ struct AlignedAllocator {
   template <class U>
   void construct(U* element) noexcept {
     ::new (static_cast<void*>(element)) U;
-  }
-  template <class U, class... Arguments>
-  void construct(U* element, Arguments&&... arguments) {
-    ::new (static_cast<void*>(element)) U(std::forward<Arguments>(arguments)...);
   }
   bool operator==(const AlignedAllocator&) const { return true; }
 };

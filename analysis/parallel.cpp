@@ -9,6 +9,8 @@
 #include <mutex>
 #include <vector>
 
+#include "analysis/clock.h"
+
 namespace moescope {
 namespace {
 
@@ -20,14 +22,14 @@ constexpr std::chrono::milliseconds patience{4};
 /// Returns when `happened` is true, or after `patience`.
 template <class Condition>
 void stay_awake(Condition happened) {
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = Clock::now() + patience;
   do {
     for (int i = 0; i < 32; ++i) {
       if (happened()) return;
       hwy::Pause();
     }
     std::this_thread::yield();  // to the thread that reads, above all
-  } while (std::chrono::steady_clock::now() < end);
+  } while (Clock::now() < end);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "analysis/product_kernels.h"
 
+#include <algorithm>
 #include <cstring>
 
 // Fixed-size vectors only: the accumulators live in arrays.
@@ -26,7 +27,7 @@ struct Panels {
 /// One tile of a product, `Rows` rows by `Lanes` tokens of neighbouring panels, whose sums stay in registers.
 template <std::size_t Lanes, std::size_t Rows>
 struct ProductTile {
-  using Floats = hn::CappedTag < float, Lanes<panel_lanes ? Lanes : panel_lanes>;
+  using Floats = hn::CappedTag<float, std::min(Lanes, panel_lanes)>;
   using Vector = hn::Vec<Floats>;
   static constexpr std::size_t width = hn::MaxLanes(Floats());  // lanes of one register
   static constexpr std::size_t vectors = Lanes / width;

@@ -103,6 +103,13 @@ class Assignment {
   std::vector<std::uint8_t> reached_;  // whether its path is final
 };
 
+std::vector<std::size_t> assign(std::span<const double> similarity, std::size_t experts) {
+  assert(similarity.size() == experts * experts);
+  Assignment assignment(similarity, experts);
+  for (std::size_t row = 0; row < experts; ++row) assignment.add(row);
+  return assignment.columns();
+}
+
 template <class Value>
 double mean_over_experts(std::size_t experts, Value value) {
   std::vector<double> values(experts);
@@ -144,17 +151,13 @@ double certain_gain(const Strangers& others, std::size_t experts, std::size_t ch
 }  // namespace
 
 std::vector<std::size_t> best_assignment(std::span<const double> similarity, std::size_t experts) {
-  assert(similarity.size() == experts * experts);
-  const std::vector<double> values = finite_or_zero(similarity);
-  Assignment assignment(values, experts);
-  for (std::size_t row = 0; row < experts; ++row) assignment.add(row);
-  return assignment.columns();
+  return assign(finite_or_zero(similarity), experts);
 }
 
 ExpertMatching find_permutation(std::span<const double> similarity, std::size_t experts) {
   ExpertMatching matching;
-  matching.match = best_assignment(similarity, experts);
   const std::vector<double> values = finite_or_zero(similarity);
+  matching.match = assign(values, experts);
   const auto matched = [&](std::size_t e) { return values[e * experts + matching.match[e]]; };
   const auto own = [&](std::size_t e) { return values[e * experts + e]; };
   matching.matched_similarity = mean_over_experts(experts, matched);
