@@ -192,15 +192,16 @@ void attend(const HeadMemory<Element>& memory, const AttentionRule& rule, QueryG
     const std::size_t panels = group.panels() - first, queries = panels * panel_lanes;
     float* scores = group.scores.data() + first * panel_keys;
     std::fill_n(scores, panels * panel_keys, 0.0f);
-    accumulate_product(memory.key.data() + key * dim, dim, keys, dim,
-                       group.query.data() + first * dim * panel_lanes, dim * panel_lanes, scores, panel_keys,
-                       queries);
+    accumulate_product(
+        memory.key.data() + key * dim, dim, keys, dim,
+        {group.query.data() + first * dim * panel_lanes, dim * panel_lanes, scores, panel_keys}, queries);
     for (std::size_t panel = first; panel < group.panels(); ++panel) {
       softmax_panel(rule, panel, key, keys, group);
     }
     accumulate_product(memory.value.data() + key * dim, key_block, dim, keys,
-                       group.shares.data() + first * panel_keys, panel_keys,
-                       group.output.data() + first * dim * panel_lanes, dim * panel_lanes, queries);
+                       {group.shares.data() + first * panel_keys, panel_keys,
+                        group.output.data() + first * dim * panel_lanes, dim * panel_lanes},
+                       queries);
   }
 }
 

@@ -98,8 +98,9 @@ void multiply_columns(const WeightTile& tile, const TokenPanels& x, const Block&
     const std::size_t rows = std::min(group_rows, block.rows - row);
     load_weights(tile, {block.row + row, rows, column, columns}, weights);
     prefetch(tile, {(last ? block.next_row : block.row) + row, rows, last ? 0 : column + columns, columns});
-    accumulate_product(weights, column_block, rows, columns, activations, stride,
-                       scratch.outputs.data() + row * panel_lanes, block.output_stride(), tokens);
+    accumulate_product(
+        weights, column_block, rows, columns,
+        {activations, stride, scratch.outputs.data() + row * panel_lanes, block.output_stride()}, tokens);
   }
 }
 

@@ -44,13 +44,7 @@ inline int load_pair(const Bfloat16* w, bool whole) {
   return pair;
 }
 
-/// Where the panels of one call lie.
-struct Panels {
-  const Bfloat16* x;
-  std::size_t x_stride;
-  float* y;
-  std::size_t y_stride;
-};
+using Panels = ProductPanels<Bfloat16>;
 
 /// As many tiles of Rows rows by Count panels as there are from `row` on, their sums in registers; returns
 /// the first row left. Two panels share each broadcast of a weight.
@@ -104,9 +98,8 @@ bool has_native_bfloat16() {
 }
 
 void accumulate_product(const Bfloat16* w, std::size_t stride, std::size_t rows, std::size_t depth,
-                        const Bfloat16* x, std::size_t x_stride, float* y, std::size_t y_stride,
-                        std::size_t tokens) {
-  Panels panels{x, x_stride, y, y_stride};
+                        const ProductPanels<Bfloat16>& all, std::size_t tokens) {
+  Panels panels = all;  // that are left
   while (tokens > 0) {
     const std::size_t count = tokens > panel_lanes + panel_lanes / 2 ? 2 : 1;
     if (count == 2) {
@@ -116,8 +109,8 @@ void accumulate_product(const Bfloat16* w, std::size_t stride, std::size_t rows,
     } else {
       product<HalfPanel, 1>(w, stride, rows, depth, panels);
     }
-    panels.x += count * x_stride;
-    panels.y += count * y_stride;
+    panels.x += count * panels.x_stride;
+    panels.y += count * panels.y_stride;
     tokens -= std::min(tokens, count * panel_lanes);
   }
 }
@@ -132,8 +125,8 @@ bool has_native_bfloat16() {
   return false;
 }
 
-void accumulate_product(const Bfloat16*, std::size_t, std::size_t, std::size_t, const Bfloat16*, std::size_t,
-                        float*, std::size_t, std::size_t) {
+void accumulate_product(const Bfloat16*, std::size_t, std::size_t, std::size_t,
+                        const ProductPanels<Bfloat16>&, std::size_t) {
   throw std::logic_error("this processor has no product of bfloat16");
 }
 

@@ -16,13 +16,7 @@ namespace moescope {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Where the panels of one call lie.
-struct Panels {
-  const float* x;
-  std::size_t x_stride;
-  float* y;
-  std::size_t y_stride;
-};
+using Panels = ProductPanels<float>;
 
 /// One tile of a product, `Rows` rows by `Lanes` tokens of neighbouring panels, whose sums stay in registers.
 template <std::size_t Lanes, std::size_t Rows>
@@ -116,12 +110,13 @@ HWY_INLINE std::size_t product(const float* w, std::size_t stride, std::size_t r
   return product<half>(w, stride, rows, depth, panels);
 }
 
-void Product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth, const float* x,
-             std::size_t x_stride, float* y, std::size_t y_stride, std::size_t tokens) {
+void Product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth, const Panels& panels,
+             std::size_t tokens) {
   for (std::size_t done = 0; done < tokens;) {
     const std::size_t panel = done / panel_lanes;
-    const Panels panels{x + panel * x_stride, x_stride, y + panel * y_stride, y_stride};
-    done += product(w, stride, rows, depth, panels, tokens - done);
+    const Panels rest{panels.x + panel * panels.x_stride, panels.x_stride, panels.y + panel * panels.y_stride,
+                      panels.y_stride};
+    done += product(w, stride, rows, depth, rest, tokens - done);
   }
 }
 
@@ -213,9 +208,8 @@ HWY_EXPORT(ExpandPanel);
 HWY_EXPORT(ExpandBfloat16);
 
 void accumulate_product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth,
-                        const float* x, std::size_t x_stride, float* y, std::size_t y_stride,
-                        std::size_t tokens) {
-  HWY_DYNAMIC_DISPATCH(Product)(w, stride, rows, depth, x, x_stride, y, y_stride, tokens);
+                        const ProductPanels<float>& panels, std::size_t tokens) {
+  HWY_DYNAMIC_DISPATCH(Product)(w, stride, rows, depth, panels, tokens);
 }
 
 void round_panel(const float* x, std::size_t depth, float* rounded) {

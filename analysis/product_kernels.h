@@ -26,18 +26,25 @@ enum class Bfloat16 : std::uint16_t {};
 /// Whether products of bfloat16 run on AVX512_BF16 here; elsewhere their operands are expanded to float32.
 bool has_native_bfloat16();
 
-/// y += w x for `tokens` tokens, 16 to a panel. w: (rows, depth) with `stride` elements from row to row;
-/// panel p of x, (depth, 16), is at x + p x_stride; of y, (rows, 16), at y + p y_stride. Lanes of the last
-/// panel that hold no token may be computed or not.
+/// Where the panels of a product lie: panel p of the activations at x + p x_stride, of the outputs, (rows,
+/// 16), at y + p y_stride.
+template <class Element>
+struct ProductPanels {
+  const Element* x;
+  std::size_t x_stride;
+  float* y;
+  std::size_t y_stride;
+};
+
+/// y += w x for `tokens` tokens, 16 to a panel. w: (rows, depth) with `stride` elements from row to row; a
+/// panel of x is (depth, 16). Lanes of the last panel that hold no token may be computed or not.
 void accumulate_product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth,
-                        const float* x, std::size_t x_stride, float* y, std::size_t y_stride,
-                        std::size_t tokens);
+                        const ProductPanels<float>& panels, std::size_t tokens);
 
 /// The same with panels of x as (ceil(depth / 2), 16, 2): two columns of a token are neighbours in memory,
 /// and an odd last column is paired with zeros. Only where has_native_bfloat16().
 void accumulate_product(const Bfloat16* w, std::size_t stride, std::size_t rows, std::size_t depth,
-                        const Bfloat16* x, std::size_t x_stride, float* y, std::size_t y_stride,
-                        std::size_t tokens);
+                        const ProductPanels<Bfloat16>& panels, std::size_t tokens);
 
 /// A panel x (depth, 16) as the products take it: rounded to bfloat16 values, or as pairs of them.
 void round_panel(const float* x, std::size_t depth, float* rounded);

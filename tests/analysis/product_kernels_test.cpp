@@ -56,8 +56,8 @@ struct Operands {
   }
   AlignedFloats float_product() const {
     AlignedFloats result = y;
-    accumulate_product(w.data(), stride, rows, depth, x.data(), depth * panel_lanes, result.data(),
-                       rows * panel_lanes, tokens);
+    accumulate_product(w.data(), stride, rows, depth,
+                       {x.data(), depth * panel_lanes, result.data(), rows * panel_lanes}, tokens);
     return result;
   }
   AlignedFloats bfloat16_product() const {
@@ -70,8 +70,8 @@ struct Operands {
       round_panel(x.data() + p * depth * panel_lanes, depth, pairs.data() + p * x_stride);
     }
     AlignedFloats result = y;
-    accumulate_product(weights.data(), stride, rows, depth, pairs.data(), x_stride, result.data(),
-                       rows * panel_lanes, tokens);
+    accumulate_product(weights.data(), stride, rows, depth,
+                       {pairs.data(), x_stride, result.data(), rows * panel_lanes}, tokens);
     return result;
   }
   void check(const AlignedFloats& product) const {
@@ -109,9 +109,9 @@ TEST(AccumulateProduct, OfBfloat16IsTheSameChain) {
 TEST(AccumulateProduct, SplittingTheDepthAtAPairChangesNothing) {
   const Operands whole(7, 100, 16);
   AlignedFloats parts = whole.y;
-  accumulate_product(whole.w.data(), whole.stride, 7, 34, whole.x.data(), 0, parts.data(), 0, 16);
-  accumulate_product(whole.w.data() + 34, whole.stride, 7, 66, whole.x.data() + 34 * panel_lanes, 0,
-                     parts.data(), 0, 16);
+  accumulate_product(whole.w.data(), whole.stride, 7, 34, {whole.x.data(), 0, parts.data(), 0}, 16);
+  accumulate_product(whole.w.data() + 34, whole.stride, 7, 66,
+                     {whole.x.data() + 34 * panel_lanes, 0, parts.data(), 0}, 16);
   EXPECT_EQ(whole.float_product(), parts);
 }
 
