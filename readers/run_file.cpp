@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <stdexcept>
@@ -37,11 +38,13 @@ Hdf5Handle file_creation_properties(const Hdf5Site& site) {
   return properties;
 }
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
+/// Now, or SOURCE_DATE_EPOCH (reproducible-builds.org) where that is set, so that files can be equal.
+std::string creation_time() {
+  const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+  const std::time_t now = epoch ? std::strtoll(epoch, nullptr, 10) : std::time(nullptr);
   std::tm parts{};
   gmtime_r(&now, &parts);
-  char text[sizeof "2026-01-31T23:59:59Z"];
+  char text[sizeof "2026-01-31T23:59:59Z"] = {};
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
 }
@@ -133,7 +136,7 @@ RunFile RunFile::create(const std::filesystem::path& path) {
   handle->unpublished = temporary;
   write_attribute(handle->file.id(), "filetype", std::string(filetype), site);
   write_attribute(handle->file.id(), "format_version", format_version, site);
-  write_attribute(handle->file.id(), "created", utc_now(), site);
+  write_attribute(handle->file.id(), "created", creation_time(), site);
   return RunFile(std::move(handle));
 }
 
