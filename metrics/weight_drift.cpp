@@ -44,8 +44,9 @@ void add_to(std::vector<double>& sums, std::span<const double> terms) {
 }  // namespace
 
 WeightInnerProducts WeightInnerProducts::zero(std::size_t checkpoints) {
-  const std::size_t steps = checkpoints > 0 ? checkpoints - 1 : 0;
-  return {checkpoints, std::vector<double>(checkpoints * checkpoints), std::vector<double>(steps * steps)};
+  WeightInnerProducts products{checkpoints, std::vector<double>(checkpoints * checkpoints), {}};
+  products.delta_inner_product.resize(products.steps() * products.steps());
+  return products;
 }
 
 void WeightInnerProducts::add(std::span<const double> inner, std::span<const double> delta_inner) {

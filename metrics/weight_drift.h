@@ -18,6 +18,8 @@ struct WeightInnerProducts {
   std::vector<double> inner_product;        // (C, C): <W_i, W_j>
   std::vector<double> delta_inner_product;  // (C-1, C-1): <D_i, D_j>, D_i = W_(i+1) - W_i
 
+  /// C-1, the number of updates; 0 without checkpoints.
+  std::size_t steps() const { return checkpoints > 0 ? checkpoints - 1 : 0; }
   /// Zeros: the inner products of no weights.
   static WeightInnerProducts zero(std::size_t checkpoints);
   /// Adds another weight at the same checkpoints.
