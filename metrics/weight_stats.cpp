@@ -18,6 +18,15 @@ std::int32_t magnitude_bits(float value) {
 }
 constexpr std::int32_t infinity_bits = 0x7f800000;
 
+/// An integer that orders like the value, -0 just below +0; and back.
+std::int32_t order_of(float value) {
+  const auto bits = std::bit_cast<std::int32_t>(value);
+  return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+float value_of(std::int32_t order) {
+  return std::bit_cast<float>(order ^ ((order >> 31) & 0x7fffffff));
+}
+
 /// `Width` doubles that the processor handles at once.
 template <std::size_t Width>
 struct VectorOf {
@@ -52,29 +61,36 @@ template <std::size_t Width, std::size_t Sums, class AddTerms>
   return result;
 }
 
-struct Extremes {
-  std::int32_t largest_bits = 0;  // of |value|
-  std::int32_t zeros = 0;         // four bytes, so that as many fit a vector as values do
+struct Extremes {  // four bytes each, so that as many fit a vector as values do
+  std::int32_t smallest = std::numeric_limits<std::int32_t>::max();  // order_of
+  std::int32_t largest = std::numeric_limits<std::int32_t>::min();
+  std::int32_t zeros = 0;
+  std::int32_t below_normal = 0;  // zeros among them
 };
 
-[[gnu::always_inline]] inline Extremes extremes(std::span<const float> block) {
+[[gnu::always_inline]] inline Extremes extremes(std::span<const float> block, float least_normal) {
+  const std::int32_t least_normal_bits = magnitude_bits(least_normal);
   Extremes found;
   for (const float value : block) {
-    found.largest_bits = std::max(found.largest_bits, magnitude_bits(value));
+    found.smallest = std::min(found.smallest, order_of(value));
+    found.largest = std::max(found.largest, order_of(value));
     found.zeros += magnitude_bits(value) == 0;
+    found.below_normal += magnitude_bits(value) < least_normal_bits;
   }
   return found;
 }
 
-/// Of a block of finite elements; of any other, only max_abs, which is not finite either.
+/// Of a block of finite elements; of any other, only min and max, of which one is not finite either.
 template <std::size_t Width>
-[[gnu::always_inline]] inline WeightMoments finite_moments(std::span<const float> block) {
-  const Extremes found = extremes(block);
+[[gnu::always_inline]] inline WeightMoments finite_moments(std::span<const float> block, float least_normal) {
+  const Extremes found = extremes(block, least_normal);
   WeightMoments moments;
-  moments.max_abs = std::bit_cast<float>(found.largest_bits);
-  if (found.largest_bits >= infinity_bits) return moments;
+  if (block.empty()) return moments;
+  moments.min = value_of(found.smallest), moments.max = value_of(found.largest);
+  if (!std::isfinite(moments.min) || !std::isfinite(moments.max)) return moments;
   moments.element_count = moments.finite_count = static_cast<std::int64_t>(block.size());
   moments.zero_count = found.zeros;
+  moments.denormal_count = found.below_normal - found.zeros;
   const auto powers = [](const auto& value, auto* sums) __attribute__((always_inline)) {
     sums[0] += value;
     sums[1] += value * value;
@@ -93,15 +109,16 @@ template <std::size_t Width>
   return moments;
 }
 
-WeightMoments finite_moments_2(std::span<const float> block) {
-  return finite_moments<2>(block);
+WeightMoments finite_moments_2(std::span<const float> block, float least_normal) {
+  return finite_moments<2>(block, least_normal);
 }
 
-using BlockMoments = WeightMoments (*)(std::span<const float>);
+using BlockMoments = WeightMoments (*)(std::span<const float>, float);
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) WeightMoments finite_moments_4(std::span<const float> block) {
-  return finite_moments<4>(block);
+__attribute__((target("avx2"))) WeightMoments finite_moments_4(std::span<const float> block,
+                                                               float least_normal) {
+  return finite_moments<4>(block, least_normal);
 }
 
 BlockMoments widest_block_moments() {
@@ -115,14 +132,14 @@ BlockMoments widest_block_moments() {
 
 }  // namespace
 
-WeightMoments weight_moments(std::span<const float> block) {
+WeightMoments weight_moments(std::span<const float> block, float least_normal) {
   static const BlockMoments block_moments = widest_block_moments();
-  WeightMoments moments = block_moments(block);
-  if (std::isfinite(moments.max_abs)) return moments;
+  WeightMoments moments = block_moments(block, least_normal);
+  if (moments.element_count == static_cast<std::int64_t>(block.size())) return moments;
   std::vector<float> finite;
   std::copy_if(block.begin(), block.end(), std::back_inserter(finite),
                [](float value) { return magnitude_bits(value) < infinity_bits; });
-  moments = block_moments(finite);
+  moments = block_moments(finite, least_normal);
   moments.element_count = static_cast<std::int64_t>(block.size());
   return moments;
 }
@@ -156,35 +173,42 @@ void WeightStatsSum::add(const WeightMoments& block) {
   sum_of_squares_.add(block.sum_of_squares);
   finite_count_ += block.finite_count;
   zero_count_ += block.zero_count;
-  max_abs_ = std::max(max_abs_, block.max_abs);
+  denormal_count_ += block.denormal_count;
+  min_ = std::min(min_, block.min);
+  max_ = std::max(max_, block.max);
 }
 
 WeightMoments WeightStatsSum::moments() const {
   return {element_count_,
           finite_count_,
           zero_count_,
+          denormal_count_,
           sum_.value(),
           sum_of_squares_.value(),
           squared_deviations_.value(),
           cubed_deviations_.value(),
           fourth_deviations_.value(),
-          max_abs_};
+          min_,
+          max_};
 }
 
 WeightStats WeightStatsSum::result() const {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const std::int64_t nonfinite = element_count_ - finite_count_;
-  if (finite_count_ == 0) return {element_count_, nonfinite, 0, nan, nan, nan, nan, nan};
+  if (finite_count_ == 0) return {element_count_, nonfinite, 0, 0, nan, nan, nan, nan, nan, nan, nan};
   const auto count = static_cast<double>(finite_count_);
   const double variance = squared_deviations_.value() / count;
   return {element_count_,
           nonfinite,
           zero_count_,
+          denormal_count_,
           std::sqrt(sum_of_squares_.value()),
           mean(),
           std::sqrt(variance),
           fourth_deviations_.value() / count / (variance * variance),
-          max_abs_};
+          std::max(-min_, max_) + 0.0,  // + 0.0: a zero of either sign is +0
+          min_ + 0.0,
+          max_ + 0.0};
 }
 
 void WeightStatsStream::add(std::span<const float> elements) {

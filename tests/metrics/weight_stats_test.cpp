@@ -23,7 +23,10 @@ void expect_same_bytes(const WeightStats& a, const WeightStats& b) {
   EXPECT_EQ(a.mean, b.mean);
   EXPECT_EQ(a.standard_deviation, b.standard_deviation);
   EXPECT_EQ(a.kurtosis, b.kurtosis);
+  EXPECT_EQ(a.denormal_count, b.denormal_count);
   EXPECT_EQ(a.max_abs, b.max_abs);
+  EXPECT_EQ(a.min, b.min);
+  EXPECT_EQ(a.max, b.max);
 }
 
 TEST(WeightStats, MatchesAnExampleByHand) {
@@ -33,6 +36,8 @@ TEST(WeightStats, MatchesAnExampleByHand) {
   EXPECT_EQ(stats.mean, -0.25);
   EXPECT_DOUBLE_EQ(stats.standard_deviation, std::sqrt(25.0 / 4 - 1.0 / 16));
   EXPECT_EQ(stats.max_abs, 4);
+  EXPECT_EQ(stats.min, -4);
+  EXPECT_EQ(stats.max, 3);
   EXPECT_EQ(stats.zero_count, 2);
   // Deviations 3.25, -3.75, 0.25, 0.25: m2 = 24.75 / 4, m4 = 309.328125 / 4.
   EXPECT_DOUBLE_EQ(stats.kurtosis, 309.328125 / 4 / (6.1875 * 6.1875));
@@ -123,12 +128,35 @@ TEST(WeightStats, MergingBlocksIntoLargerOnesIsAsExact) {
   EXPECT_DOUBLE_EQ(outer.result().standard_deviation, expected.standard_deviation);
   EXPECT_NEAR(outer.result().kurtosis, expected.kurtosis, 1e-13);
   EXPECT_EQ(outer.result().max_abs, expected.max_abs);
+  EXPECT_EQ(outer.result().min, expected.min);
 }
 
 TEST(WeightStats, ZerosOfBothSignsAreCounted) {
   std::vector<float> values(3 * weight_block_size, -0.0f);
   values.insert(values.end(), {0, 1e-45f, nan, infinity, 0});  // a denormal is not zero
   EXPECT_EQ(weight_stats(values).zero_count, 3 * 1024 + 2);
+}
+
+TEST(WeightStats, DenormalsAreThoseOfTheStoredType) {
+  const std::vector<float> values = {0,        -0.0f,       0x1p-149f, -0x1.fp-127f, 0x1p-126f,
+                                     0x1p-24f, -0x1.fp-15f, 0x1p-14f,  nan,          1};
+  EXPECT_EQ(weight_stats(values).denormal_count, 2);
+  EXPECT_EQ(weight_moments(values, least_normal_float16).denormal_count, 5);
+  EXPECT_EQ(weight_moments(values, least_normal_float16).zero_count, 2);
+}
+
+TEST(WeightStats, ExtremesHaveTheirSigns) {
+  std::vector<float> values = normal_values<float>(3 * weight_block_size + 5, 8, 1, -100);
+  values[2000] = -200, values[3000] = -0.5f;
+  const WeightStats stats = weight_stats(values);
+  EXPECT_EQ(stats.min, -200);
+  EXPECT_EQ(stats.max, -0.5);
+  EXPECT_EQ(stats.max_abs, 200);
+  const WeightStats zeros = weight_stats(std::vector<float>(2000, -0.0f));
+  for (const double extreme : {zeros.min, zeros.max, zeros.max_abs}) {
+    EXPECT_EQ(extreme, 0);
+    EXPECT_FALSE(std::signbit(extreme));
+  }
 }
 
 TEST(WeightStats, NonFiniteElementsAreCountedAndLeftOut) {
@@ -139,6 +167,8 @@ TEST(WeightStats, NonFiniteElementsAreCountedAndLeftOut) {
   EXPECT_EQ(stats.mean, 3.5);
   EXPECT_EQ(stats.standard_deviation, 0.5);
   EXPECT_EQ(stats.max_abs, 4);
+  EXPECT_EQ(stats.min, 3);
+  EXPECT_EQ(stats.max, 4);
 }
 
 TEST(WeightStats, AWholeBlockOfNanLeavesTheRest) {
@@ -159,6 +189,8 @@ TEST(WeightStats, AreUnknownWithoutFiniteElements) {
     EXPECT_THAT(stats.standard_deviation, testing::IsNan());
     EXPECT_THAT(stats.kurtosis, testing::IsNan());
     EXPECT_THAT(stats.max_abs, testing::IsNan());
+    EXPECT_THAT(stats.min, testing::IsNan());
+    EXPECT_THAT(stats.max, testing::IsNan());
     EXPECT_EQ(stats.zero_count, 0);
   }
 }
