@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -89,6 +90,25 @@ TEST(Bfloat16Steps, EveryStepCountIsWithinTheRangeOfItsBin) {
     last = bin;
   }
   EXPECT_EQ(last, step_bins - 1);
+}
+
+TEST(Bfloat16Steps, EveryStepCountIsCountedInItsBin) {
+  constexpr std::int32_t farthest = 0x7f7f;  // place of the largest finite value
+  const auto pattern_at = [](std::int32_t place) {
+    return static_cast<std::uint16_t>(place < 0 ? 0x8000 - place : place);
+  };
+  Patterns earlier, later;
+  Bfloat16Steps expected, one_by_one;
+  for (std::int32_t steps = -2 * farthest; steps <= 2 * farthest; ++steps) {
+    const std::int32_t start = std::clamp(-steps / 2 + steps % 7, -farthest, farthest);
+    if (std::abs(start + steps) > farthest) continue;
+    earlier.push_back(pattern_at(start)), later.push_back(pattern_at(start + steps));
+    ++expected.counts[step_bin(steps)];
+    one_by_one.add(std::span(earlier).last(1), std::span(later).last(1));
+  }
+  EXPECT_GT(earlier.size(), 4 * farthest - 100);
+  expect_same(steps_between(earlier, later), expected);
+  expect_same(one_by_one, expected);
 }
 
 TEST(Bfloat16Steps, OfIdenticalTensorsAreAllZero) {
