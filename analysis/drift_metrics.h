@@ -1,12 +1,19 @@
 #pragma once
-/// How far the weights of each role moved, from the inner products of single tensors.
+/// How far and in which direction the weights of each role moved, from the inner products of single tensors.
+
+#include <string>
+#include <vector>
 
 #include "readers/run_file.h"
 
 namespace moescope {
 
+/// The labels of the dimension `role`: every role group, and at last "whole_model", all of them together.
+std::vector<std::string> role_labels();
+
 /// Defines and writes them if the run has a weight pass. The inner products of a role are the sums of those
-/// of its tensors: all of them as one long vector. Tensors are read a few hundred at a time.
+/// of its tensors: all of them as one long vector. Tensors are read a few hundred at a time. What describes a
+/// step from one checkpoint to the next, or needs a direction, is left out where there is one checkpoint.
 /// Throws FormatError when a tensor is not part of the configured model.
 void write_drift_metrics(RunFile& run);
 

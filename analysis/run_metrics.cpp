@@ -1,17 +1,18 @@
 #include "analysis/run_metrics.h"
 
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/agreement_metrics.h"
 #include "analysis/drift_metrics.h"
+#include "analysis/expert_drift.h"
 #include "analysis/forward_record.h"
 #include "analysis/load_metrics.h"
 #include "analysis/loss_metrics.h"
 #include "analysis/router_metrics.h"
 #include "readers/run_schema.h"
-#include "readers/tensor_roles.h"
 
 namespace moescope {
 namespace {
@@ -23,9 +24,12 @@ void define_metric_dimensions(RunFile& run) {
   }
   if (!run.contains("/quantile")) run.define_dimension(raw_dataset("/quantile"), recorded_quantiles());
   if (!run.contains("/role")) {
-    std::vector<std::string> roles;
-    for (const RoleGroup group : all_role_groups) roles.emplace_back(role_group_name(group));
-    run.define_dimension(raw_dataset("/role"), roles);
+    run.define_dimension(raw_dataset("/role"), role_labels());
+  }
+  if (run.contains("/weights/delta_inner_product") && !run.contains("/component")) {
+    std::vector<std::int64_t> components(run.shape("/checkpoint")[0] - 1);
+    std::iota(components.begin(), components.end(), std::int64_t{1});
+    run.define_dimension(raw_dataset("/component"), components);
   }
 }
 
@@ -42,6 +46,7 @@ void write_run_metrics(RunFile& run) {
     write_loss_metrics(run, *record);
   }
   write_drift_metrics(run);
+  write_expert_drift(run);
 }
 
 }  // namespace moescope

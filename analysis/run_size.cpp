@@ -1,11 +1,10 @@
 #include "analysis/run_size.h"
 
 #include <algorithm>
-#include <iterator>
 
+#include "analysis/drift_metrics.h"
 #include "metrics/metric_info.h"
 #include "readers/run_schema.h"
-#include "readers/tensor_roles.h"
 
 namespace moescope {
 namespace {
@@ -53,7 +52,8 @@ Sizes dimension_sizes(const ModelConfig& config, const RunExtent& extent) {
       {"hidden_unit", size(config.hidden_size)},
       {"vocabulary", size(config.vocab_size)},
       {"pass_part", size(config.num_hidden_layers) + 2},
-      {"role", std::size(all_role_groups)},
+      {"role", role_labels().size()},
+      {"component", steps},
       {"quantile", 3},
   };
 }
@@ -67,7 +67,8 @@ bool is_recorded(const std::string& path, const RunExtent& extent) {
   if (path == "/routing/router_logit") return extent.forward && extent.save.router_logits;
   if (is_below(path, "/hidden/")) return extent.forward && extent.save.hidden_states;
   if (is_below(path, "/logits/")) return extent.forward && extent.save.logits;
-  if (path == "/weights/delta_inner_product") return extent.weights && extent.checkpoints > 1;
+  if (path == "/weights/delta_inner_product" || path == "/component")
+    return extent.weights && extent.checkpoints > 1;
   if (path == "/tensor" || is_below(path, "/weights/") || is_below(path, "/io/weight_pass_"))
     return extent.weights;
   if (path == "/domain" || is_below(path, "/corpus/") || is_below(path, "/routing/") ||
@@ -75,11 +76,6 @@ bool is_recorded(const std::string& path, const RunExtent& extent) {
     return extent.forward;
   }
   return true;
-}
-
-/// Metrics with a role follow from the weights, all others from the forward passes.
-bool is_recorded(const MetricInfo& metric, const RunExtent& extent) {
-  return std::ranges::find(metric.axes, "role") != metric.axes.end() ? extent.weights : extent.forward;
 }
 
 PlannedDataset plan_dataset(std::string path, ElementType type, const std::vector<std::string>& dimensions,
@@ -111,8 +107,9 @@ std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const Ru
       datasets.back().type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
   }
   for (const MetricInfo& metric : metric_catalogue()) {
-    if (!is_recorded(metric, extent)) continue;
-    datasets.push_back(plan_dataset("/metrics/" + metric.name, ElementType::f8, metric.axes, sizes));
+    if (!(metric.from_weights ? extent.weights : extent.forward)) continue;
+    PlannedDataset dataset = plan_dataset("/metrics/" + metric.name, ElementType::f8, metric.axes, sizes);
+    if (dataset.elements() > 0) datasets.push_back(std::move(dataset));  // one checkpoint has no steps
   }
   return datasets;
 }

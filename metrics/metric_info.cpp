@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "metrics/weight_metric_info.h"
+
 namespace moescope {
 namespace {
 
@@ -14,9 +16,6 @@ const Axes by_layer = {"checkpoint", "moe_layer"};
 const Axes pair_by_layer = {"checkpoint", "other_checkpoint", "moe_layer"};
 const Axes by_domain = {"checkpoint", "domain"};
 const Axes by_checkpoint = {"checkpoint"};
-const Axes by_role = {"checkpoint", "role"};
-const Axes pair_by_role = {"checkpoint", "other_checkpoint", "role"};
-const Axes pair_by_layer_role = {"checkpoint", "other_checkpoint", "layer", "role"};
 
 const std::string dots1 = "dots.llm1, arXiv 2506.05767";
 const std::string olmoe = "OLMoE, arXiv 2409.02060";
@@ -137,28 +136,10 @@ const std::vector<MetricInfo> loss_metrics = {
      "Perplexity over the tokens of all domains together; lower is better.", "Jelinek 1977"},
 };
 
-// W_c: all weights of a role at checkpoint c as one long vector.
-const std::vector<MetricInfo> drift_metrics = {
-    {"role_norm", "Norm of the weights, by role", "1", by_role, "norm(W_c)",
-     "Frobenius norm of all weights of a role together.", own},
-    {"role_relative_drift", "Relative drift of the weights, by role", "1", pair_by_role,
-     "norm(W_t - W_s) / norm(W_s), s = checkpoint, t = other_checkpoint",
-     "How far the weights of a role moved from s to t, relative to their norm at s; 0 is unmoved.", own},
-    {"role_cosine", "Cosine between checkpoints, by role", "1", pair_by_role,
-     "<W_s, W_t> / (norm(W_s) norm(W_t))",
-     "Whether the weights of a role still point in the same direction; 1 is the same direction.", own},
-    {"layer_relative_drift", "Relative drift of the weights, by layer and role", "1", pair_by_layer_role,
-     "norm(W_t - W_s) / norm(W_s), s = checkpoint, t = other_checkpoint",
-     "How far the weights of a role in one layer moved from s to t; 0 is unmoved, NaN a role that the layer "
-     "lacks.",
-     own},
-};
-
 std::vector<MetricInfo> all_metrics() {
   std::vector<MetricInfo> all;
-  for (const auto* part :
-       {&load_metrics, &router_metrics, &agreement_metrics, &loss_metrics, &drift_metrics}) {
-    all.insert(all.end(), part->begin(), part->end());
+  for (const auto& part : {load_metrics, router_metrics, agreement_metrics, loss_metrics, weight_metrics()}) {
+    all.insert(all.end(), part.begin(), part.end());
   }
   return all;
 }

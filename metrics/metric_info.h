@@ -14,10 +14,11 @@ struct MetricInfo {
   std::string long_name;  // "Maximum load violation (MaxVio)": titles and axis labels
   std::string unit;       // "1", "nat", "tokens"
   std::vector<std::string>
-      axes;                 // dimension names of the run file, e.g. {"checkpoint", "domain", "moe_layer"}
-  std::string formula;      // one line of plain text, e.g. "max_e n_e / mean(n) - 1"
-  std::string description;  // one sentence: what it tells, which way is good
-  std::string source;       // paper and equation
+      axes;                   // dimension names of the run file, e.g. {"checkpoint", "domain", "moe_layer"}
+  std::string formula;        // one line of plain text, e.g. "max_e n_e / mean(n) - 1"
+  std::string description;    // one sentence: what it tells, which way is good
+  std::string source;         // paper and equation
+  bool from_weights = false;  // it follows from the weight pass, else from forward passes
 };
 
 /// All metrics, in the order of presentation.

@@ -98,6 +98,14 @@ void read_drift(const RunFile& run, std::vector<CheckpointFacts>& facts) {
   }
 }
 
+void read_path(const RunFile& run, const RunLabels& labels, std::vector<CheckpointFacts>& facts) {
+  const auto whole = std::find(labels.roles.begin(), labels.roles.end(), whole_model_label);
+  if (!run.contains("/metrics/role_tortuosity") || whole == labels.roles.end()) return;
+  const Values tortuosity = read_values(run, "/metrics/role_tortuosity");
+  for (std::size_t c = 0; c < facts.size(); ++c)
+    facts[c].tortuosity = tortuosity.at(c, whole - labels.roles.begin());
+}
+
 std::vector<CheckpointFacts> read_checkpoints(const RunFile& run, const RunLabels& labels) {
   std::vector<CheckpointFacts> facts(labels.checkpoints.size());
   std::vector<std::string> fingerprints(facts.size());
@@ -114,6 +122,7 @@ std::vector<CheckpointFacts> read_checkpoints(const RunFile& run, const RunLabel
   read_loss(run, facts);
   read_routing(run, labels, facts);
   read_drift(run, facts);
+  read_path(run, labels, facts);
   return facts;
 }
 

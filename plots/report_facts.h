@@ -29,6 +29,7 @@ struct CheckpointFacts {
   std::vector<double> layer_max_violation, layer_saturation;  // (L)
   std::vector<double> drift;                                  // (roles) since the first checkpoint
   std::vector<double> step_drift;                             // (roles) since the checkpoint before
+  double tortuosity = unknown_number;                         // of the whole model's path so far
 };
 
 struct ReportFacts {

@@ -135,19 +135,34 @@ void add_saturation(const ReportFacts& facts, const Progress& progress, std::vec
   findings.push_back(text);
 }
 
+/// `values` by role without what stands for all roles together.
+std::vector<double> of_single_roles(const ReportFacts& facts, std::vector<double> values) {
+  for (std::size_t role = 0; role < values.size(); ++role) {
+    if (facts.labels.roles[role] == whole_model_label) values[role] = unknown_number;
+  }
+  return values;
+}
+
 void add_drift(const ReportFacts& facts, std::vector<std::string>& findings) {
   if (facts.checkpoints.size() < 2) return;
   const CheckpointFacts& last = facts.checkpoints.back();
-  const std::size_t most = extreme(last.drift), least = extreme(last.drift, std::less<>());
-  const std::size_t largest = extreme(last.step_drift);
+  const std::vector<double> drift = of_single_roles(facts, last.drift),
+                            step_drift = of_single_roles(facts, last.step_drift);
+  const std::size_t most = extreme(drift), least = extreme(drift, std::less<>());
+  const std::size_t largest = extreme(step_drift);
   if (most == std::string::npos) return;
-  findings.push_back(
-      "Since " + facts.checkpoints.front().name + " the weights of the role " + facts.labels.roles[most] +
-      " moved most (relative drift " + format_number(last.drift[most], 3) + "), those of " +
-      facts.labels.roles[least] + " least (" + format_number(last.drift[least], 3) +
-      "). In the last step, from " + facts.checkpoints[facts.checkpoints.size() - 2].name +
-      ", the largest is " +
-      format_number(largest == std::string::npos ? unknown_number : last.step_drift[largest], 2) + ".");
+  std::string text = "Since " + facts.checkpoints.front().name + " the weights of the role " +
+                     facts.labels.roles[most] + " moved most (relative drift " +
+                     format_number(last.drift[most], 3) + "), those of " + facts.labels.roles[least] +
+                     " least (" + format_number(last.drift[least], 3) + "). In the last step, from " +
+                     facts.checkpoints[facts.checkpoints.size() - 2].name + ", the largest is " +
+                     format_number(largest == std::string::npos ? unknown_number : step_drift[largest], 2) +
+                     ".";
+  if (facts.checkpoints.size() > 2 && std::isfinite(last.tortuosity)) {
+    text += " The path of the whole model is " + format_number(last.tortuosity, 3) +
+            " times as long as the straight way.";
+  }
+  findings.push_back(text);
 }
 
 }  // namespace
@@ -183,7 +198,7 @@ std::vector<Headline> report_headlines(const ReportFacts& facts) {
                          "saturation half-way from chance to 1", saturation});
   }
   if (facts.checkpoints.size() > 1 && !facts.checkpoints.back().drift.empty()) {
-    const std::size_t most = extreme(facts.checkpoints.back().drift);
+    const std::size_t most = extreme(of_single_roles(facts, facts.checkpoints.back().drift));
     if (most != std::string::npos) {
       add(
           "Weight drift", [most](const auto& c) { return c.drift[most]; },

@@ -64,6 +64,7 @@ Json checkpoint_json(const CheckpointFacts& facts, const RunLabels& labels) {
                {"router_saturation_by_layer", by_name(labels.moe_layers, facts.layer_saturation)},
                {"relative_drift_since_first", by_name(labels.roles, facts.drift)},
                {"relative_drift_since_previous", by_name(labels.roles, facts.step_drift)},
+               {"tortuosity_of_whole_model", rounded(facts.tortuosity)},
                {"fingerprint", facts.fingerprint}};
   return json;
 }

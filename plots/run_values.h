@@ -45,6 +45,9 @@ struct RunLabels {
 };
 RunLabels read_labels(const RunFile& run);
 
+/// The last of RunLabels::roles: all roles together. Files of earlier versions have none.
+inline constexpr std::string_view whole_model_label = "whole model";
+
 /// Where each checkpoint stands on the horizontal axis: training tokens, else steps, else one after another.
 struct Progress {
   std::vector<double> x;  // (C) in the axis' units

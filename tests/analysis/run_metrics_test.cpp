@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/drift_metrics.h"
 #include "analysis/element_convert.h"
 #include "analysis/weight_recorder.h"
 #include "analysis/weight_trajectory.h"
@@ -336,9 +337,19 @@ class RunDrift : public RunMetrics {
     std::vector<std::int64_t> layer(static_cast<std::size_t>(checkpoints_[0].config().num_hidden_layers));
     for (std::size_t i = 0; i < layer.size(); ++i) layer[i] = static_cast<std::int64_t>(i);
     run.define_dimension(raw_dataset("/layer"), layer);
+    run.define_dimension(raw_dataset("/moe_layer"), checkpoints_[0].config().moe_layers());
+    std::vector<std::int64_t> expert(static_cast<std::size_t>(checkpoints_[0].config().n_routed_experts));
+    for (std::size_t i = 0; i < expert.size(); ++i) expert[i] = static_cast<std::int64_t>(i);
+    run.define_dimension(raw_dataset("/expert"), expert);
     std::vector<std::string> names;
-    for (const Weight& weight : weights_[0].all()) names.push_back(weight.name);
+    std::vector<std::int64_t> sizes;
+    for (const Weight& weight : weights_[0].all()) {
+      names.push_back(weight.name);
+      sizes.push_back(static_cast<std::int64_t>(weight.size()));
+    }
     run.define_dimension(raw_dataset("/tensor"), names);
+    define_and_write(run, "/weights/element_count", sizes);
+    define_and_write(run, "/tokens_seen", std::vector<double>{1e9, 3e9});
     run.define_dimension("checkpoint_step", 1);
     run.define_dimension("other_checkpoint_step", 1);
     for (const char* path : {"/weights/norm", "/weights/mean", "/weights/std", "/weights/max_abs",
@@ -357,11 +368,21 @@ class RunDrift : public RunMetrics {
     recorder.write(run);
   }
 
-  /// All weights of a role, of one layer or (-1) of all, as one long vector.
-  std::vector<double> long_vector(std::size_t checkpoint, RoleGroup group, std::int64_t layer) const {
+  /// All weights of a role (the index behind the roles is the whole model), of one layer or (-1) of all, as
+  /// one long vector.
+  std::vector<double> long_vector(std::size_t checkpoint, std::size_t role, std::int64_t layer) const {
+    return long_vector(checkpoint, [&](const WeightKey& key) {
+      const bool counts = role == std::size(all_role_groups) || role_group(key.role) == all_role_groups[role];
+      return counts && (layer < 0 || key.layer == layer);
+    });
+  }
+
+  /// All weights that `counts`, a function of their keys, as one long vector.
+  template <class Counts>
+  std::vector<double> long_vector(std::size_t checkpoint, Counts counts) const {
     std::vector<double> joined;
     for (const Weight& weight : weights_[checkpoint].all()) {
-      if (role_group(weight.key.role) != group || (layer >= 0 && weight.key.layer != layer)) continue;
+      if (!counts(weight.key)) continue;
       std::vector<std::byte> bytes(weight.bytes());
       checkpoints_[checkpoint].shards()[weight.shard].read(weight.offset, bytes);
       std::vector<float> values(weight.size());
@@ -391,10 +412,10 @@ TEST_F(RunDrift, OfARoleIsThatOfItsWeightsAsOneLongVector) {
   RunFile run = record();
   record_weights(run);
   write_run_metrics(run);
-  const std::size_t roles = std::size(all_role_groups);
+  const std::size_t roles = role_labels().size();
+  ASSERT_EQ(roles, std::size(all_role_groups) + 1);
   for (std::size_t r = 0; r < roles; ++r) {
-    const std::vector<double> a = long_vector(0, all_role_groups[r], -1),
-                              b = long_vector(1, all_role_groups[r], -1);
+    const std::vector<double> a = long_vector(0, r, -1), b = long_vector(1, r, -1);
     const double norm_a = std::sqrt(inner(a, a)), norm_b = std::sqrt(inner(b, b));
     EXPECT_NEAR(metric(run, "role_norm")[r], norm_a, 1e-12 * norm_a);
     EXPECT_NEAR(metric(run, "role_relative_drift")[1 * roles + r], drift(a, b), 1e-12 * drift(a, b));
@@ -402,23 +423,67 @@ TEST_F(RunDrift, OfARoleIsThatOfItsWeightsAsOneLongVector) {
     EXPECT_NEAR(metric(run, "role_cosine")[1 * roles + r], inner(a, b) / norm_a / norm_b, 1e-13);
   }
   EXPECT_THAT(run.read<std::string>("/role"), testing::Contains("routed_expert"));
+  EXPECT_EQ(run.read<std::string>("/role").back(), "whole_model");
+}
+
+TEST_F(RunDrift, TheWayFromOneCheckpointToTheNextIsOneStraightStep) {
+  RunFile run = record();
+  record_weights(run);
+  write_run_metrics(run);
+  const std::size_t roles = role_labels().size();
+  for (std::size_t r = 0; r < roles; ++r) {
+    const std::vector<double> a = long_vector(0, r, -1), b = long_vector(1, r, -1);
+    const double step = drift(a, b) * std::sqrt(inner(a, a)), count = static_cast<double>(a.size());
+    EXPECT_EQ(metric(run, "role_path_length")[r], 0);
+    EXPECT_NEAR(metric(run, "role_path_length")[roles + r], step, 1e-12 * step);
+    EXPECT_NEAR(metric(run, "role_displacement")[roles + r], step, 1e-12 * step);
+    EXPECT_THAT(metric(run, "role_tortuosity")[r], IsNan());
+    EXPECT_DOUBLE_EQ(metric(run, "role_tortuosity")[roles + r], 1);
+    const double rate = step / std::sqrt(count) / 2e9;  // 1e9 to 3e9 tokens
+    EXPECT_NEAR(metric(run, "role_update_rms_per_token")[r], rate, 1e-12 * rate);
+    EXPECT_EQ(metric(run, "role_update_direction")[r], 1);
+    EXPECT_DOUBLE_EQ(metric(run, "role_trajectory_share")[r], 1);
+    EXPECT_NEAR(metric(run, "role_trajectory_coordinate")[r], -step / 2, 1e-12 * step);
+    EXPECT_NEAR(metric(run, "role_trajectory_coordinate")[roles + r], step / 2, 1e-12 * step);
+  }
+  EXPECT_THAT(run.read<std::int64_t>("/component"), ElementsAre(1));
+}
+
+TEST_F(RunDrift, OfAnExpertIsThatOfItsThreeMatricesAsOneLongVector) {
+  RunFile run = record();
+  record_weights(run);
+  write_run_metrics(run);
+  const std::vector<std::int64_t> moe_layers = checkpoints_[0].config().moe_layers();
+  const std::size_t routed = run.shape("/expert")[0], cells = moe_layers.size() * routed;
+  ASSERT_GT(cells, 1u);
+  const std::vector<double> found = metric(run, "expert_relative_drift");
+  for (std::size_t l = 0; l < moe_layers.size(); ++l) {
+    for (std::size_t e = 0; e < routed; ++e) {
+      const auto counts = [&](const WeightKey& key) {
+        return key.layer == moe_layers[l] && key.expert == static_cast<std::int64_t>(e);
+      };
+      const double expected = drift(long_vector(0, counts), long_vector(1, counts));
+      EXPECT_NEAR(found[cells + l * routed + e], expected, 1e-12 * expected);
+      EXPECT_EQ(found[l * routed + e], 0);
+    }
+  }
 }
 
 TEST_F(RunDrift, OfALayerCountsItsOwnWeightsAndIsUnknownForRolesItLacks) {
   RunFile run = record();
   record_weights(run);
   write_run_metrics(run);
-  const std::size_t roles = std::size(all_role_groups), count = run.shape("/layer")[0];
+  const std::size_t roles = role_labels().size(), count = run.shape("/layer")[0];
   const std::vector<double> drifts = metric(run, "layer_relative_drift");
   for (std::size_t layer = 0; layer < count; ++layer) {
     for (std::size_t r = 0; r < roles; ++r) {
       const auto index = static_cast<std::int64_t>(layer);
-      const std::vector<double> a = long_vector(0, all_role_groups[r], index);
+      const std::vector<double> a = long_vector(0, r, index);
       const double found = drifts[(1 * count + layer) * roles + r];
       if (a.empty()) {
         EXPECT_THAT(found, IsNan());
       } else {
-        EXPECT_NEAR(found, drift(a, long_vector(1, all_role_groups[r], index)), 1e-12 * found);
+        EXPECT_NEAR(found, drift(a, long_vector(1, r, index)), 1e-12 * found);
       }
     }
   }
@@ -429,14 +494,29 @@ TEST_F(RunDrift, IsUnknownUntilTheWeightPassIsFinished) {
   write_run_metrics(run);
   EXPECT_THAT(metric(run, "role_norm"), testing::Each(IsNan()));
   EXPECT_THAT(metric(run, "role_cosine"), testing::Each(IsNan()));
+  EXPECT_THAT(metric(run, "role_tortuosity"), testing::Each(IsNan()));
+  EXPECT_THAT(metric(run, "role_trajectory_coordinate"), testing::Each(IsNan()));
+  EXPECT_THAT(metric(run, "expert_relative_drift"), testing::Each(IsNan()));
 }
 
 TEST_F(RunDrift, ARunWithoutAForwardPassHasNoOtherMetrics) {
   RunFile run = record();
   record_weights(run);
   write_run_metrics(run);
-  EXPECT_THAT(run.datasets("/metrics"), ElementsAre("/metrics/layer_relative_drift", "/metrics/role_cosine",
-                                                    "/metrics/role_norm", "/metrics/role_relative_drift"));
+  EXPECT_THAT(run.datasets("/metrics"), testing::Contains("/metrics/role_norm"));
+  for (const std::string& path : run.datasets("/metrics"))
+    EXPECT_TRUE(metric_info(path.substr(std::string("/metrics/").size())).from_weights) << path;
+}
+
+TEST_F(RunDrift, EveryDatasetIsOfTheCatalogueWithItsDimensions) {
+  RunFile run = record();
+  record_weights(run);
+  write_run_metrics(run);
+  for (const MetricInfo& info : metric_catalogue()) {
+    if (info.from_weights) {
+      EXPECT_EQ(run.describe("/metrics/" + info.name).dimensions, info.axes);
+    }
+  }
 }
 
 }  // namespace

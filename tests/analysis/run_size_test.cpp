@@ -49,7 +49,9 @@ class RunSize : public testing::Test {
 
   RunExtent extent(const ModelConfig& config) const {
     const std::uint64_t tensors = ModelWeights(config, DType::bf16).all().size();
-    return {2, 2, options_.forward ? 19u : 0u, tensors, options_.forward, options_.weights, options_.save};
+    return {
+        options_.series.size(), 2, options_.forward ? 19u : 0u, tensors, options_.forward, options_.weights,
+        options_.save};
   }
 
   void expect_planned_as_written() {
@@ -90,6 +92,11 @@ TEST_F(RunSize, PlansAForwardPassAlone) {
 TEST_F(RunSize, PlansAWeightPassAlone) {
   options_.forward = false;
   options_.corpus.clear();
+  expect_planned_as_written();
+}
+
+TEST_F(RunSize, PlansOneCheckpointWithoutSteps) {
+  options_.series.resize(1);
   expect_planned_as_written();
 }
 

@@ -29,8 +29,12 @@ TEST(MetricInfo, EveryMetricExplainsItself) {
 }
 
 TEST(MetricInfo, AxesAreDimensionsOfTheRunFileEachUsedOnce) {
-  const std::set<std::string> dimensions = {"checkpoint", "other_checkpoint", "domain", "layer",
-                                            "moe_layer",  "expert",           "role",   "quantile"};
+  const std::set<std::string> dimensions = {"checkpoint",      "other_checkpoint",
+                                            "checkpoint_step", "other_checkpoint_step",
+                                            "component",       "domain",
+                                            "layer",           "moe_layer",
+                                            "expert",          "role",
+                                            "quantile"};
   for (const MetricInfo& info : metric_catalogue()) {
     const std::set<std::string> axes(info.axes.begin(), info.axes.end());
     EXPECT_EQ(axes.size(), info.axes.size()) << info.name;

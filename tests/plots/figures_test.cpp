@@ -118,7 +118,8 @@ TEST_F(FiguresTest, DriftIsShownSinceTheFirstAndSinceThePreviousCheckpoint) {
   EXPECT_EQ(figure.panels[0].title, "since 0T");
   EXPECT_EQ(figure.panels[1].title, "since 2T");
   const Heatmap& first = *figure.panels[0].heatmap;
-  EXPECT_THAT(first.row_labels, ElementsAre("embedding", "attention", "router", "routed expert"));
+  EXPECT_THAT(first.row_labels,
+              ElementsAre("embedding", "attention", "router", "routed expert", "whole model"));
   EXPECT_THAT(first.column_labels, ElementsAre("0", "1", "2", "all"));
   EXPECT_TRUE(std::isnan(first.values[0]));  // the embedding is in no layer
   EXPECT_DOUBLE_EQ(first.values[3], 0.3);    // but it is a whole

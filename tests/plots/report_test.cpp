@@ -151,6 +151,7 @@ TEST_F(ReportTest, FindingsRestateTheNumbers) {
   EXPECT_THAT(findings[2], HasSubstr("fell from 1 to 0.625"));
   EXPECT_THAT(findings[3], HasSubstr("chance 0.25"));
   EXPECT_THAT(findings[4], HasSubstr("routed expert moved most (relative drift 1.2)"));
+  EXPECT_THAT(findings[4], HasSubstr("whole model is 1.3 times as long as the straight way"));
 }
 
 TEST(HalfWay, IsInterpolatedBetweenCheckpoints) {

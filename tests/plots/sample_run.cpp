@@ -14,7 +14,7 @@ namespace moescope {
 namespace {
 
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
-const std::vector<std::string> roles = {"embedding", "attention", "router", "routed_expert"};
+const std::vector<std::string> roles = {"embedding", "attention", "router", "routed_expert", "whole_model"};
 
 /// The index of `dimension` in a metric's `axes`, e.g. index("checkpoint").
 struct Place {
@@ -30,6 +30,21 @@ struct Place {
 
 double load_of(double expert) {
   return expert == 0 ? 0 : expert == 1 ? 2 : 1;
+}
+
+/// Metrics of the way that weights went.
+double value_of_path(const Place& at) {
+  const std::string& name = at.metric.name;
+  const double c = at("checkpoint"), step = at("checkpoint_step"), component = at("component");
+  if (name == "expert_relative_drift")
+    return std::abs(c - at("other_checkpoint")) / 10 * (1 + at("expert") / 10);
+  if (name == "role_path_length") return 2 * c * (1 + at("role"));
+  if (name == "role_tortuosity") return c == 0 ? nan_value : 1 + c / 10;
+  if (name == "role_update_rms_per_token") return 1e-15 * (1 + at("role")) / (1 + step);
+  if (name == "role_update_direction") return 1 - std::abs(step - at("other_checkpoint_step")) / 2;
+  if (name == "role_trajectory_share") return std::pow(0.5, component + 1);
+  if (name == "role_trajectory_coordinate") return component == 0 ? c : component == 1 ? c * c / 4 : 0;
+  return 0.5;
 }
 
 double value_of(const SampleRun& sample, const Place& at) {
@@ -53,11 +68,13 @@ double value_of(const SampleRun& sample, const Place& at) {
   if (name == "layer_relative_drift" && at("role") == 0) return nan_value;
   if (name == "layer_relative_drift" || name == "role_relative_drift") return gap / 10 * (1 + at("role"));
   if (name == "role_norm") return 10 + c;
-  return 0.5;
+  return value_of_path(at);
 }
 
-bool is_of_weights(const MetricInfo& metric) {
-  return std::find(metric.axes.begin(), metric.axes.end(), "role") != metric.axes.end();
+bool has_step(const MetricInfo& metric) {
+  return std::any_of(metric.axes.begin(), metric.axes.end(), [](const std::string& axis) {
+    return axis == "checkpoint_step" || axis == "component";
+  });
 }
 
 void write_metric(RunFile& run, const SampleRun& sample, const MetricInfo& metric) {
@@ -108,10 +125,15 @@ void define_dimensions(RunFile& run, const SampleRun& sample) {
   run.define_dimension(raw_dataset("/layer"), numbers(0, sample.layers));
   run.define_dimension(raw_dataset("/role"), roles);
   run.define_dimension(raw_dataset("/quantile"), std::vector<double>{0.05, 0.5, 0.95});
-  if (!sample.forward) return;
-  run.define_dimension(raw_dataset("/domain"), sample.domains);
   run.define_dimension(raw_dataset("/moe_layer"), numbers(1, sample.layers));
   run.define_dimension(raw_dataset("/expert"), numbers(0, sample.experts));
+  if (const std::size_t steps = sample.checkpoints.size() - 1; steps > 0 && sample.weights) {
+    run.define_dimension("checkpoint_step", steps);
+    run.define_dimension("other_checkpoint_step", steps);
+    run.define_dimension(raw_dataset("/component"), numbers(1, static_cast<std::int64_t>(steps) + 1));
+  }
+  if (!sample.forward) return;
+  run.define_dimension(raw_dataset("/domain"), sample.domains);
   run.define_dimension(raw_dataset("/pass_part"), parts(sample));
 }
 
@@ -184,7 +206,8 @@ void write_sample_run(const std::filesystem::path& path, const SampleRun& sample
   define_dimensions(run, sample);
   write_provenance(run, sample);
   for (const MetricInfo& metric : metric_catalogue()) {
-    if (is_of_weights(metric) ? sample.weights : sample.forward) write_metric(run, sample, metric);
+    if (has_step(metric) && sample.checkpoints.size() < 2) continue;
+    if (metric.from_weights ? sample.weights : sample.forward) write_metric(run, sample, metric);
   }
   if (sample.forward) {
     run.define(raw_dataset("/routing/token_count"));

@@ -30,6 +30,11 @@ struct SampleRun {
 ///   routing_agreement   = 1 - |i - j| / (2 C)
 ///   *_relative_drift    = |i - j| / 10 (1 + role);   NaN for role "embedding" in layers
 ///   role_norm           = 10 + c
+///   expert_relative_drift     = |i - j| / 10 (1 + expert / 10)
+///   role_path_length          = 2 c (1 + role);      role_tortuosity = 1 + c / 10, NaN at c = 0
+///   role_update_rms_per_token = 1e-15 (1 + role) / (1 + step)
+///   role_update_direction     = 1 - |step - other_step| / 2
+///   role_trajectory_share     = 1/2, 1/4, 1/8 …;     role_trajectory_coordinate = c, c² / 4, 0, 0 …
 ///   read, wait_seconds  = 1 and 0.25; compute_seconds = 2 + part / 2; flops = 1e10 in each of N + 2 parts
 ///   wall_seconds        = 10 (N + 2); overlap_efficiency = 0.75
 /// with checkpoint c, domain d, layer = position among the MoE layers. Every other metric is 0.5.

@@ -89,6 +89,35 @@ def squares(weights, names):
     return norm, distance, inner
 
 
+def path_part(run, weights, names):
+    """The way of some tensors as one long vector, straight from the vectors themselves."""
+    vectors = np.concatenate([np.stack([w[name].astype(np.float64).reshape(-1) for w in weights]) for name in names], axis=1)
+    steps, tokens = np.diff(vectors, axis=0), run["tokens_seen"][()]
+    norms = np.sqrt((steps ** 2).sum(axis=1))
+    path = np.concatenate([[0.0], np.cumsum(norms)])
+    displacement = np.sqrt(((vectors - vectors[0]) ** 2).sum(axis=1))
+    with np.errstate(invalid="ignore"):
+        tortuosity = path / displacement
+    u, singular, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    u, singular = u[:, :len(steps)], singular[:len(steps)]
+    coordinates = u * singular * np.where(u[-1] < u[0], -1, 1)  # training goes in the positive direction
+    return {"role_path_length": path, "role_displacement": displacement, "role_tortuosity": tortuosity,
+            "role_update_rms_per_token": norms / np.sqrt(vectors.shape[1]) / np.diff(tokens),
+            "role_update_direction": steps @ steps.T / np.outer(norms, norms),
+            "role_trajectory_eigenvalue": singular ** 2, "role_trajectory_share": singular ** 2 / (singular ** 2).sum(),
+            "role_trajectory_coordinate": coordinates}
+
+
+def expert_part(run, weights):
+    layers, experts, checkpoints = list(run["moe_layer"]), len(run["expert"]), len(weights)
+    drift = np.full((checkpoints, checkpoints, len(layers), experts), np.nan)
+    for l, layer in enumerate(layers):
+        for e in range(experts):
+            norm, distance, _ = squares(weights, [name for name in weights[0] if f".layers.{layer}.mlp.experts.{e}." in name])
+            drift[:, :, l, e] = np.sqrt(distance / norm[:, None])
+    return {"expert_relative_drift": drift}
+
+
 def drift_part(run, weights):
     roles, layers = list(run["role"].asstr()), list(run["layer"])
     checkpoints = len(weights)
@@ -97,7 +126,7 @@ def drift_part(run, weights):
              "role_cosine": np.full((checkpoints, checkpoints, len(roles)), np.nan),
              "layer_relative_drift": np.full((checkpoints, checkpoints, len(layers), len(roles)), np.nan)}
     for r, role in enumerate(roles):
-        of_role = [name for name in weights[0] if role_of(name) == role]
+        of_role = [name for name in weights[0] if role in (role_of(name), "whole_model")]
         norm, distance, inner = squares(weights, of_role)
         found["role_norm"][:, r] = np.sqrt(norm)
         found["role_relative_drift"][:, :, r] = np.sqrt(distance / norm[:, None])
@@ -107,7 +136,9 @@ def drift_part(run, weights):
             if here:
                 norm, distance, _ = squares(weights, here)
                 found["layer_relative_drift"][:, :, layer, r] = np.sqrt(distance / norm[:, None])
-    return found
+        for name, values in path_part(run, weights, of_role).items():
+            found.setdefault(name, np.full((*values.shape, len(roles)), np.nan))[..., r] = values
+    return {**found, **expert_part(run, weights)}
 
 
 class MetricsTest(analysis_run.TestCase):
@@ -124,7 +155,8 @@ class MetricsTest(analysis_run.TestCase):
             self.assertEqual(sorted(metrics), sorted(expected))
             for name, values in expected.items():
                 with self.subTest(name):
-                    np.testing.assert_allclose(run["metrics"][name], values, rtol=1e-10, atol=1e-12)
+                    np.testing.assert_allclose(run["metrics"][name], values, rtol=1e-10,
+                                               atol=1e-12 * np.nanmax(np.abs(values)))
 
     def test_counts_are_those_of_the_choices(self):
         sequences, _ = evaluation_sequences()

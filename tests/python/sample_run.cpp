@@ -30,6 +30,7 @@ void define_dimensions(RunFile& run) {
                        Texts{"embedding", "layer 0", "layer 1", "layer 2", "layer 3", "layer 4", "layer 5",
                              "layer 6", "layer 7", "layer 8", "layer 9", "head"});
   run.define_dimension(raw_dataset("/role"), Texts{"router", "norm"});
+  run.define_dimension(raw_dataset("/component"), numbers(1, 2));
   run.define_dimension(raw_dataset("/quantile"),
                        std::vector<double>{0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 1});
   run.define_dimension("token", 500);

@@ -1,0 +1,35 @@
+#pragma once
+/// The inner products that a weight pass left in a run file, a few hundred tensors at a time.
+
+#include <span>
+#include <vector>
+
+#include "readers/run_file.h"
+#include "readers/tensor_roles.h"
+
+namespace moescope {
+
+/// So many tensors at once: a few megabytes even of many checkpoints.
+inline constexpr std::uint64_t tensors_at_once = 512;
+
+/// Of tensors `first` and following.
+struct RecordedProducts {
+  std::uint64_t first = 0, count = 0;
+  std::size_t inner_size = 0, delta_size = 0;  // C * C, (C-1) * (C-1)
+  std::vector<double> inner;                   // (count, C, C)
+  std::vector<double> delta_inner;             // (count, C-1, C-1); empty for one checkpoint
+
+  std::span<const double> inner_of(std::uint64_t tensor) const {
+    return std::span(inner).subspan((tensor - first) * inner_size, inner_size);
+  }
+  std::span<const double> delta_inner_of(std::uint64_t tensor) const {
+    return std::span(delta_inner).subspan((tensor - first) * delta_size, delta_size);
+  }
+};
+RecordedProducts read_products(const RunFile& run, std::uint64_t first, std::uint64_t count);
+
+/// What each of /tensor is, in its order. Throws FormatError when a tensor is not part of the configured
+/// model.
+std::vector<WeightKey> recorded_keys(const RunFile& run);
+
+}  // namespace moescope
