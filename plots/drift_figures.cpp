@@ -37,22 +37,29 @@ Heatmap DriftCells::between(std::size_t from, std::size_t to) const {
 }
 
 ColorScale DriftCells::scale(bool since_first, bool since_previous) const {
-  double low = std::numeric_limits<double>::infinity(), high = 0;
+  std::vector<double> drifts;
   const auto add = [&](std::size_t from, std::size_t to) {
-    for (const double value : between(from, to).values) {
-      if (!(value > 0) || !std::isfinite(value)) continue;
-      low = std::min(low, value);
-      high = std::max(high, value);
-    }
+    const std::vector<double> values = between(from, to).values;
+    drifts.insert(drifts.end(), values.begin(), values.end());
   };
   for (std::size_t to = 1; to < labels_.checkpoints.size(); ++to) {
     if (since_first) add(0, to);
     if (since_previous) add(to - 1, to);
   }
+  return drift_scale(drifts);
+}
+
+ColorScale drift_scale(const std::vector<double>& drifts) {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const double value : drifts) {
+    if (!(value > 0) || !std::isfinite(value)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
   ColorScale scale = {.label = "relative drift", .minimum = 0, .maximum = high > 0 ? high : 1};
   if (high > low) {
     scale.minimum = std::max(low, high / 1e4);
-    scale.logarithmic = true;
+    scale.logarithmic = high > 3 * low;
   }
   return scale;
 }
@@ -81,6 +88,35 @@ Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
     panel.title = "since " + labels.short_checkpoints[from];
     panel.heatmap = cells.between(from, to);
   }
+  return figure;
+}
+
+Figure expert_drift_figure(const RunFile& run, const FigureChoice& choice) {
+  const RunLabels labels = read_labels(run);
+  const std::size_t last = labels.checkpoints.size() - 1;
+  const std::size_t to =
+      std::max<std::size_t>(find_label(labels.checkpoints, choice.checkpoint, last, "checkpoint"), 1);
+  const Values drift = read_values(run, "/metrics/expert_relative_drift");
+  Figure figure = metric_figure(run, "expert_relative_drift", "");
+  figure.caption =
+      "How far each routed expert, its three matrices as one long vector, moved, relative to its norm "
+      "before: 0 is "
+      "unmoved, 1 a move as long as the weights themselves. A row of one colour trains its experts alike; a "
+      "cell "
+      "that stands out learned faster or slower than its neighbours, or changed places with another expert.";
+  figure.id = "expert_drift";
+  figure.title =
+      "Drift of single experts from " + labels.short_checkpoints.at(0) + " to " + labels.checkpoints.at(to);
+  figure.x.label = "expert";
+  figure.y.label = "MoE layer";
+  figure.rows_upward = true;
+  Heatmap map = {labels.moe_layers, labels.experts, {}};
+  for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
+    for (std::size_t expert = 0; expert < labels.experts.size(); ++expert)
+      map.values.push_back(drift.at(0, to, layer, expert));
+  }
+  figure.color_scale = drift_scale(map.values);
+  figure.panels.emplace_back().heatmap = std::move(map);
   return figure;
 }
 

@@ -27,6 +27,12 @@ class DriftCells {
   std::vector<std::size_t> roles_;  // that exist
 };
 
+/// Colours for these relative drifts: logarithmic where they differ by more than a factor.
+ColorScale drift_scale(const std::vector<double>& drifts);
+
+/// MoE layers x experts, from the first to the chosen checkpoint. Needs /metrics/expert_relative_drift.
+Figure expert_drift_figure(const RunFile& run, const FigureChoice& choice);
+
 /// Since the first checkpoint, and since the previous one. Need /metrics/role_relative_drift.
 Figure weight_drift_figure(const RunFile& run, const FigureChoice& choice);
 Figure weight_step_drift_figure(const RunFile& run, const FigureChoice& choice);

@@ -21,9 +21,11 @@ struct Axis {
 /// One line of a panel. All vectors have the same length, except an absent band.
 struct Series {
   std::string label;
-  std::vector<double> x, y;       // NaN: a gap
-  std::vector<double> low, high;  // band around y, e.g. 5 % and 95 %; empty: none
-  std::size_t color = 0;          // index into the figure's categories, or position in its colour key
+  std::vector<double> x, y;               // NaN: a gap
+  std::vector<double> low, high;          // band around y, e.g. 5 % and 95 %; empty: none
+  std::size_t color = 0;                  // index into the figure's categories, or position in its colour key
+  bool total = false;                     // stands for all others together: drawn in ink, whatever its colour
+  std::vector<std::string> point_labels = {};  // in a plane: the names of the points, as far as they fit
 };
 
 /// A horizontal line that tells how to read the values: a chance level or a bound.
@@ -72,6 +74,7 @@ struct Figure {
   std::vector<Reference> references;      // chance levels and bounds
   std::optional<ColorScale> color_scale;  // of heatmaps
   bool rows_upward = false;
+  bool plane = false;  // both axes measure the same thing, and one unit of both is equally long
   std::vector<Panel> panels;
 };
 

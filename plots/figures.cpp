@@ -4,6 +4,7 @@
 #include "plots/load_figures.h"
 #include "plots/loss_figures.h"
 #include "plots/pass_figures.h"
+#include "plots/path_figures.h"
 #include "plots/router_figures.h"
 #include "readers/errors.h"
 #include "readers/run_file.h"
@@ -12,7 +13,8 @@ namespace moescope {
 namespace {
 
 const std::string loss = "Loss", load = "Load balance", router = "Router",
-                  settling = "How the routing settled", weights = "Weights", machine = "The run itself";
+                  settling = "How the routing settled", weights = "Weights", path = "The way of the weights",
+                  machine = "The run itself";
 
 }  // namespace
 
@@ -107,6 +109,42 @@ std::span<const FigureEntry> figure_table() {
        2,
        weight_step_drift_figure},
       {"weight_norm", "Norm of the weights by role", weights, {"/metrics/role_norm"}, 1, weight_norm_figure},
+      {"weight_update_rate",
+       "Update per trillion tokens by role",
+       weights,
+       {"/metrics/role_update_rms_per_token"},
+       2,
+       weight_update_rate_figure},
+      {"expert_drift",
+       "Drift of single experts since the first checkpoint",
+       weights,
+       {"/metrics/expert_relative_drift"},
+       2,
+       expert_drift_figure},
+      {"weight_trajectory",
+       "Trajectory of the weights in the plane of most movement",
+       path,
+       {"/metrics/role_trajectory_coordinate", "/metrics/role_trajectory_share"},
+       3,
+       weight_trajectory_figure},
+      {"update_direction",
+       "Direction of the updates",
+       path,
+       {"/metrics/role_update_direction"},
+       3,
+       update_direction_figure},
+      {"weight_path_length",
+       "Length of the weights' path by role",
+       path,
+       {"/metrics/role_path_length", "/metrics/role_norm"},
+       2,
+       weight_path_length_figure},
+      {"weight_tortuosity",
+       "Tortuosity of the weights' path by role",
+       path,
+       {"/metrics/role_tortuosity"},
+       3,
+       weight_tortuosity_figure},
       {"pass_time",
        "Time of the forward pass by layer",
        machine,
@@ -127,6 +165,7 @@ std::string figure_unavailable(const RunFile& run, const FigureEntry& entry) {
   }
   const std::uint64_t checkpoints = run.shape("/checkpoint").at(0);
   if (checkpoints >= entry.checkpoints_needed) return {};
+  if (checkpoints > 1) return "it shows a change of direction, and the run file holds two checkpoints";
   return "it shows a change, and the run file holds one checkpoint";
 }
 

@@ -53,6 +53,7 @@ struct Drawing {
     return "screen " + number(x / layout.width) + ",screen " + number(1 - y / layout.height);
   }
   Color line_color(const Series& series) const {
+    if (series.total) return look.ink;
     return figure.line_colors == LineColors::sequence ? sequence_color(series.color, figure.color_key.size())
                                                       : categorical_color(series.color, Ground::light);
   }
@@ -188,6 +189,14 @@ void draw_end_labels(Drawing& drawing, const PanelLayout& place, const Panel& pa
   }
 }
 
+void draw_point_labels(Drawing& drawing, const PanelLayout& place, const Panel& panel) {
+  const double size = 0.92 * drawing.layout.small_font_size;
+  for (const PointLabel& label : place.point_labels) {
+    drawing.text(label.text, label.x, label.y + 0.36 * size, size,
+                 drawing.line_color(panel.series[label.series]), "center");
+  }
+}
+
 /// Columns of a panel's series, in the order of the plot command.
 void send_series(Drawing& drawing, const Series& series) {
   if (!series.low.empty()) drawing.out.send1d(std::make_tuple(series.x, series.low, series.high));
@@ -203,8 +212,9 @@ void draw_lines(Drawing& drawing, const Panel& panel) {
       drawing.out << ", '-' using 1:2:3 with filledcurves" << color
                   << "fs transparent solid 0.10 noborder notitle";
     }
-    const std::size_t dash =
-        drawing.figure.line_colors == LineColors::categories ? series.color / categorical_colors : 0;
+    const std::size_t dash = drawing.figure.line_colors == LineColors::categories && !series.total
+                                 ? series.color / categorical_colors
+                                 : 0;
     const char* pattern = dash % 3 == 0 ? "dt solid" : dash % 3 == 1 ? "dt (6,3)" : "dt (2,3)";
     drawing.out << ", '-' using 1:2 with "
                 << (few && series.x.size() <= 40 ? "linespoints pt 7 ps 0.42" : "lines") << " lw "
@@ -258,8 +268,8 @@ void draw_panel(Drawing& drawing, const Panel& panel, const PanelLayout& place) 
     drawing.text(panel.title, place.plot.left, place.title_y, layout.font_size, drawing.look.ink, "left",
                  ":Bold");
   }
-  drawing.text(drawing.figure.y.label, panel.heatmap ? place.plot.left : layout.left, place.label_y,
-               layout.small_font_size, drawing.look.muted);
+  drawing.text(drawing.figure.y.label, panel.heatmap || drawing.figure.plane ? place.plot.left : layout.left,
+               place.label_y, layout.small_font_size, drawing.look.muted);
   drawing.text(drawing.figure.x.label, (place.plot.left + place.plot.right) / 2, place.x_label_y,
                layout.small_font_size, drawing.look.muted, "center");
   if (panel.heatmap) {
@@ -268,10 +278,12 @@ void draw_panel(Drawing& drawing, const Panel& panel, const PanelLayout& place) 
     draw_cell_values(drawing, place, *panel.heatmap);
     draw_heatmap(drawing, *panel.heatmap);
   } else {
-    drawing.out << "set border 1 lc rgb '" << hex(drawing.look.chance)
-                << "' lw 1\nset grid ytics back lt 1 lw 1 lc rgb '" << hex(drawing.look.grid) << "'\n";
+    drawing.out << "set border 1 lc rgb '" << hex(drawing.look.chance) << "' lw 1\nset grid "
+                << (drawing.figure.plane ? "xtics ytics" : "noxtics ytics") << " back lt 1 lw 1 lc rgb '"
+                << hex(drawing.look.grid) << "'\n";
     draw_references(drawing, place);
     draw_end_labels(drawing, place, panel);
+    draw_point_labels(drawing, place, panel);
     draw_lines(drawing, panel);
   }
   drawing.out << "unset label\nunset arrow\nunset object\n";

@@ -4,6 +4,7 @@
 
 #include "plots/drift_figures.h"
 #include "plots/load_figures.h"
+#include "plots/path_figures.h"
 #include "plots/run_values.h"
 
 namespace moescope {
@@ -15,6 +16,13 @@ void append(std::vector<float>& all, std::span<const double> values) {
 
 Selector checkpoint_slider(const std::vector<std::string>& labels) {
   return {.name = "Checkpoint", .labels = labels, .initial = labels.size() - 1, .slider = true};
+}
+
+/// To which checkpoint, and since which one.
+std::vector<Selector> drift_selectors(const RunLabels& labels) {
+  const std::vector<std::string>& names = labels.short_checkpoints;
+  return {checkpoint_slider({names.begin() + 1, names.end()}),
+          {.name = "Since", .labels = {"the first checkpoint", "the checkpoint before"}}};
 }
 
 }  // namespace
@@ -54,10 +62,8 @@ HeatmapExplorer drift_explorer(const RunFile& run) {
   explorer.row_name = "Role";
   explorer.column_name = "Layer";
   explorer.value_name = "relative drift";
-  const std::vector<std::string>& names = labels.short_checkpoints;
-  explorer.selectors = {checkpoint_slider({names.begin() + 1, names.end()}),
-                        {.name = "Since", .labels = {"the first checkpoint", "the checkpoint before"}}};
-  for (std::size_t to = 1; to < names.size(); ++to) {
+  explorer.selectors = drift_selectors(labels);
+  for (std::size_t to = 1; to < labels.checkpoints.size(); ++to) {
     for (const std::size_t from : {std::size_t{0}, to - 1}) {
       const Heatmap map = cells.between(from, to);
       explorer.row_labels = map.row_labels;
@@ -66,6 +72,33 @@ HeatmapExplorer drift_explorer(const RunFile& run) {
     }
   }
   explorer.scales = {cells.scale(true, false), cells.scale(false, true)};
+  return explorer;
+}
+
+HeatmapExplorer expert_drift_explorer(const RunFile& run) {
+  const RunLabels labels = read_labels(run);
+  const Values drift = read_values(run, "/metrics/expert_relative_drift");
+  const std::size_t checkpoints = labels.checkpoints.size(), cells = drift.shape[2] * drift.shape[3];
+  HeatmapExplorer explorer;
+  explorer.id = "expert_drift";
+  explorer.row_name = "MoE layer";
+  explorer.column_name = "Expert";
+  explorer.value_name = "relative drift";
+  explorer.row_labels = labels.moe_layers;
+  explorer.column_labels = labels.experts;
+  explorer.selectors = drift_selectors(labels);
+  std::vector<double> shown[2];  // since the first checkpoint, since the one before
+  for (std::size_t to = 1; to < checkpoints; ++to) {
+    for (const std::size_t since : {0, 1}) {
+      const std::size_t from = since == 0 ? 0 : to - 1;
+      const auto values =
+          std::span<const double>(drift.data).subspan((from * checkpoints + to) * cells, cells);
+      append(explorer.values, values);
+      shown[since].insert(shown[since].end(), values.begin(), values.end());
+    }
+  }
+  explorer.scales = {drift_scale(shown[0]), drift_scale(shown[1])};
+  explorer.rows_upward = true;
   return explorer;
 }
 
@@ -99,6 +132,8 @@ HeatmapExplorer agreement_explorer(const RunFile& run) {
 std::optional<HeatmapExplorer> find_explorer(const RunFile& run, const std::string& id) {
   if (id == "load_heatmap") return load_explorer(run);
   if (id == "drift_heatmap") return drift_explorer(run);
+  if (id == "expert_drift") return expert_drift_explorer(run);
+  if (id == "update_direction") return update_direction_explorer(run);
   if (id == "routing_agreement") return agreement_explorer(run);
   return std::nullopt;
 }

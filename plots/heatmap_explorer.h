@@ -36,6 +36,8 @@ struct HeatmapExplorer {
 HeatmapExplorer load_explorer(const RunFile& run);
 /// Drift by checkpoint, since the first or since the one before.
 HeatmapExplorer drift_explorer(const RunFile& run);
+/// Drift of experts, by checkpoint, since the first or since the one before.
+HeatmapExplorer expert_drift_explorer(const RunFile& run);
 /// Agreement of checkpoints, by layer, their mean first.
 HeatmapExplorer agreement_explorer(const RunFile& run);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "plots/figure_text.h"
+#include "plots/point_labels.h"
 #include "plots/theme.h"
 
 namespace moescope {
@@ -83,7 +84,7 @@ std::pair<double, double> side_margins(const Figure& figure, const FigureLayout&
     return {std::min(labels, 0.3 * layout.width) + 10, edge};
   }
   double names = 0;
-  if (figure.line_colors == LineColors::categories) {
+  if (figure.line_colors == LineColors::categories && !figure.plane) {
     for (const Panel& panel : figure.panels) {
       for (const Series& series : panel.series) {
         names = std::max(names, text_width(printable(series.label), layout.small_font_size));
@@ -93,6 +94,24 @@ std::pair<double, double> side_margins(const Figure& figure, const FigureLayout&
   const double right =
       names > 0 ? std::min(names, (layout.width < 520 ? 0.24 : 0.18) * layout.width) + 24 : 24;
   return {widest(y.ticks, layout.small_font_size) + 10, right};
+}
+
+/// Limits that are `length` apart, around the middle of `extent`.
+AxisRange around(Axis axis, const Extent& extent, double length) {
+  const double middle = (extent.low + extent.high) / 2;
+  axis.minimum = middle - length / 2;
+  axis.maximum = middle + length / 2;
+  return value_range(axis, *axis.minimum, *axis.maximum, 6);
+}
+
+/// One unit takes as many pixels in both directions, and there is room for the names of points.
+void set_plane_ranges(const Figure& figure, PanelLayout& place) {
+  constexpr double room = 1.2;
+  const Extent x = position_extent(figure), y = value_extent(figure);
+  const double unit = room * std::max(x.span() / place.plot.width(), y.span() / place.plot.height());
+  const double per_pixel = unit > 0 ? unit : 1 / place.plot.width();
+  place.x = around(figure.x, x, per_pixel * place.plot.width());
+  place.y = around(figure.y, y, per_pixel * place.plot.height());
 }
 
 /// 1/4, 1/2, 1, 2, 4: the steps of a scale around 1.
@@ -200,6 +219,7 @@ void set_ranges(const Figure& figure, const Panel& panel, const FigureLayout& la
     place.y = heatmap_rows(figure, *panel.heatmap, place.plot.height(), small);
     return;
   }
+  if (figure.plane) return set_plane_ranges(figure, place);
   const Extent x = position_extent(figure);
   place.x = position_range(figure.x, x.low, x.high, place.plot.width(), small);
   place.y = y;
@@ -241,7 +261,9 @@ FigureLayout lay_out(const Figure& figure, double width, double height, bool wit
     place.label_y = begin + above - 1.1 * small;
     place.x_label_y = place.plot.bottom + 3.3 * small;
     set_ranges(figure, figure.panels[i], layout, y, place);
-    if (figure.line_colors == LineColors::categories && !figure.panels[i].heatmap) {
+    if (figure.plane) {
+      place.point_labels = place_point_labels(figure.panels[i], place, 0.92 * small);
+    } else if (figure.line_colors == LineColors::categories && !figure.panels[i].heatmap) {
       place.end_labels = end_labels(figure.panels[i], place, right - 22, small);
     }
     layout.panels.push_back(std::move(place));

@@ -25,13 +25,21 @@ struct EndLabel {
   double line_y = 0;  // of the line's last point
 };
 
+/// The name of a point of a line, around the centre (x, y).
+struct PointLabel {
+  std::size_t series = 0;
+  std::string text;
+  double x = 0, y = 0;
+};
+
 struct PanelLayout {
   Box plot;
   double title_y = 0;  // baselines: of the panel's title, of the y axis' label
   double label_y = 0;
   double x_label_y = 0;
   AxisRange x, y;
-  std::vector<EndLabel> end_labels;
+  std::vector<EndLabel> end_labels;      // of lines by category, but not in a plane
+  std::vector<PointLabel> point_labels;  // in a plane
 };
 
 struct FigureLayout {

@@ -108,6 +108,7 @@ void add_role_lines(Figure& figure, const RunLabels& labels, const Progress& pro
     Series series;
     series.label = labels.roles[role];
     series.color = role;
+    series.total = series.label == whole_model_label;
     series.x = progress.x;
     for (std::size_t c = 0; c < progress.x.size(); ++c) series.y.push_back(values(c, role));
     const bool exists =

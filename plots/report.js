@@ -84,7 +84,7 @@
       if (!variant.panels.some(inside)) return leave();
       let nearest = null, least = Infinity;
       for (const point of points) {
-        const distance = Math.hypot(0.4 * (point.x - x), point.y - y);
+        const distance = Math.hypot((figure.plane ? 1 : 0.4) * (point.x - x), point.y - y);
         if (distance < least) [nearest, least] = [point, distance];
       }
       if (!nearest) return leave();
@@ -98,7 +98,8 @@
       mark.replaceChildren(path, dot);
       svg.classList.add('pointed');
       const { line, index } = nearest;
-      const lines = [[data.checkpoints[index]], [`${line.label}: ${number(line.y[index], 4)}`, color]];
+      const value = figure.plane ? `${number(line.x[index])}, ${number(line.y[index])}` : number(line.y[index], 4);
+      const lines = [[data.checkpoints[index]], [`${line.label}: ${value}`, color]];
       if (line.band && exists(line.band[0][index])) {
         lines.push([`5 % to 95 %: ${number(line.band[0][index])} to ${number(line.band[1][index])}`]);
       }
@@ -113,7 +114,9 @@
   function fillTable(figure, details) {
     details.addEventListener('toggle', () => {
       if (!details.open || details.querySelector('table')) return;
-      const lines = figure.panels.flat();
+      const lines = figure.panels.flat().flatMap((line) => (figure.plane
+        ? [{ label: `${line.label}, first component`, y: line.x }, { label: 'second component', y: line.y }]
+        : [line]));
       const head = element('tr', {}, element('th', {}, 'Checkpoint'), ...lines.map((line) => element('th', {}, line.label)));
       const rows = data.checkpoints.map((name, i) =>
         element('tr', {}, element('td', {}, name), ...lines.map((line) => element('td', {}, number(line.y[i], 4)))));
@@ -134,7 +137,7 @@
   function decode(values) {
     const bytes = Uint8Array.from(atob(values.data), (c) => c.charCodeAt(0));
     if (values.type === 'f4') return new Float32Array(bytes.buffer);
-    return Float32Array.from(new Uint16Array(bytes.buffer), (step) => (step === 65535 ? NaN : step * values.unit));
+    return Float32Array.from(new Uint16Array(bytes.buffer), (step) => (step === 65535 ? NaN : values.lowest + step * values.unit));
   }
 
   function colorPosition(scale, value) {
@@ -239,7 +242,7 @@
     }
 
     keyLabel(value) {
-      return this.scale.centre !== null && value < 1 ? `1/${Math.round(1 / value)}` : number(value, 2);
+      return this.scale.centre !== null && this.scale.log && value < 1 ? `1/${Math.round(1 / value)}` : number(value, 2);
     }
 
     // The experts of each row in the order shown.

@@ -89,6 +89,7 @@ Json variant_json(const Figure& figure, int width) {
 }
 
 std::string line_variable(const Figure& figure, const Series& series) {
+  if (series.total) return "--figure-ink";
   return figure.line_colors == LineColors::sequence
              ? "--figure-step-" + std::to_string(sequence_step(series.color, figure.color_key.size()))
              : "--figure-line-" + std::to_string(series.color % categorical_colors);
@@ -110,6 +111,7 @@ Json line_figure_json(const Figure& figure) {
   }
   return {{"id", figure.id},
           {"value", printable(figure.y.label)},
+          {"plane", figure.plane},
           {"wide", variant_json(figure, wide_chart)},
           {"narrow", variant_json(figure, narrow_chart)},
           {"panels", panels}};
@@ -121,18 +123,22 @@ std::string little_endian(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
-/// Values as base64 of f4, or of u2 steps of `unit` with 65535 for NaN.
+/// Values as base64 of f4, or of u2 steps of `unit` above `lowest` with 65535 for NaN.
 Json encoded(const std::vector<float>& values) {
   if (values.size() <= exact_values) return {{"type", "f4"}, {"data", base64(little_endian(values))}};
-  float largest = 0;
-  for (const float value : values) largest = std::isfinite(value) ? std::max(largest, value) : largest;
-  const float unit = largest > 0 ? largest / 65534.0F : 1.0F;
+  float lowest = 0, largest = 0;
+  for (const float value : values) {
+    if (!std::isfinite(value)) continue;
+    lowest = std::min(lowest, value);
+    largest = std::max(largest, value);
+  }
+  const float unit = largest > lowest ? (largest - lowest) / 65534.0F : 1.0F;
   std::vector<std::uint16_t> steps;
   for (const float value : values) {
-    steps.push_back(
-        std::isfinite(value) ? static_cast<std::uint16_t>(std::lround(std::max(value, 0.0F) / unit)) : 65535);
+    steps.push_back(std::isfinite(value) ? static_cast<std::uint16_t>(std::lround((value - lowest) / unit))
+                                         : 65535);
   }
-  return {{"type", "u2"}, {"unit", unit}, {"data", base64(little_endian(steps))}};
+  return {{"type", "u2"}, {"unit", unit}, {"lowest", lowest}, {"data", base64(little_endian(steps))}};
 }
 
 Json scale_json(const ColorScale& scale) {

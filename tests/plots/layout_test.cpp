@@ -117,6 +117,63 @@ TEST(FigureText, WhatDoesNotFitIsCutBetweenCharacters) {
   EXPECT_EQ(shorten("abc", 60, 12), "abc");
 }
 
+/// A line of `count` points in a plane, each named, from (0, 0) along `step`.
+Figure plane_line(std::size_t count, double step_x, double step_y) {
+  Figure figure;
+  figure.plane = true;
+  Series& series = figure.panels.emplace_back().series.emplace_back();
+  for (std::size_t i = 0; i < count; ++i) {
+    series.x.push_back(static_cast<double>(i) * step_x);
+    series.y.push_back(static_cast<double>(i) * step_y);
+    series.point_labels.push_back("point " + std::to_string(i));
+  }
+  return figure;
+}
+
+std::vector<std::string> texts_of(const std::vector<PointLabel>& labels) {
+  std::vector<std::string> texts;
+  for (const PointLabel& label : labels) texts.push_back(label.text);
+  return texts;
+}
+
+TEST(Layout, APlaneHasTheSameUnitInBothDirections) {
+  for (const double slope : {0.01, 1.0, 30.0}) {
+    for (const int width : {400, 960}) {
+      const PanelLayout place = lay_out(plane_line(5, 1, slope), width, 0, true).panels.at(0);
+      const double x = place.plot.width() / (place.x.maximum - place.x.minimum);
+      const double y = place.plot.height() / (place.y.maximum - place.y.minimum);
+      EXPECT_NEAR(x, y, 1e-9 * x);
+      EXPECT_LT(place.x.minimum, 0);
+      EXPECT_GT(place.x.maximum, 4);
+      EXPECT_GT(place.y.maximum, 4 * slope);
+    }
+  }
+}
+
+TEST(Layout, APlaneOfASinglePlaceIsStillDrawn) {
+  const PanelLayout place = lay_out(plane_line(3, 0, 0), 960, 0, true).panels.at(0);
+  EXPECT_LT(place.x.minimum, place.x.maximum);
+  EXPECT_LT(place.y.minimum, place.y.maximum);
+}
+
+TEST(Layout, PointsWithRoomAreNamed) {
+  const std::vector<PointLabel> labels = lay_out(plane_line(4, 1, 1), 960, 0, true).panels.at(0).point_labels;
+  EXPECT_THAT(texts_of(labels), testing::UnorderedElementsAre("point 0", "point 1", "point 2", "point 3"));
+}
+
+TEST(Layout, NamesOfCrowdedPointsAreLeftOutRatherThanCoverEachOther) {
+  const FigureLayout layout = lay_out(plane_line(200, 1, 0.2), 960, 0, true);
+  const std::vector<PointLabel>& labels = layout.panels.at(0).point_labels;
+  EXPECT_LT(labels.size(), 200U);
+  EXPECT_THAT(texts_of(labels), testing::IsSupersetOf({"point 0", "point 199"}));
+  for (const PointLabel& a : labels) {
+    for (const PointLabel& b : labels) {
+      const bool apart = std::abs(a.y - b.y) > 10 || std::abs(a.x - b.x) > 40;
+      EXPECT_TRUE(&a == &b || apart) << a.text << b.text;
+    }
+  }
+}
+
 TEST(FigureText, NumbersAvoidExponentsWhereTheyCan) {
   EXPECT_EQ(format_number(1037.4, 3), "1037");
   EXPECT_EQ(format_number(0.25), "0.25");

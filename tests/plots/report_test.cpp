@@ -79,7 +79,7 @@ TEST_F(ReportTest, TheDataInsideThePageAreThoseOfTheRunFile) {
   EXPECT_EQ(loss.at("id"), "loss");
   EXPECT_NEAR(loss.at("panels").at(0).at(1).at("y").at(2).get<double>(), 3 + std::exp(-2.0),
               1e-5);  // sample_run.h
-  ASSERT_EQ(data.at("heatmaps").size(), 3U);
+  ASSERT_EQ(data.at("heatmaps").size(), 5U);
   EXPECT_EQ(data.at("heatmaps").at(0).at("selectors").at(1).at("labels").at(0), "all domains");
 }
 
