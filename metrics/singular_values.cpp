@@ -3,6 +3,7 @@
 #include <Eigen/QR>
 #include <Eigen/SVD>
 #include <algorithm>
+#include <cassert>
 #include <limits>
 
 #include "metrics/decomposition.h"
@@ -46,6 +47,19 @@ std::vector<double> gram_matrix(const WeightMatrix& matrix) {
   }
   gram.triangularView<Eigen::StrictlyUpper>() = gram.transpose();
   return result;
+}
+
+void add_column_gram(const WeightMatrix& rows, std::span<double> gram) {
+  const auto weights = as_matrix(rows);
+  assert(gram.size() == rows.columns * rows.columns);
+  Eigen::Map<Eigen::MatrixXd> sum(gram.data(), weights.cols(), weights.cols());
+  Eigen::MatrixXd panel;  // (columns, at most panel_width)
+  for (Eigen::Index start = 0; start < weights.rows(); start += panel_width) {
+    const Eigen::Index width = std::min(panel_width, weights.rows() - start);
+    panel = weights.middleRows(start, width).transpose().cast<double>();
+    sum.selfadjointView<Eigen::Lower>().rankUpdate(panel);
+  }
+  sum.triangularView<Eigen::StrictlyUpper>() = sum.transpose();
 }
 
 std::vector<double> singular_values_of_gram(std::span<const double> gram, std::size_t size) {

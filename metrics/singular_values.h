@@ -40,6 +40,10 @@ std::vector<double> singular_values(const WeightMatrix& matrix);
 /// Products of floats are exact in double; they are added up panel by panel.
 std::vector<double> gram_matrix(const WeightMatrix& matrix);
 
+/// Adds the inner products of the columns to `gram`, shape (columns, columns), which is symmetric: for a tall
+/// matrix that comes in pieces of rows.
+void add_column_gram(const WeightMatrix& rows, std::span<double> gram);
+
 /// Of the matrix whose Gram matrix this is, shape (n, n), by the Gram route: for a caller that formed the
 /// Gram matrix otherwise. Descending; a square that rounding left below 0 counts as 0.
 std::vector<double> singular_values_of_gram(std::span<const double> gram, std::size_t size);

@@ -168,6 +168,18 @@ TEST(SingularValues, OfBothRoutesAgree) {
   }
 }
 
+TEST(ColumnGram, OfPiecesIsThatOfTheWhole) {
+  constexpr std::size_t rows = 700, columns = 40;
+  const std::vector<float> values = normal_values<float>(rows * columns, 5);
+  std::vector<double> pieces(columns * columns);
+  for (const auto& [first, count] :
+       {std::pair(0ul, 300ul), std::pair(300ul, 30ul), std::pair(330ul, 370ul)}) {
+    add_column_gram({std::span(values).subspan(first * columns, count * columns), count, columns}, pieces);
+  }
+  const std::vector<double> whole = gram_matrix({values, rows, columns});
+  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(pieces[i], whole[i], 1e-11) << i;
+}
+
 TEST(SingularValues, ScaleWithTheMatrixAndIgnoreTranspositionAndPermutation) {
   for (const std::size_t rows : {40ul, 300ul}) {  // both routes
     const std::size_t columns = rows + 270;       // no multiple of a panel

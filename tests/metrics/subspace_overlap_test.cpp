@@ -142,6 +142,18 @@ TEST(LeadingSubspace, IsNoneBesideANonFiniteElement) {
   }
 }
 
+TEST(LeadingSubspace, OfAGramMatrixIsThatOfTheShortSide) {
+  const std::vector<float> values = normal_values<float>(310 * 70, 3);
+  const WeightMatrix matrix{values, 310, 70};
+  const LeadingSubspace direct = leading_subspace(matrix, SingularSide::right, 4);
+  const LeadingSubspace of_gram = leading_subspace_of_gram(gram_matrix(matrix), 70, 4);
+  EXPECT_EQ(of_gram.singular_values, direct.singular_values);
+  EXPECT_EQ(of_gram.vectors, direct.vectors);
+  const std::vector<double> broken = {1, 0, 0, std::numeric_limits<double>::infinity()};
+  EXPECT_THAT(leading_subspace_of_gram(broken, 2, 1).singular_values, Each(IsNan()));
+  EXPECT_EQ(leading_subspace_of_gram(broken, 2, 1).count, 0u);
+}
+
 TEST(SubspaceOverlap, OfAMatrixWithItselfIsOneAtEveryScaleAndSign) {
   std::vector<float> values = normal_values<float>(90 * 40, 3);
   const LeadingSubspace before = leading_subspace({values, 90, 40}, SingularSide::left, 8);
