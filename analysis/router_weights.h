@@ -1,0 +1,40 @@
+#pragma once
+/// What the routers themselves say: norms and cosines of their rows, the score correction bias, and where the
+/// experts of one checkpoint are found in the next.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/expert_identity.h"
+#include "analysis/parallel.h"
+#include "analysis/weight_trajectory.h"
+#include "readers/run_file.h"
+
+namespace moescope {
+
+/// Of C checkpoints, L MoE layers, E routed experts; NaN where data/run_format.md says so.
+struct RouterRecord {
+  std::vector<std::int64_t> layers;  // (L): in the whole model
+  std::size_t checkpoints = 0, experts = 0;
+  std::vector<double> row_norm;      // (C, L, E)
+  std::vector<float> row_cosine;     // (C, L, E, E)
+  std::vector<float> bias;           // (C, L, E)
+  std::vector<std::int32_t> match;   // (C-1, L, E): ExpertPlaces::places
+  std::vector<double> match_cosine;  // (C-1, L, E)
+  std::vector<std::size_t> moved;    // (C-1, L): experts that certainly moved
+};
+
+/// Reads every router of the series, a few MiB each. Empty for a model without routed experts. Throws
+/// std::system_error.
+RouterRecord read_routers(std::span<const CheckpointWeights> series, ThreadPool& pool);
+
+/// A sentence for each step between checkpoints at which experts changed places, else none. names (C).
+std::vector<std::string> permutation_warnings(const RouterRecord& record, std::span<const std::string> names);
+
+/// The empty datasets of a model with MoE layers. Their dimensions must be defined.
+void define_routers(RunFile& run, std::size_t checkpoints);
+void write_routers(RunFile& run, const RouterRecord& record);
+
+}  // namespace moescope
