@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "analysis/router_weights.h"
+#include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
 #include "readers/run_schema.h"
 #include "readers/sha256.h"
@@ -112,7 +114,7 @@ void define_forward(RunFile& run, const ModelConfig& config, const RecordOptions
   }
 }
 
-void define_weights(RunFile& run, const OpenedSeries& series) {
+void define_weights(RunFile& run, const OpenedSeries& series, SpectraChoice spectra) {
   std::vector<std::string> names;
   std::vector<std::int64_t> sizes;
   for (const Weight& weight : series.weights.front().all()) {
@@ -126,10 +128,17 @@ void define_weights(RunFile& run, const OpenedSeries& series) {
         "/weights/inner_product", "/weights/relative_drift", "/weights/cosine"}) {
     run.define(raw_dataset(path));
   }
-  if (series.size() < 2) return;
-  run.define_dimension("checkpoint_step", series.size() - 1);
-  run.define_dimension("other_checkpoint_step", series.size() - 1);
-  run.define(raw_dataset("/weights/delta_inner_product"));
+  if (series.size() > 1) {
+    run.define_dimension("checkpoint_step", series.size() - 1);
+    run.define_dimension("other_checkpoint_step", series.size() - 1);
+    run.define(raw_dataset("/weights/delta_inner_product"));
+  }
+  if (!series.config().moe_layers().empty()) {
+    define_scale(run, "/other_expert", count_up(series.config().n_routed_experts));
+    define_routers(run, series.size());
+  }
+  if (spectra != SpectraChoice::none)
+    define_spectra(run, series.size(), series.weights.front().all(), spectra);
 }
 
 std::string saved_parts(const RecordOptions& save) {
@@ -155,6 +164,7 @@ RunIdentity run_identity(const AnalysisOptions& options, const OpenedSeries& ser
   identity["precision"] = options.forward ? precision_name(precision) : "";
   identity["passes"] = std::string(options.forward ? "forward " : "") + (options.weights ? "weights" : "");
   identity["saved"] = saved_parts(options.save);
+  identity["spectra"] = options.weights ? std::string(spectra_choice_name(options.spectra)) : "";
   identity["version"] = options.version;
   return identity;
 }
@@ -181,13 +191,15 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
   define_model(run, series.config());
   run.define(raw_dataset("/status/forward"));
   run.define(raw_dataset("/status/weights"));
+  run.define(raw_dataset("/status/spectra"));
   for (const auto& [name, value] : identity) run.set_attribute("/status", identity_prefix + name, value);
   if (options.forward) {
     define_corpus(run, corpus);
     define_forward(run, series.config(), options.save);
   }
-  if (options.weights) define_weights(run, series);
-  define_telemetry(run, series.config(), options.forward, options.weights);
+  if (options.weights) define_weights(run, series, options.spectra);
+  define_telemetry(run, series.config(), options.forward, options.weights,
+                   options.weights && options.spectra != SpectraChoice::none);
   return run;
 }
 

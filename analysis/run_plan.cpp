@@ -8,6 +8,7 @@
 #include "analysis/forward.h"
 #include "analysis/machine_speed.h"
 #include "analysis/run_size.h"
+#include "analysis/weight_spectra.h"
 #include "readers/errors.h"
 #include "readers/tokenizer.h"
 
@@ -73,6 +74,7 @@ class RunPlanner {
 
  private:
   void plan_tokens();
+  void plan_chosen_spectra();
   void plan_memory();
   void plan_file();
   void plan_rates();
@@ -84,6 +86,7 @@ class RunPlanner {
   const AnalysisOptions& options_;
   PlannedSeries series_;
   PlannedTokens tokens_;
+  SpectraCost spectra_;
   MemoryBudget budget_;
   std::vector<std::size_t> batches_{0};  // (B + 1), see cut_into_batches
   RunPlan plan_;
@@ -99,6 +102,13 @@ void RunPlanner::plan_tokens() {
   plan_.tokens = tokens_.tokens();
   plan_.sequences = tokens_.sequences();
   plan_.longest_sequence = longest_sequence(tokens_.sequence_start);
+}
+
+void RunPlanner::plan_chosen_spectra() {
+  if (!options_.weights) return;
+  spectra_ = spectra_cost(series_.checkpoints.front().weights.all(), options_.spectra, series_.size());
+  plan_.spectra_choice = options_.spectra;
+  plan_.spectra_matrices = spectra_.matrices;
 }
 
 /// Tokens of the largest batch.
@@ -118,6 +128,11 @@ std::uint64_t weight_record_bytes(std::uint64_t weights, std::uint64_t checkpoin
   return weights * (5 * checkpoints + 3 * checkpoints * checkpoints + steps * steps) * sizeof(double);
 }
 
+/// Matrices in work at once.
+std::uint64_t spectra_peak(const SpectraCost& cost, std::uint64_t memory, unsigned threads) {
+  return std::min(threads * cost.largest_memory, std::max(spectra_budget(memory), cost.largest_memory));
+}
+
 void RunPlanner::plan_memory() {
   const std::uint64_t checkpoints = series_.size();
   const std::uint64_t weights = series_.checkpoints.front().weights.all().size();
@@ -130,13 +145,14 @@ void RunPlanner::plan_memory() {
               std::min(budget_.weight_bytes, series_.checkpoints.front().bytes());
   }
   const std::uint64_t record = options_.weights ? weight_record_bytes(weights, checkpoints) : 0;
-  plan_.peak_memory = program_memory + checkpoints * weights * bytes_per_weight + std::max(forward, record);
+  plan_.peak_memory = program_memory + checkpoints * weights * bytes_per_weight +
+                      std::max({forward, record, spectra_peak(spectra_, plan_.memory_budget, plan_.threads)});
 }
 
 void RunPlanner::plan_file() {
   const RunExtent extent{
-      series_.size(),   tokens_.domains,  plan_.tokens, series_.checkpoints.front().weights.all().size(),
-      options_.forward, options_.weights, options_.save};
+      series_.size(),   tokens_.domains,  plan_.tokens,  series_.checkpoints.front().weights.all().size(),
+      options_.forward, options_.weights, options_.save, options_.spectra != SpectraChoice::none};
   plan_.run_file_bytes = moescope::run_file_bytes(series_.config(), extent);
   const fs::path directory = options_.output.parent_path();
   std::error_code error;
@@ -161,6 +177,7 @@ void RunPlanner::measure_products() {
   const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
   plan_.rates.weight_pass_elements =
       options_.weights ? measure_weight_pass_rate(threads, series_.size(), stored_type(series_)) : 0;
+  plan_.rates.spectra_flops = spectra_.matrices > 0 ? measure_spectra_rate(threads) : 0;
   if (!options_.forward) return;
   const std::size_t batch = plan_.tokens / (batches_.size() - 1);
   const std::size_t expert_tokens = batch * size(config.num_experts_per_tok) / size(config.n_routed_experts);
@@ -182,6 +199,7 @@ void RunPlanner::plan_rates() {
   if (!request_.flops_per_second) return measure_products();
   const double flops = *request_.flops_per_second;
   plan_.rates.flops = plan_.rates.routed_flops = flops;
+  plan_.rates.spectra_flops = plan_.threads * spectra_flops_per_core;
   plan_.rates.weight_pass_elements =
       plan_.threads / (element_seconds + element_pair_seconds * static_cast<double>(series_.size()));
 }
@@ -202,8 +220,10 @@ void RunPlanner::plan_work() {
     plan_.checkpoints.push_back(std::move(checkpoint));
   }
   if (options_.weights) plan_.weights = plan_weight_pass(series_.size(), elements, bytes, plan_.rates);
+  if (spectra_.matrices > 0)
+    plan_.spectra = plan_spectra(spectra_, series_.size(), plan_.rates, plan_.threads);
   if (!options_.forward) plan_.parts = stored_parts(series_.checkpoints.front());
-  plan_.seconds = plan_.forward.seconds + plan_.weights.seconds;
+  plan_.seconds = plan_.forward.seconds + plan_.weights.seconds + plan_.spectra.seconds;
 }
 
 RunPlan RunPlanner::plan() {
@@ -213,6 +233,7 @@ RunPlan RunPlanner::plan() {
       options_.threads == 0 ? std::max(1u, std::thread::hardware_concurrency()) : options_.threads;
   plan_.notes = series_.notes;
   plan_tokens();
+  plan_chosen_spectra();
   plan_memory();
   plan_file();
   plan_rates();
@@ -265,6 +286,18 @@ WorkPlan plan_weight_pass(std::uint64_t checkpoints, std::uint64_t elements, std
   work.read_seconds = static_cast<double>(bytes) / rates.bytes;
   work.compute_seconds = static_cast<double>(elements) / rates.weight_pass_elements;
   work.seconds = std::fmax(work.read_seconds, work.compute_seconds);
+  return work;
+}
+
+WorkPlan plan_spectra(const SpectraCost& cost, std::uint64_t checkpoints, const MachineRates& rates,
+                      unsigned threads) {
+  WorkPlan work;
+  work.passes = checkpoints;
+  work.bytes = cost.bytes;
+  work.flops = cost.flops;
+  work.read_seconds = static_cast<double>(cost.bytes) / rates.bytes;
+  work.compute_seconds = spectra_seconds(cost, rates.spectra_flops, threads);
+  work.seconds = work.compute_seconds + (std::isnan(work.read_seconds) ? 0 : work.read_seconds);
   return work;
 }
 

@@ -12,6 +12,7 @@
 #include "analysis/memory_budget.h"
 #include "analysis/planned_series.h"
 #include "analysis/series_analysis.h"
+#include "analysis/spectra_cost.h"
 
 namespace moescope {
 
@@ -27,6 +28,7 @@ struct MachineRates {
   double flops = 0;                 // in products of all tokens of a batch
   double bytes = 0;                 // read; NaN: there is nothing yet on which to measure it
   double weight_pass_elements = 0;  // compared, of all checkpoints together
+  double spectra_flops = 0;         // in decompositions, of all threads together
 };
 
 /// One half of the work. Reading hides behind computing, part by part, so `seconds` is less than the sum of
@@ -59,7 +61,9 @@ struct RunPlan {
   std::uint64_t tokens = 0, sequences = 0, longest_sequence = 0;  // 0 without a forward pass
   Precision precision = Precision::bf16;
   unsigned threads = 0;
-  WorkPlan forward, weights;                // all checkpoints together
+  WorkPlan forward, weights, spectra;  // all checkpoints together
+  SpectraChoice spectra_choice = SpectraChoice::none;
+  std::size_t spectra_matrices = 0;
   std::uint64_t memory_budget = 0;          // bytes
   std::uint64_t peak_memory = 0;            // bytes that the run will really use
   std::uint64_t run_file_bytes = 0;         // an upper estimate
@@ -81,6 +85,10 @@ WorkPlan plan_forward(std::span<const PartCost> parts, std::uint64_t passes, con
 /// `elements` weights in `bytes`, of all checkpoints together, compared. Pure.
 WorkPlan plan_weight_pass(std::uint64_t checkpoints, std::uint64_t elements, std::uint64_t bytes,
                           const MachineRates& rates);
+
+/// Matrices that are read whole before they are decomposed, on `threads` threads. Pure.
+WorkPlan plan_spectra(const SpectraCost& cost, std::uint64_t checkpoints, const MachineRates& rates,
+                      unsigned threads);
 
 /// Reads configurations, headers and the corpus; raw samples of the shards where the reading rate is to be
 /// measured, and no weights at all. Throws FormatError, UnsupportedModel, UsageError, std::system_error.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/drift_metrics.h"
+#include "analysis/spectra_record.h"
 #include "metrics/metric_info.h"
 #include "readers/run_schema.h"
 
@@ -48,6 +49,7 @@ Sizes dimension_sizes(const ModelConfig& config, const RunExtent& extent) {
       {"layer", size(config.num_hidden_layers)},
       {"moe_layer", config.moe_layers().size()},
       {"expert", size(config.n_routed_experts)},
+      {"other_expert", size(config.n_routed_experts)},
       {"rank", size(config.num_experts_per_tok)},
       {"hidden_unit", size(config.hidden_size)},
       {"vocabulary", size(config.vocab_size)},
@@ -62,13 +64,20 @@ bool is_below(const std::string& path, const char* group) {
   return path.starts_with(group);
 }
 
+/// Whether a dataset tells what happened between successive checkpoints.
+bool is_of_steps(const std::string& path) {
+  return std::ranges::count(raw_dataset(path).dimensions, "checkpoint_step") > 0;
+}
+
 /// Whether a run records this part of the schema.
 bool is_recorded(const std::string& path, const RunExtent& extent) {
   if (path == "/routing/router_logit") return extent.forward && extent.save.router_logits;
   if (is_below(path, "/hidden/")) return extent.forward && extent.save.hidden_states;
   if (is_below(path, "/logits/")) return extent.forward && extent.save.logits;
-  if (path == "/weights/delta_inner_product" || path == "/component")
-    return extent.weights && extent.checkpoints > 1;
+  if (is_below(path, "/io/spectra_")) return extent.weights && extent.spectra;
+  if (is_spectra_dataset(path) && !extent.spectra) return false;
+  if (is_of_steps(path) || path == "/component") return extent.weights && extent.checkpoints > 1;
+  if (path == "/other_expert") return extent.weights;
   if (path == "/tensor" || is_below(path, "/weights/") || is_below(path, "/io/weight_pass_"))
     return extent.weights;
   if (path == "/domain" || is_below(path, "/corpus/") || is_below(path, "/routing/") ||

@@ -17,6 +17,7 @@ struct RunExtent {
   std::uint64_t checkpoints = 0, domains = 0, tokens = 0, tensors = 0;
   bool forward = true, weights = true;
   RecordOptions save;
+  bool spectra = true;
 };
 
 /// A dataset that the run file will have.

@@ -7,8 +7,10 @@
 #include "analysis/clock.h"
 #include "analysis/forward.h"
 #include "analysis/memory_budget.h"
+#include "analysis/router_weights.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
+#include "analysis/spectra_record.h"
 #include "analysis/weight_recorder.h"
 #include "metrics/language_loss.h"
 #include "readers/errors.h"
@@ -18,6 +20,9 @@ namespace moescope {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// What is measured meanwhile is lost when the process is killed.
+constexpr double seconds_between_writes = 60;
 
 /// Weights as they are stored decide how they are best computed with.
 Precision native_precision(const ModelWeights& weights) {
@@ -49,6 +54,17 @@ std::vector<std::int64_t> weight_bytes(const OpenedSeries& series) {
   for (const ModelWeights& model : series.weights) {
     bytes.push_back(0);
     for (const Weight& weight : model.all()) bytes.back() += static_cast<std::int64_t>(weight.bytes());
+  }
+  return bytes;
+}
+
+/// Bytes of the matrices of each checkpoint whose spectra are measured.
+std::vector<std::int64_t> chosen_bytes(const OpenedSeries& series, SpectraChoice choice) {
+  std::vector<std::int64_t> bytes;
+  for (const ModelWeights& model : series.weights) {
+    bytes.push_back(0);
+    for (const std::size_t index : choose_spectra(model.all(), choice))
+      bytes.back() += static_cast<std::int64_t>(model.all()[index].bytes());
   }
   return bytes;
 }
@@ -102,6 +118,11 @@ class SeriesAnalysis {
   void record_passes(RunFile& run);
   void record_forward(RunFile& run, std::size_t c);
   void record_weights(RunFile& run);
+  void record_routers(RunFile& run);
+  bool wants_spectra() const;
+  std::vector<std::size_t> missing_spectra(const SpectraRecord& record) const;
+  void record_spectra(RunFile& run);
+  void trace_spectra_into(SpectraRecord& record, RunFile& run);
   std::uint64_t remaining_bytes() const;
 
   const AnalysisOptions& options_;
@@ -112,7 +133,7 @@ class SeriesAnalysis {
   Corpus corpus_;
   std::string tokenizer_sha256_;
   RunIdentity identity_;
-  std::vector<std::uint8_t> forward_done_, weights_done_;  // (C)
+  std::vector<std::uint8_t> forward_done_, weights_done_, spectra_done_;  // (C)
   AnalysisSummary summary_;
 };
 
@@ -156,7 +177,12 @@ std::uint64_t SeriesAnalysis::remaining_bytes() const {
       bytes += forward_weight_bytes(series_.config(), series_.weights[c], corpus_, options_.memory);
     }
   }
-  return options_.weights && !all_set(weights_done_) ? bytes + series_.bytes() : bytes;
+  if (options_.weights && !all_set(weights_done_)) bytes += series_.bytes();
+  if (wants_spectra()) {
+    for (const std::int64_t chosen : chosen_bytes(series_, options_.spectra))
+      bytes += static_cast<std::uint64_t>(chosen);
+  }
+  return bytes;
 }
 
 void SeriesAnalysis::record_forward(RunFile& run, std::size_t c) {
@@ -192,9 +218,70 @@ void SeriesAnalysis::record_weights(RunFile& run) {
   });
   const double seconds = seconds_since(start);
   recorder.write(run);
+  record_routers(run);
   write_weight_telemetry(run, weight_bytes(series_), seconds);
   weights_done_.assign(series_.size(), 1);
   run.write<std::uint8_t>("/status/weights", weights_done_);
+  run.flush();
+}
+
+void SeriesAnalysis::record_routers(RunFile& run) {
+  if (!run.contains("/weights/router_row_norm")) return;
+  const RouterRecord record = read_routers(series_.views(), threads_);
+  std::vector<std::string> names;
+  for (const SeriesEntry& entry : series_.entries) names.push_back(entry.name);
+  for (const std::string& warning : permutation_warnings(record, names)) listener_.note(warning);
+  write_routers(run, record);
+}
+
+bool SeriesAnalysis::wants_spectra() const {
+  return options_.weights && options_.spectra != SpectraChoice::none && !all_set(spectra_done_);
+}
+
+std::vector<std::size_t> SeriesAnalysis::missing_spectra(const SpectraRecord& record) const {
+  std::vector<std::size_t> indices = choose_spectra(series_.weights.front().all(), options_.spectra);
+  std::erase_if(indices, [&](std::size_t index) { return record.contains(index); });
+  return indices;
+}
+
+/// Whatever happens, what was measured is written: with all spectra of a large model that may be days of
+/// work.
+void SeriesAnalysis::trace_spectra_into(SpectraRecord& record, RunFile& run) {
+  SpectraOptions options;
+  options.memory = spectra_budget(options_.memory == 0 ? default_memory_budget() : options_.memory);
+  options.interrupted = options_.interrupted;
+  options.advance = [this](std::uint64_t bytes) {
+    listener_.advance(bytes);
+    summary_.spectra_bytes += bytes;
+  };
+  Clock::time_point written = Clock::now();
+  const auto add = [&](const MatrixSpectra& spectra) {
+    record.add(spectra);
+    ++summary_.spectra;
+    if (seconds_since(written) < seconds_between_writes) return;
+    record.write(run);
+    run.flush();
+    written = Clock::now();
+  };
+  try {
+    trace_spectra(series_.views(), missing_spectra(record), run.read<double>("/weights/std"), threads_,
+                  options, add);
+  } catch (const Interrupted&) {
+    record.write(run);
+    throw;
+  }
+  record.write(run);
+}
+
+void SeriesAnalysis::record_spectra(RunFile& run) {
+  listener_.stage("spectra of weights");
+  const Clock::time_point start = Clock::now();
+  SpectraRecord record(run);
+  trace_spectra_into(record, run);
+  summary_.spectra_seconds = seconds_since(start);
+  write_spectra_telemetry(run, chosen_bytes(series_, options_.spectra), summary_.spectra_seconds);
+  spectra_done_.assign(series_.size(), 1);
+  run.write<std::uint8_t>("/status/spectra", spectra_done_);
   run.flush();
 }
 
@@ -203,6 +290,7 @@ void SeriesAnalysis::record_passes(RunFile& run) {
     if (options_.forward && !forward_done_[c]) record_forward(run, c);
   }
   if (options_.weights && !all_set(weights_done_)) record_weights(run);
+  if (wants_spectra()) record_spectra(run);
 }
 
 /// Mean loss of each checkpoint over all tokens.
@@ -223,6 +311,7 @@ AnalysisSummary SeriesAnalysis::run() {
     RunFile run = begin_record();
     forward_done_ = run.read<std::uint8_t>("/status/forward");
     weights_done_ = run.read<std::uint8_t>("/status/weights");
+    spectra_done_ = run.read<std::uint8_t>("/status/spectra");
     summary_.reused = static_cast<std::size_t>(std::ranges::count(forward_done_, 1));
     listener_.begin(remaining_bytes());
     try {

@@ -9,6 +9,7 @@
 
 #include "analysis/forward.h"
 #include "analysis/run_recorder.h"
+#include "analysis/spectra_choice.h"
 #include "analysis/telemetry.h"
 #include "readers/corpus.h"
 #include "readers/series.h"
@@ -20,9 +21,10 @@ struct AnalysisOptions {
   std::vector<CorpusSource> corpus;  // may be empty without a forward pass
   CorpusOptions corpus_options;
   std::filesystem::path output;
-  bool overwrite = false;  // replace a run file that holds another analysis
-  bool forward = true;     // run the model on the corpus
-  bool weights = true;     // compare the weights of all checkpoints
+  bool overwrite = false;                         // replace a run file that holds another analysis
+  bool forward = true;                            // run the model on the corpus
+  bool weights = true;                            // compare the weights of all checkpoints
+  SpectraChoice spectra = SpectraChoice::sample;  // of which weights
   RecordOptions save;
   std::optional<Precision> precision;  // absent: bf16 if the weights are BF16, else f32
   unsigned threads = 0;                // 0: one per processor
@@ -51,6 +53,9 @@ struct AnalysisSummary {
   bool complete = false;   // false: interrupted, with everything finished kept
   ForwardTotals forward;   // of the passes of this run
   StreamTimes weights;
+  std::size_t spectra = 0;          // matrices whose spectra this run measured
+  std::uint64_t spectra_bytes = 0;  // read for them
+  double spectra_seconds = 0;
   double seconds = 0;
   std::vector<double> loss;  // by checkpoint, mean over all tokens; NaN where there is no forward pass
 };

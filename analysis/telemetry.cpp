@@ -53,13 +53,14 @@ ForwardTotals forward_totals(const ForwardTimes& times, std::span<const PartCost
   return {1, total(times), total_cost(cost).flops, wall_seconds};
 }
 
-void define_telemetry(RunFile& run, const ModelConfig& config, bool forward, bool weights) {
+void define_telemetry(RunFile& run, const ModelConfig& config, bool forward, bool weights, bool spectra) {
   if (forward) {
     run.define_dimension(raw_dataset("/pass_part"), part_names(config));
     define_all(run, {"/io/read_bytes", "/io/read_seconds", "/io/wait_seconds", "/io/compute_seconds",
                      "/io/flops", "/io/wall_seconds", "/io/overlap_efficiency"});
   }
   if (weights) define_all(run, {"/io/weight_pass_bytes", "/io/weight_pass_seconds"});
+  if (spectra) define_all(run, {"/io/spectra_bytes", "/io/spectra_seconds"});
 }
 
 void write_forward_telemetry(RunFile& run, std::size_t checkpoint, const ForwardTimes& times,
@@ -85,6 +86,12 @@ void write_weight_telemetry(RunFile& run, std::span<const std::int64_t> bytes, d
   if (!run.contains("/io/weight_pass_bytes")) return;
   run.write<std::int64_t>("/io/weight_pass_bytes", bytes);
   run.write<double>("/io/weight_pass_seconds", std::vector<double>(bytes.size(), wall_seconds));
+}
+
+void write_spectra_telemetry(RunFile& run, std::span<const std::int64_t> bytes, double wall_seconds) {
+  if (!run.contains("/io/spectra_bytes")) return;
+  run.write<std::int64_t>("/io/spectra_bytes", bytes);
+  run.write<double>("/io/spectra_seconds", std::vector<double>(bytes.size(), wall_seconds));
 }
 
 }  // namespace moescope

@@ -29,7 +29,7 @@ struct ForwardTotals {
 ForwardTotals forward_totals(const ForwardTimes& times, std::span<const PartCost> cost, double wall_seconds);
 
 /// Defines the empty datasets of the passes that will be run. Needs /checkpoint.
-void define_telemetry(RunFile& run, const ModelConfig& config, bool forward, bool weights);
+void define_telemetry(RunFile& run, const ModelConfig& config, bool forward, bool weights, bool spectra);
 
 /// One checkpoint's forward pass.
 void write_forward_telemetry(RunFile& run, std::size_t checkpoint, const ForwardTimes& times,
@@ -37,5 +37,8 @@ void write_forward_telemetry(RunFile& run, std::size_t checkpoint, const Forward
 
 /// The weight pass over all checkpoints. bytes (C): read of each of them.
 void write_weight_telemetry(RunFile& run, std::span<const std::int64_t> bytes, double wall_seconds);
+
+/// The spectra of all checkpoints. bytes (C): of the chosen matrices of each of them.
+void write_spectra_telemetry(RunFile& run, std::span<const std::int64_t> bytes, double wall_seconds);
 
 }  // namespace moescope

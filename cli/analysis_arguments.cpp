@@ -26,12 +26,20 @@ void AnalysisArguments::declare(CommandLine& line) {
   line.size("memory", &memory, "memory budget, e.g. 4GiB (default half of the machine's, 4 GiB at most)");
 }
 
+void AnalysisArguments::declare_spectra(CommandLine& line) {
+  line.choice(
+      "spectra", {"all", "sample", "none"}, &spectra,
+      "singular values of which matrices: all, none, or a sample (default): those with a short side up to "
+      "256, so every router, and of larger experts 8");
+}
+
 AnalysisOptions AnalysisArguments::options() const {
   AnalysisOptions options;
   for (const std::string& argument : corpus) options.corpus.push_back(parse_corpus_source(argument));
   options.corpus_options = corpus_options;
   if (precision == "f32") options.precision = Precision::f32;
   if (precision == "bf16") options.precision = Precision::bf16;
+  options.spectra = parse_spectra_choice(spectra).value();
   options.threads = static_cast<unsigned>(threads);
   options.memory = memory;
   return options;

@@ -17,9 +17,12 @@ struct AnalysisArguments {
   std::vector<std::string> corpus;  // [DOMAIN=]FILE
   CorpusOptions corpus_options;
   std::string precision;  // empty: what suits the weights
+  std::string spectra = "sample";
   std::uint64_t threads = 0, memory = 0;
 
   void declare(CommandLine& line);
+  /// --spectra, for commands that measure or plan a whole series.
+  void declare_spectra(CommandLine& line);
   /// With the corpus, its options and the resources filled in. Throws UsageError.
   AnalysisOptions options() const;
 };

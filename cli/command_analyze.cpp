@@ -51,6 +51,7 @@ bool parse(const Arguments& arguments, Options& options) {
   line.text("output,o", "FILE", &options.output, "the run file (default run.h5)");
   line.flag("overwrite", &options.overwrite, "replace a run file that holds another analysis");
   line.choice("only", {"forward", "weights"}, &options.only, "leave out the other half of the work");
+  options.analysis.declare_spectra(line);
   line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
   line.common(&options.common);
   if (!line.parse(arguments)) return false;
@@ -103,14 +104,21 @@ std::string forward_line(const ForwardTotals& forward) {
          "/s, overlap efficiency " + format_percent(forward.overlap_efficiency()) + '\n';
 }
 
+std::string spectra_line(const AnalysisSummary& summary) {
+  if (summary.spectra == 0) return "";
+  return "spectra   " + plural(summary.spectra, "matrix", "matrices") + " in " +
+         format_duration(summary.spectra_seconds) + '\n';
+}
+
 void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
   const std::string tokens = summary.tokens > 0 ? ", " + plural(summary.tokens, "token") : "";
   std::cout << plural(summary.checkpoints, "checkpoint") << tokens << ": done in "
             << format_duration(summary.seconds) << '\n'
             << loss_line(analysis, summary);
-  const auto bytes = static_cast<double>(summary.forward.times.stream.bytes + summary.weights.bytes);
+  const auto bytes =
+      static_cast<double>(summary.forward.times.stream.bytes + summary.weights.bytes + summary.spectra_bytes);
   if (bytes > 0) std::cout << "read      " << format_bytes(bytes) << " of weights\n";
-  std::cout << forward_line(summary.forward);
+  std::cout << forward_line(summary.forward) << spectra_line(summary);
   if (summary.reused > 0) {
     std::cout << "reused    " << summary.reused << " of " << summary.checkpoints
               << " forward passes, of an earlier run\n";

@@ -118,6 +118,7 @@ std::string work_table(const RunPlan& plan) {
   };
   add("forward passes", plan.forward);
   add("weight pass", plan.weights);
+  add("spectra", plan.spectra);
   return table.text();
 }
 
@@ -143,6 +144,11 @@ std::string file_in_words(const RunPlan& plan) {
   return plan.free_bytes ? size + ", " + bytes_in_words(*plan.free_bytes) + " free" : size;
 }
 
+std::string spectra_in_words(const RunPlan& plan) {
+  return std::string(spectra_choice_name(plan.spectra_choice)) + ": " +
+         plural(plan.spectra_matrices, "matrix", "matrices");
+}
+
 std::string fact_table(const RunPlan& plan) {
   Table facts({{""}, {""}});
   if (plan.tokens > 0) {
@@ -152,6 +158,7 @@ std::string fact_table(const RunPlan& plan) {
   }
   if (plan.tokens > 0) facts.add({"products", products_in_words(plan)});
   facts.add({"reading", reading_in_words(plan)});
+  if (plan.weights.passes > 0) facts.add({"spectra", spectra_in_words(plan)});
   facts.add({"memory", format_memory(static_cast<double>(plan.peak_memory)) + " of a budget of " +
                            format_memory(static_cast<double>(plan.memory_budget))});
   facts.add({"run file", file_in_words(plan)});
@@ -196,6 +203,7 @@ Json rates_json(const RunPlan& plan) {
   return {{"flops_per_second", known(plan.rates.flops)},
           {"routed_expert_flops_per_second", known(plan.rates.routed_flops)},
           {"weight_pass_elements_per_second", known(plan.rates.weight_pass_elements)},
+          {"spectra_flops_per_second", known(plan.rates.spectra_flops)},
           {"bytes_per_second", known(plan.rates.bytes)},
           {"computing_measured", plan.measured_computing},
           {"reading_measured", plan.measured_reading}};
@@ -230,6 +238,9 @@ nlohmann::ordered_json json_of(const RunPlan& plan) {
                {"free_bytes", plan.free_bytes ? Json(*plan.free_bytes) : Json()}};
   json["forward"] = plan.forward.passes > 0 ? work_json(plan.forward) : Json();
   json["weights"] = plan.weights.passes > 0 ? work_json(plan.weights) : Json();
+  json["spectra"] = plan.spectra.passes > 0 ? work_json(plan.spectra) : Json();
+  json["spectra_choice"] = spectra_choice_name(plan.spectra_choice);
+  json["spectra_matrices"] = plan.spectra_matrices;
   json["rates"] = rates_json(plan);
   json["checkpoints"] = Json::array();
   for (const CheckpointPlan& checkpoint : plan.checkpoints)

@@ -42,6 +42,8 @@ std::string format_fixed(double number, int decimals);
 std::string format_percent(double share);
 /// "1 shard", "2 shards".
 std::string plural(std::uint64_t count, const std::string& noun);
+/// Where the plural is irregular: "1 matrix", "2 matrices".
+std::string plural(std::uint64_t count, const std::string& singular, const std::string& plural);
 
 /// Columns on the screen that a UTF-8 string takes, escape sequences not counted.
 std::size_t display_width(std::string_view text);

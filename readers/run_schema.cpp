@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "readers/run_schema_spectra.h"
 #include "readers/run_schema_weights.h"
 
 namespace moescope {
@@ -66,6 +67,13 @@ std::vector<DatasetSpec> scales() {
        "Expert",
        "Index of each routed expert within its layer, from 0. Shared experts do not appear.",
        "n_routed_experts in config.json."},
+      {"/other_expert",
+       i8,
+       {"other_expert"},
+       pure_number,
+       "Other expert",
+       "The labels of expert once more: the second axis of quantities that compare two experts.",
+       "The same as expert."},
       {"/tensor",
        text,
        {"tensor"},
@@ -294,6 +302,16 @@ std::vector<DatasetSpec> measurements() {
        "of "
        "one pass have the same value. NaN where there is no weight pass yet.",
        measured},
+      {"/io/spectra_bytes", i8, per_checkpoint, "bytes", "Bytes read for spectra",
+       "Bytes of the matrices of each checkpoint whose spectra were measured, after the weight pass. 0 where "
+       "that is "
+       "not finished.",
+       measured},
+      {"/io/spectra_seconds", f8, per_checkpoint, "s", "Time of spectra",
+       "Time that the spectra of all checkpoints took together: the same value for each. Of an analysis that "
+       "was "
+       "interrupted among them, the time of the last run. NaN where they are not finished.",
+       measured},
   };
 }
 
@@ -304,14 +322,17 @@ std::vector<DatasetSpec> status_datasets() {
        "1 once the checkpoint's forward pass is completely recorded, else 0.", "moescope analyze"},
       {"/status/weights", u1, per_checkpoint, pure_number, "Weight pass finished",
        "1 once the checkpoint's weights are completely recorded, else 0.", "moescope analyze"},
+      {"/status/spectra", u1, per_checkpoint, pure_number, "Spectra finished",
+       "1 once the spectra of all chosen matrices are recorded, else 0; 0 also where none were asked for.",
+       "moescope analyze"},
   };
 }
 
 std::vector<DatasetSpec> all_datasets() {
   std::vector<DatasetSpec> all;
-  for (const auto& part :
-       {scales(), checkpoint_datasets(), corpus_datasets(), routing_datasets(), routing_counts(),
-        forward_datasets(), weight_datasets(), measurements(), status_datasets()}) {
+  for (const auto& part : {scales(), checkpoint_datasets(), corpus_datasets(), routing_datasets(),
+                           routing_counts(), forward_datasets(), weight_datasets(), spectra_datasets(),
+                           router_weight_datasets(), measurements(), status_datasets()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

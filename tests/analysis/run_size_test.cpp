@@ -49,9 +49,14 @@ class RunSize : public testing::Test {
 
   RunExtent extent(const ModelConfig& config) const {
     const std::uint64_t tensors = ModelWeights(config, DType::bf16).all().size();
-    return {
-        options_.series.size(), 2, options_.forward ? 19u : 0u, tensors, options_.forward, options_.weights,
-        options_.save};
+    return {options_.series.size(),
+            2,
+            options_.forward ? 19u : 0u,
+            tensors,
+            options_.forward,
+            options_.weights,
+            options_.save,
+            options_.spectra != SpectraChoice::none};
   }
 
   void expect_planned_as_written() {
@@ -81,6 +86,11 @@ TEST_F(RunSize, PlansEveryDatasetThatIsWritten) {
 
 TEST_F(RunSize, PlansWhatIsSavedOnRequest) {
   options_.save = {true, true, true};
+  expect_planned_as_written();
+}
+
+TEST_F(RunSize, PlansAWeightPassWithoutSpectra) {
+  options_.spectra = SpectraChoice::none;
   expect_planned_as_written();
 }
 

@@ -235,6 +235,60 @@ TEST_F(SeriesAnalysisTest, AnInterruptedAnalysisKeepsWhatIsFinishedAndContinuesT
   }
 }
 
+TEST_F(SeriesAnalysisTest, SpectraThatWereFinishedAreNotMeasuredAgain) {
+  options_.forward = false;
+  options_.corpus.clear();
+  const std::size_t all = analyze().spectra;
+  EXPECT_GT(all, 30u);
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  /// Asks to stop some time after the spectra have begun.
+  struct : AnalysisListener {
+    std::atomic<bool> stop{false};
+    bool spectra = false;
+    int steps = 0;
+    void stage(const std::string& label) override { spectra |= label.starts_with("spectra"); }
+    void advance(std::uint64_t) override { stop = spectra && ++steps > 20; }
+  } stopper;
+  options_.interrupted = &stopper.stop;
+  const AnalysisSummary first = analyze_series(options_, stopper);
+  EXPECT_FALSE(first.complete);
+  options_.interrupted = nullptr;
+  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/spectra"), testing::Each(0));
+  const AnalysisSummary second = analyze();
+  EXPECT_TRUE(second.complete);
+  EXPECT_GT(first.spectra, 0u);
+  EXPECT_EQ(first.spectra + second.spectra, all);
+  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/spectra"), testing::Each(1));
+  expect_same_datasets(whole, options_.output);
+  EXPECT_EQ(analyze().spectra, 0u);
+}
+
+TEST_F(SeriesAnalysisTest, SpectraCanBeLeftOut) {
+  options_.spectra = SpectraChoice::none;
+  EXPECT_EQ(analyze().spectra, 0u);
+  {
+    const RunFile run = RunFile::open(options_.output);
+    EXPECT_FALSE(run.contains("/weights/stable_rank"));
+    EXPECT_FALSE(run.contains("/io/spectra_seconds"));
+    EXPECT_TRUE(run.contains("/weights/router_row_norm"));
+  }
+  options_.spectra = SpectraChoice::all;
+  EXPECT_THROW(analyze(), UsageError);
+}
+
+TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  const std::vector<double> norm = run.read<double>("/weights/spectral_norm");
+  EXPECT_TRUE(std::isnan(norm.front()));  // the embedding
+  EXPECT_GT(std::ranges::count_if(norm, [](double value) { return value > 0; }), 100);
+  const auto selection = run.attribute("/weights/spectral_norm", "selection");
+  ASSERT_TRUE(selection);
+  EXPECT_THAT(std::get<std::string>(*selection), testing::StartsWith("sample: "));
+  EXPECT_EQ(std::get<double>(*run.attribute("/weights/subspace_overlap", "chance")), 0.5);  // 8 of 16
+}
+
 TEST_F(SeriesAnalysisTest, RefusesToReplaceAnotherAnalysisUnlessAsked) {
   analyze();
   options_.corpus_options.sequence_length = 6;

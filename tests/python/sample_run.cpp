@@ -25,6 +25,7 @@ void define_dimensions(RunFile& run) {
   run.define_dimension(raw_dataset("/layer"), numbers(0, 6));
   run.define_dimension(raw_dataset("/moe_layer"), numbers(1, 5));
   run.define_dimension(raw_dataset("/expert"), numbers(0, 16));
+  run.define_dimension(raw_dataset("/other_expert"), numbers(0, 16));
   run.define_dimension(raw_dataset("/tensor"), Texts{"a", "b", "c", "d", "e", "f", "g"});
   run.define_dimension(raw_dataset("/pass_part"),
                        Texts{"embedding", "layer 0", "layer 1", "layer 2", "layer 3", "layer 4", "layer 5",

@@ -1,0 +1,39 @@
+#pragma once
+/// Spectra in the run file: /weights/spectral_norm and its neighbours.
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "analysis/weight_spectra.h"
+#include "readers/run_file.h"
+
+namespace moescope {
+
+/// Defines the empty datasets of a series of `checkpoints`, with what was chosen and what chance would give
+/// as attributes. The dimensions of /weights must be defined.
+void define_spectra(RunFile& run, std::size_t checkpoints, std::span<const Weight> weights,
+                    SpectraChoice choice);
+
+/// Whether this is one of those datasets.
+bool is_spectra_dataset(std::string_view path);
+
+/// All spectra of an analysis, C checkpoints of W tensors, most of which may have none.
+class SpectraRecord {
+ public:
+  /// With what an earlier, interrupted analysis left in the file.
+  explicit SpectraRecord(const RunFile& run);
+  /// Whether the spectra of a tensor are there.
+  bool contains(std::size_t index) const;
+  /// Any order, each tensor once.
+  void add(const MatrixSpectra& spectra);
+  void write(RunFile& run) const;
+
+ private:
+  std::size_t checkpoints_ = 0, weights_ = 0;
+  std::vector<std::vector<double>> by_checkpoint_;  // each (C, W), in the order of the datasets
+  std::vector<std::vector<double>> by_step_;        // each (C-1, W)
+};
+
+}  // namespace moescope
