@@ -6,6 +6,7 @@
 #include "plots/pass_figures.h"
 #include "plots/path_figures.h"
 #include "plots/router_figures.h"
+#include "plots/spectrum_figures.h"
 #include "readers/errors.h"
 #include "readers/run_file.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 const std::string loss = "Loss", load = "Load balance", router = "Router",
                   settling = "How the routing settled", weights = "Weights", path = "The way of the weights",
-                  machine = "The run itself";
+                  spectra = "Spectra", machine = "The run itself";
 
 }  // namespace
 
@@ -145,6 +146,30 @@ std::span<const FigureEntry> figure_table() {
        {"/metrics/role_tortuosity"},
        3,
        weight_tortuosity_figure},
+      {"router_stable_rank",
+       "Stable rank of the routers by layer",
+       spectra,
+       {"/weights/stable_rank", "/moe_layer"},
+       1,
+       router_stable_rank_figure},
+      {"router_effective_rank",
+       "Effective rank of the routers by layer",
+       spectra,
+       {"/weights/effective_rank", "/moe_layer"},
+       1,
+       router_effective_rank_figure},
+      {"router_row_cosine",
+       "Likeness of the router's rows",
+       spectra,
+       {"/weights/router_row_cosine"},
+       1,
+       router_row_cosine_figure},
+      {"expert_alpha",
+       "Power-law exponent of the routed experts by layer",
+       spectra,
+       {"/weights/power_law_alpha", "/moe_layer"},
+       1,
+       expert_alpha_figure},
       {"pass_time",
        "Time of the forward pass by layer",
        machine,

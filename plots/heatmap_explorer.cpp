@@ -6,6 +6,7 @@
 #include "plots/load_figures.h"
 #include "plots/path_figures.h"
 #include "plots/run_values.h"
+#include "plots/spectrum_figures.h"
 
 namespace moescope {
 namespace {
@@ -134,6 +135,7 @@ std::optional<HeatmapExplorer> find_explorer(const RunFile& run, const std::stri
   if (id == "drift_heatmap") return drift_explorer(run);
   if (id == "expert_drift") return expert_drift_explorer(run);
   if (id == "update_direction") return update_direction_explorer(run);
+  if (id == "router_row_cosine") return router_row_cosine_explorer(run);
   if (id == "routing_agreement") return agreement_explorer(run);
   return std::nullopt;
 }

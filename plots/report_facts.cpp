@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "plots/expert_moves.h"
 #include "plots/figure_text.h"
 #include "readers/errors.h"
 #include "readers/model_config.h"
@@ -217,6 +218,7 @@ ReportFacts read_report_facts(const RunFile& run) {
   facts.checkpoints = read_checkpoints(run, facts.labels);
   facts.title = common_title(facts.labels, text_attribute(run, "model_type"));
   if (facts.title.empty()) facts.title = "Mixture of experts";
+  facts.expert_moves = expert_moves(run);
   if (run.contains("/routing/token_count")) facts.domain_tokens = run.read<double>("/routing/token_count");
   if (run.contains("/metrics/router_saturation")) {
     facts.saturation_chance = metric_text(run, "router_saturation").chance;

@@ -210,7 +210,7 @@ std::vector<Headline> report_headlines(const ReportFacts& facts) {
 }
 
 std::vector<std::string> report_findings(const ReportFacts& facts) {
-  std::vector<std::string> findings;
+  std::vector<std::string> findings = facts.expert_moves;  // as the others must be read in their light
   if (facts.checkpoints.empty()) return findings;
   add_loss(facts, findings);
   add_balance(facts, findings);

@@ -188,6 +188,34 @@ TEST_F(FiguresTest, TwoCheckpointsHaveNoChangeOfDirection) {
   EXPECT_THAT(build_figure(run, "weight_path_length").panels[0].series[0].y, SizeIs(2));
 }
 
+TEST_F(FiguresTest, RanksOfTheRoutersStandBesideThoseOfARandomMatrix) {
+  const Figure figure = build_figure(sample(), "router_stable_rank");
+  ASSERT_THAT(figure.panels[0].series, SizeIs(2));  // the MoE layers
+  EXPECT_THAT(figure.panels[0].series[1].y, ElementsAre(2.1, 3.1, 4.1, 5.1));
+  // 8 experts, hidden size 64: 8 / (1 + sqrt(1/8))² (metrics.md section 7).
+  EXPECT_NEAR(figure.references.at(0).value, 8 / std::pow(1 + std::sqrt(0.125), 2), 1e-12);
+  EXPECT_EQ(figure.references.at(1).label, "upper bound 8");
+  const Figure effective = build_figure(sample(), "router_effective_rank");
+  EXPECT_THAT(effective.panels.at(0).series[0].y, ElementsAre(4, 6, 8, 10));
+  EXPECT_EQ(effective.references.at(0).label, "upper bound 8");
+}
+
+TEST_F(FiguresTest, AlphaIsThatOfTheExpertsThatWereMeasured) {
+  const Figure figure = build_figure(sample(), "expert_alpha");
+  ASSERT_THAT(figure.panels.at(0).series, SizeIs(2));
+  EXPECT_THAT(figure.panels[0].series[0].y, ElementsAre(4, 3.9, 3.8, 3.7));
+}
+
+TEST_F(FiguresTest, RouterRowsAreComparedWithAllButThemselves) {
+  const Figure figure = build_figure(sample(), "router_row_cosine", {.checkpoint = "tiny-1T", .domain = {}});
+  EXPECT_THAT(figure.title, HasSubstr("tiny-1T"));
+  ASSERT_THAT(figure.panels, SizeIs(2));  // of two layers there is no middle one
+  const Heatmap& map = *figure.panels[0].heatmap;
+  EXPECT_TRUE(std::isnan(map.values[0]));
+  EXPECT_FLOAT_EQ(static_cast<float>(map.values[1]), 0.9f);
+  EXPECT_FLOAT_EQ(static_cast<float>(figure.color_scale->maximum), 0.9f);
+}
+
 TEST_F(FiguresTest, TimeOfThePassShowsTheLayersAndTellsTheRest) {
   const Figure figure = build_figure(sample(), "pass_time");
   EXPECT_THAT(figure.title, HasSubstr("tiny-3T"));

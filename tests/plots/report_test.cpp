@@ -79,7 +79,7 @@ TEST_F(ReportTest, TheDataInsideThePageAreThoseOfTheRunFile) {
   EXPECT_EQ(loss.at("id"), "loss");
   EXPECT_NEAR(loss.at("panels").at(0).at(1).at("y").at(2).get<double>(), 3 + std::exp(-2.0),
               1e-5);  // sample_run.h
-  ASSERT_EQ(data.at("heatmaps").size(), 5U);
+  ASSERT_EQ(data.at("heatmaps").size(), 6U);
   EXPECT_EQ(data.at("heatmaps").at(0).at("selectors").at(1).at("labels").at(0), "all domains");
 }
 
@@ -152,6 +152,14 @@ TEST_F(ReportTest, FindingsRestateTheNumbers) {
   EXPECT_THAT(findings[3], HasSubstr("chance 0.25"));
   EXPECT_THAT(findings[4], HasSubstr("routed expert moved most (relative drift 1.2)"));
   EXPECT_THAT(findings[4], HasSubstr("whole model is 1.3 times as long as the straight way"));
+}
+
+TEST_F(ReportTest, ExpertsThatChangedPlacesAreTheFirstFinding) {
+  SampleRun permuted;
+  permuted.permuted = 2;
+  const std::vector<std::string> findings = report_findings(read_report_facts(run(permuted)));
+  ASSERT_EQ(findings.size(), 6U);
+  EXPECT_THAT(findings[0], HasSubstr("changed places between tiny-1T and tiny-2T: 4 in 2 layers."));
 }
 
 TEST(HalfWay, IsInterpolatedBetweenCheckpoints) {

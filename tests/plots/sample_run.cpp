@@ -168,6 +168,65 @@ void write_provenance(RunFile& run, const SampleRun& sample) {
                          std::vector<std::string>(count, std::string(64, 'f')));
 }
 
+/// The router and one matrix of one expert in each MoE layer.
+std::vector<std::string> tensors(const SampleRun& sample) {
+  std::vector<std::string> names;
+  for (std::int64_t layer = 1; layer < sample.layers; ++layer) {
+    const std::string prefix = "model.layers." + std::to_string(layer) + ".mlp.";
+    names.push_back(prefix + "gate.weight");
+    names.push_back(prefix + "experts.0.up_proj.weight");
+  }
+  return names;
+}
+
+/// (C, W): value_of(checkpoint, layer) of each second tensor, from `first` on.
+void write_spectra(RunFile& run, const char* path, std::size_t first,
+                   const std::function<double(double, double)>& value_of) {
+  run.define(raw_dataset(path));
+  const std::vector<std::uint64_t> shape = run.shape(path);
+  std::vector<double> values;
+  for (std::size_t c = 0; c < shape[0]; ++c) {
+    for (std::size_t w = 0; w < shape[1]; ++w) {
+      const double value = value_of(static_cast<double>(c), static_cast<double>(w / 2));
+      values.push_back(w % 2 == first ? value : nan_value);
+    }
+  }
+  run.write<double>(path, values);
+}
+
+void write_router_rows(RunFile& run, const SampleRun& sample) {
+  run.define_dimension(raw_dataset("/other_expert"), numbers(0, sample.experts));
+  run.define(raw_dataset("/weights/router_row_cosine"));
+  const auto layers = static_cast<std::size_t>(sample.layers - 1);
+  std::vector<float> cosines;
+  for (std::size_t router = 0; router < sample.checkpoints.size() * layers; ++router) {
+    for (std::int64_t e = 0; e < sample.experts; ++e) {
+      for (std::int64_t other = 0; other < sample.experts; ++other)
+        cosines.push_back(1 - static_cast<float>(std::abs(e - other)) / 10);
+    }
+  }
+  run.write<float>("/weights/router_row_cosine", cosines);
+  if (sample.checkpoints.size() < 2) return;
+  run.define(raw_dataset("/weights/expert_match"));
+  std::vector<std::int32_t> match;
+  for (std::size_t step = 0; step + 1 < sample.checkpoints.size(); ++step) {
+    for (std::int64_t i = 0; i < sample.experts * (sample.layers - 1); ++i) {
+      const auto e = static_cast<std::int32_t>(i % sample.experts);
+      match.push_back(step + 1 == sample.permuted && e < 2 ? 1 - e : e);
+    }
+  }
+  run.write<std::int32_t>("/weights/expert_match", match);
+}
+
+void write_weight_record(RunFile& run, const SampleRun& sample) {
+  run.define_dimension(raw_dataset("/tensor"), tensors(sample));
+  write_spectra(run, "/weights/stable_rank", 0, [](double c, double layer) { return 2 + c + layer / 10; });
+  write_spectra(run, "/weights/effective_rank", 0,
+                [](double c, double layer) { return 2 * (2 + c + layer / 10); });
+  write_spectra(run, "/weights/power_law_alpha", 1, [](double c, double) { return 4 - c / 10; });
+  write_router_rows(run, sample);
+}
+
 /// Values (C, P) or (C), by value_of(checkpoint, part).
 void write_measurement(RunFile& run, const std::string& path,
                        const std::function<double(std::size_t, std::size_t)>& value_of) {
@@ -209,6 +268,7 @@ void write_sample_run(const std::filesystem::path& path, const SampleRun& sample
     if (has_step(metric) && sample.checkpoints.size() < 2) continue;
     if (metric.from_weights ? sample.weights : sample.forward) write_metric(run, sample, metric);
   }
+  if (sample.weights) write_weight_record(run, sample);
   if (sample.forward) {
     run.define(raw_dataset("/routing/token_count"));
     run.write<std::int64_t>("/routing/token_count", std::vector<std::int64_t>(sample.domains.size(), 1000));

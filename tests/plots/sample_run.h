@@ -18,6 +18,7 @@ struct SampleRun {
   bool forward = true;         // false: as of --only weights
   bool weights = true;         // false: as of --only forward
   bool measured = true;        // false: as of a version without /io
+  std::size_t permuted = 0;    // the checkpoint before which experts 0 and 1 changed places; 0: none
   std::size_t unmeasured = 0;  // checkpoints at the end whose forward pass was not finished
 };
 
@@ -35,6 +36,10 @@ struct SampleRun {
 ///   role_update_rms_per_token = 1e-15 (1 + role) / (1 + step)
 ///   role_update_direction     = 1 - |step - other_step| / 2
 ///   role_trajectory_share     = 1/2, 1/4, 1/8 …;     role_trajectory_coordinate = c, c² / 4, 0, 0 …
+///   stable_rank         = 2 + c + layer / 10 of routers; effective_rank twice that
+///   power_law_alpha     = 4 - c / 10 of experts
+///   router_row_cosine   = 1 - |e - e'| / 10
+///   expert_match        = e, but for experts 0 and 1 at the step to checkpoint `permuted`
 ///   read, wait_seconds  = 1 and 0.25; compute_seconds = 2 + part / 2; flops = 1e10 in each of N + 2 parts
 ///   wall_seconds        = 10 (N + 2); overlap_efficiency = 0.75
 /// with checkpoint c, domain d, layer = position among the MoE layers. Every other metric is 0.5.

@@ -1,0 +1,15 @@
+#pragma once
+/// Experts that changed places between checkpoints, as a report has to say before anything else.
+
+#include <string>
+#include <vector>
+
+#include "readers/run_file.h"
+
+namespace moescope {
+
+/// A sentence for each step between checkpoints at which experts certainly moved, from /weights/expert_match;
+/// none where the file has no such dataset.
+std::vector<std::string> expert_moves(const RunFile& run);
+
+}  // namespace moescope

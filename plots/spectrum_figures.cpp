@@ -1,0 +1,246 @@
+#include "plots/spectrum_figures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "plots/figure_text.h"
+#include "plots/line_figures.h"
+#include "plots/run_values.h"
+#include "readers/weight_table.h"
+
+namespace moescope {
+namespace {
+
+const std::string layers_reading = "One line per MoE layer, from dark (first) to bright (last).";
+
+/// The tensors of a run: what each of them is.
+std::vector<WeightKey> tensor_keys(const RunFile& run) {
+  const std::string config = run.read<std::string>("/checkpoint_info/config_json").at(0);
+  const std::map<std::string, WeightKey> known = weight_keys(parse_model_config(config, run.path().string()));
+  std::vector<WeightKey> keys;
+  for (const std::string& name : run.read<std::string>("/tensor")) {
+    const auto found = known.find(name);
+    keys.push_back(found == known.end() ? WeightKey{} : found->second);
+  }
+  return keys;
+}
+
+using IsWanted = bool (*)(const WeightKey&);
+
+/// Indices of the wanted tensors of each MoE layer.
+std::vector<std::vector<std::size_t>> tensors_by_layer(const RunFile& run, const RunLabels& labels,
+                                                       IsWanted wanted) {
+  const std::vector<WeightKey> keys = tensor_keys(run);
+  std::vector<std::vector<std::size_t>> tensors;
+  for (const std::string& label : labels.moe_layers) {
+    tensors.emplace_back();
+    const std::int64_t layer = std::stoll(label);
+    for (std::size_t w = 0; w < keys.size(); ++w) {
+      if (keys[w].layer == layer && wanted(keys[w])) tensors.back().push_back(w);
+    }
+  }
+  return tensors;
+}
+
+bool is_router(const WeightKey& key) {
+  return key.role == Role::router;
+}
+
+bool is_routed_expert(const WeightKey& key) {
+  return key.expert >= 0;
+}
+
+/// A panel with one line per MoE layer: the median of `path` (C, W) over the wanted tensors of the layer.
+Panel layer_panel(const RunFile& run, const std::string& path, IsWanted wanted) {
+  const RunLabels labels = read_labels(run);
+  const Progress progress = training_progress(labels);
+  const Values values = read_values(run, path);
+  const auto tensors = tensors_by_layer(run, labels, wanted);
+  Panel panel;
+  for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
+    Series series;
+    series.label = "layer " + labels.moe_layers[layer];
+    series.color = layer;
+    series.x = progress.x;
+    for (std::size_t c = 0; c < progress.x.size(); ++c) {
+      std::vector<double> of_layer;
+      for (const std::size_t w : tensors[layer]) of_layer.push_back(values.at(c, w));
+      series.y.push_back(quantile_of(std::move(of_layer), 0.5));
+    }
+    if (std::ranges::any_of(series.y, [](double y) { return std::isfinite(y); }))
+      panel.series.push_back(std::move(series));
+  }
+  return panel;
+}
+
+Figure layer_figure(const RunFile& run) {
+  const RunLabels labels = read_labels(run);
+  Figure figure;
+  figure.x = training_progress(labels).axis;
+  figure.line_colors = LineColors::sequence;
+  figure.color_key_label = "MoE layer";
+  figure.color_key = labels.moe_layers;
+  return figure;
+}
+
+/// Of a Gaussian matrix with short side n and long side m: n / (1 + sqrt(n / m))².
+double random_stable_rank(double n, double m) {
+  const double edge = 1 + std::sqrt(n / m);
+  return n / (edge * edge);
+}
+
+/// E rows and H columns.
+std::pair<double, double> router_sides(const RunFile& run) {
+  const std::string json = run.read<std::string>("/checkpoint_info/config_json").at(0);
+  const ModelConfig config = parse_model_config(json, run.path().string());
+  const auto e = static_cast<double>(config.n_routed_experts), h = static_cast<double>(config.hidden_size);
+  return {std::min(e, h), std::max(e, h)};
+}
+
+/// The first, a middle and the last of `count`.
+std::set<std::size_t> shown_layers(std::size_t count) {
+  return {0, count / 2, count - 1};
+}
+
+/// (E, E) of one layer; the diagonal, which is always 1, is left out.
+std::vector<double> row_cosines_of(const RunFile& run, std::size_t checkpoint, std::size_t layer,
+                                   std::size_t experts) {
+  std::vector<double> cosines =
+      run.read<double>("/weights/router_row_cosine", {{checkpoint, layer, 0, 0}, {1, 1, experts, experts}});
+  for (std::size_t e = 0; e < experts; ++e)
+    cosines[e * experts + e] = std::numeric_limits<double>::quiet_NaN();
+  return cosines;
+}
+
+/// Around 0, as far as the values go.
+template <class Value>
+ColorScale cosine_scale(std::span<const Value> values) {
+  double largest = 0;
+  for (const double value : values) {
+    if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+  }
+  if (largest == 0) largest = 1;
+  return {.label = "cosine", .minimum = -largest, .maximum = largest, .logarithmic = false, .centre = 0.0};
+}
+
+}  // namespace
+
+Figure router_stable_rank_figure(const RunFile& run, const FigureChoice&) {
+  const auto [n, m] = router_sides(run);
+  const double random = random_stable_rank(n, m);
+  Figure figure = layer_figure(run);
+  figure.id = "router_stable_rank";
+  figure.title = "Stable rank of the routers";
+  figure.caption =
+      "How many directions of the hidden states, each as strong as the strongest, would make up each router. "
+      "There is at most one for each expert; below the stable rank of a random matrix, a few directions "
+      "decide "
+      "for many experts. " +
+      layers_reading;
+  figure.formula = "norm² / sigma_1²";
+  figure.source = "Rudelson and Vershynin, arXiv math/0503442";
+  figure.y.label = "stable rank (directions)";
+  figure.y.minimum = 0;
+  figure.references = {{random, "random matrix " + format_number(random, 3)},
+                       {n, "upper bound " + format_number(n, 3)}};
+  figure.panels = {layer_panel(run, "/weights/stable_rank", is_router)};
+  return figure;
+}
+
+Figure router_effective_rank_figure(const RunFile& run, const FigureChoice&) {
+  const double n = router_sides(run).first;
+  Figure figure = layer_figure(run);
+  figure.id = "router_effective_rank";
+  figure.title = "Effective rank of the routers";
+  figure.caption =
+      "How many directions of the hidden states each router tells apart, weak ones included. At the upper "
+      "bound "
+      "each expert has a direction of its own, and all are equally strong. " +
+      layers_reading;
+  figure.formula = "exp(-sum q ln q), q = sigma / sum sigma";
+  figure.source = "Roy and Vetterli, EUSIPCO 2007";
+  figure.y.label = "effective rank (directions)";
+  figure.references = {{n, "upper bound " + format_number(n, 3)}};
+  figure.panels = {layer_panel(run, "/weights/effective_rank", is_router)};
+  return figure;
+}
+
+Figure expert_alpha_figure(const RunFile& run, const FigureChoice&) {
+  Figure figure = layer_figure(run);
+  figure.id = "expert_alpha";
+  figure.title = "Power-law exponent of the routed experts";
+  figure.caption =
+      "How heavy the tail of the experts' eigenvalues is: the median over the measured matrices of each "
+      "layer. "
+      "Trained matrices are said to lie between 2 and 6; above, the tail is hardly heavier than that of "
+      "noise. "
+      "An exponent is fitted to any spectrum: with few eigenvalues in the tail, or a large distance "
+      "(/weights/power_law_ks_distance), it means little. One line per MoE layer, from dark (first) to "
+      "bright "
+      "(last).";
+  figure.formula = "density of eigenvalues ~ lambda^-alpha for lambda >= x_min";
+  figure.source = "Martin and Mahoney, arXiv 1810.01075; fitted as WeightWatcher does";
+  figure.y.label = "alpha, median over experts";
+  figure.y.minimum = 1;
+  figure.references = {{2, "alpha 2"}, {6, "alpha 6"}};
+  figure.panels = {layer_panel(run, "/weights/power_law_alpha", is_routed_expert)};
+  return figure;
+}
+
+Figure router_row_cosine_figure(const RunFile& run, const FigureChoice& choice) {
+  const RunLabels labels = read_labels(run);
+  const std::size_t experts = labels.experts.size(), layers = labels.moe_layers.size();
+  const std::size_t checkpoint =
+      find_label(labels.checkpoints, choice.checkpoint, labels.checkpoints.size() - 1, "checkpoint");
+  Figure figure;
+  figure.id = "router_row_cosine";
+  figure.title = "Likeness of the router's rows at " + labels.checkpoints.at(checkpoint);
+  figure.caption =
+      "Cosine of the rows of two experts. Red: the same hidden states call both experts; blue: what calls "
+      "one "
+      "sends the other away; white: independent of each other. By chance cosines are about 1 / sqrt(H) from "
+      "0. "
+      "Grey: an expert with itself.";
+  figure.formula = "<r_e, r_e'> / (norm(r_e) norm(r_e')), r_e a row of the router";
+  figure.source = "moescope";
+  figure.x.label = figure.y.label = "expert";
+  std::vector<double> all;
+  for (const std::size_t layer : shown_layers(layers)) {
+    Panel& panel = figure.panels.emplace_back();
+    panel.title = "layer " + labels.moe_layers[layer];
+    panel.heatmap = Heatmap{labels.experts, labels.experts, row_cosines_of(run, checkpoint, layer, experts)};
+    all.insert(all.end(), panel.heatmap->values.begin(), panel.heatmap->values.end());
+  }
+  figure.color_scale = cosine_scale<double>(all);
+  return figure;
+}
+
+HeatmapExplorer router_row_cosine_explorer(const RunFile& run) {
+  const RunLabels labels = read_labels(run);
+  const std::size_t experts = labels.experts.size(), checkpoints = labels.checkpoints.size();
+  HeatmapExplorer explorer;
+  explorer.id = "router_row_cosine";
+  explorer.row_name = "Expert";
+  explorer.column_name = "Other expert";
+  explorer.value_name = "cosine";
+  explorer.row_labels = explorer.column_labels = labels.experts;
+  Selector layer = {.name = "MoE layer", .labels = {}};
+  const std::set<std::size_t> layers = shown_layers(labels.moe_layers.size());
+  for (const std::size_t l : layers) layer.labels.push_back(labels.moe_layers[l]);
+  explorer.selectors = {
+      {.name = "Checkpoint", .labels = labels.short_checkpoints, .initial = checkpoints - 1, .slider = true},
+      std::move(layer)};
+  for (std::size_t c = 0; c < checkpoints; ++c) {
+    for (const std::size_t l : layers) {
+      for (const double value : row_cosines_of(run, c, l, experts))
+        explorer.values.push_back(static_cast<float>(value));
+    }
+  }
+  explorer.scales = {cosine_scale<float>(explorer.values)};
+  return explorer;
+}
+
+}  // namespace moescope
