@@ -67,10 +67,11 @@ void add(WeightInnerProducts& sum, const WeightInnerProducts& products) {
   sum.add(products.inner_product, products.delta_inner_product);
 }
 
-// NaN (a change of something that was zero) comes last.
+// A change that cannot be measured, of weights that were zero or are not finite, comes first.
 void sort_by_drift(std::vector<WeightChange>& changes) {
   const auto rank = [](const WeightChange& change) {
-    return std::isnan(change.relative_drift) ? -1 : change.relative_drift;
+    if (!std::isnan(change.relative_drift)) return change.relative_drift;
+    return is_unmoved(change) ? 0 : std::numeric_limits<double>::infinity();
   };
   std::stable_sort(changes.begin(), changes.end(),
                    [&](const WeightChange& x, const WeightChange& y) { return rank(x) > rank(y); });
@@ -161,6 +162,10 @@ void compare_routing(const RunFile& run, std::size_t a, std::size_t b, RunCompar
 }
 
 }  // namespace
+
+bool is_unmoved(const WeightChange& change) {
+  return change.relative_drift == 0 || (change.norm_before == 0 && change.norm_after == 0);
+}
 
 RunComparison compare_in_run(const RunFile& run, const std::string& before, const std::string& after) {
   const Names names = run.read<std::string>("/checkpoint");

@@ -20,6 +20,9 @@ struct WeightChange {
   double cosine = 0;
 };
 
+/// Equal before and after; 0 is equal to 0, though there is no relative drift from it.
+bool is_unmoved(const WeightChange& change);
+
 struct LossChange {
   std::string domain;
   double before = 0, after = 0;  // nats per token

@@ -11,7 +11,7 @@ namespace moescope {
 /// Promised to scripts.
 enum ExitCode : int {
   exit_done = 0,
-  exit_failed = 1,         // reading, writing or memory
+  exit_failed = 1,         // reading, writing or memory; or above a limit of compare --fail-above
   exit_wrong_use = 2,      // the command line
   exit_invalid_input = 3,  // the content of an input file
   exit_interrupted = 130,  // everything finished so far is kept

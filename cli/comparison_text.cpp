@@ -21,6 +21,22 @@ std::string significant(double value) {
   return buffer;
 }
 
+// Nothing and next to nothing look different.
+std::string drift_text(const WeightChange& weight) {
+  if (is_unmoved(weight)) return "0";
+  return weight.norm_before == 0 ? "from 0" : significant(weight.relative_drift);
+}
+
+// Four decimals; where they would all be nines, what is missing to 1.
+std::string cosine_text(double cosine) {
+  const double missing = 1 - cosine;
+  if (cosine == 1) return "1";
+  if (!(missing > 0 && missing < 5e-5)) return format_fixed(cosine, 4);
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "1 - %.1e", missing);
+  return buffer;
+}
+
 // With its sign, so that the direction is seen at once.
 std::string change(double value, int decimals) {
   return (value > 0 ? "+" : "") + format_fixed(value, decimals);
@@ -34,27 +50,33 @@ Table weight_table(std::vector<Table::Column> leading) {
 }
 
 void add_row(Table& table, std::vector<std::string> leading, const WeightChange& weight) {
-  leading.push_back(format_fixed(weight.relative_drift, 4));
-  leading.push_back(format_fixed(weight.cosine, 4));
+  leading.push_back(drift_text(weight));
+  leading.push_back(cosine_text(weight.cosine));
   leading.push_back(significant(weight.norm_before));
   leading.push_back(significant(weight.norm_after));
   table.add(std::move(leading));
 }
 
+// How many have changed: they stand first.
+std::size_t moved(const std::vector<WeightChange>& changes) {
+  return changes.size() - static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(), is_unmoved));
+}
+
 std::string weights_text(const RunComparison& comparison, std::size_t top) {
   if (comparison.whole.empty()) return "";
+  if (moved(comparison.tensors) == 0) return "\n" + bold("Weights") + "\n  All weights are equal.\n";
   Table roles = weight_table({{"role"}});
   for (const WeightChange& role : comparison.roles) add_row(roles, {role.name}, role);
   add_row(roles, {"whole model"}, comparison.whole.front());
   Table layers = weight_table({{"layer", Align::right}});
   for (const WeightChange& layer : comparison.layers) add_row(layers, {std::to_string(layer.layer)}, layer);
   Table experts = weight_table({{"layer", Align::right}, {"expert", Align::right}});
-  for (std::size_t i = 0; i < std::min(top, comparison.experts.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(top, moved(comparison.experts)); ++i) {
     const WeightChange& expert = comparison.experts[i];
     add_row(experts, {std::to_string(expert.layer), std::to_string(expert.expert)}, expert);
   }
   Table tensors = weight_table({{"tensor"}});
-  for (std::size_t i = 0; i < std::min(top, comparison.tensors.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(top, moved(comparison.tensors)); ++i) {
     add_row(tensors, {comparison.tensors[i].name}, comparison.tensors[i]);
   }
   std::string text = "\n" + bold("Weights") + " (change: norm of the difference / norm before)\n" +
@@ -114,6 +136,7 @@ Json weight_json(const WeightChange& weight) {
   if (weight.expert >= 0) json["expert"] = weight.expert;
   json["relative_drift"] = weight.relative_drift;
   json["cosine"] = weight.cosine;
+  json["cosine_distance"] = 1 - weight.cosine;
   json["norm_before"] = weight.norm_before;
   json["norm_after"] = weight.norm_after;
   return json;
@@ -128,7 +151,10 @@ Json weights_json(const std::vector<WeightChange>& weights) {
 Json forward_json(const RunComparison& comparison) {
   Json json = Json::object();
   for (const LossChange& loss : comparison.losses) {
-    json["loss"].push_back({{"domain", loss.domain}, {"before", loss.before}, {"after", loss.after}});
+    json["loss"].push_back({{"domain", loss.domain},
+                            {"before", loss.before},
+                            {"after", loss.after},
+                            {"loss_change", loss.after - loss.before}});
   }
   for (const RoutingChange& layer : comparison.routing) {
     json["routing"].push_back({{"layer", layer.layer},

@@ -104,6 +104,12 @@ void CommandLine::list(const std::string& names, const std::string& placeholder,
        [target](const auto&, const auto& values) { *target = values; }});
 }
 
+void CommandLine::repeated(const std::string& names, const std::string& placeholder,
+                           std::vector<std::string>* target, const std::string& meaning) {
+  add({names, placeholder, meaning, Kind::repeated,
+       [target](const std::string&, const auto& values) { *target = values; }});
+}
+
 void CommandLine::choice(const std::string& names, const std::vector<std::string>& choices,
                          std::string* target, const std::string& meaning) {
   add({names, joined(choices, "|"), meaning, Kind::single,

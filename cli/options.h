@@ -40,6 +40,9 @@ class CommandLine {
   /// May be given several times, each time with one or more values.
   void list(const std::string& names, const std::string& placeholder, std::vector<std::string>* target,
             const std::string& meaning);
+  /// May be given several times, each time with one value.
+  void repeated(const std::string& names, const std::string& placeholder, std::vector<std::string>* target,
+                const std::string& meaning);
   /// One of `choices`; the target keeps its value when the option is absent.
   void choice(const std::string& names, const std::vector<std::string>& choices, std::string* target,
               const std::string& meaning);
@@ -59,7 +62,7 @@ class CommandLine {
   std::string help() const;
 
  private:
-  enum class Kind { flag, single, list };
+  enum class Kind { flag, single, repeated, list };
   struct Option {
     std::string names;        // as declared
     std::string placeholder;  // empty for a flag

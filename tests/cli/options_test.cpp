@@ -14,7 +14,7 @@ using testing::HasSubstr;
 struct Parsed {
   bool json = false;
   std::string output, precision = "f32";
-  std::vector<std::string> corpus, paths;
+  std::vector<std::string> corpus, limits, paths;
   std::uint64_t threads = 0, memory = 0;
 
   bool parse(const std::vector<std::string>& arguments) {
@@ -23,6 +23,7 @@ struct Parsed {
     line.text("output,o", "FILE", &output, "where to");
     line.choice("precision", {"f32", "bf16"}, &precision, "arithmetic");
     line.list("corpus", "FILE...", &corpus, "texts");
+    line.repeated("limit", "NAME=N", &limits, "limits");
     line.number("threads", "N", &threads, 1, "threads");
     line.size("memory", &memory, "budget");
     line.positional("PATH", &paths, 1, 2);
@@ -50,6 +51,13 @@ TEST(Options, AreTakenInEveryUsualSpelling) {
   EXPECT_EQ(parsed.memory, 2147483648u);
   EXPECT_EQ(parsed.precision, "bf16");
   EXPECT_TRUE(parsed.json);
+}
+
+TEST(Options, WhatMayBeRepeatedTakesOneValueAtATime) {
+  Parsed parsed;
+  ASSERT_TRUE(parsed.parse({"--limit", "x=1", "a", "--limit=y=2", "b"}));
+  EXPECT_THAT(parsed.limits, ElementsAre("x=1", "y=2"));
+  EXPECT_THAT(parsed.paths, ElementsAre("a", "b"));
 }
 
 TEST(Options, TwoDashesEndTheOptions) {
