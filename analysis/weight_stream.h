@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/matrix_product.h"
+#include "analysis/read_ahead.h"
 #include "readers/checkpoint.h"
 #include "readers/tensor_roles.h"
 
@@ -44,9 +45,6 @@ struct StreamTimes {
 /// Streams `order` once, from first to last, in tiles of whole rows (a multiple of row_block, except at a
 /// matrix's end), on a thread of its own. The consumer takes the weights in the same order. Not thread-safe:
 /// one consumer.
-///
-/// Tiles that the page cache holds are mapped, not copied. Others are read with large positioned reads; past
-/// the page cache if the checkpoint would not fit there.
 class WeightStream {
  public:
   WeightStream(const Checkpoint& checkpoint, std::vector<const Weight*> order, WeightStreamOptions options);
@@ -63,8 +61,8 @@ class WeightStream {
   const StreamTimes& times() const { return times_; }
 
  private:
-  struct Ring;
-  std::unique_ptr<Ring> ring_;
+  std::uint64_t tile_bytes_;
+  std::unique_ptr<ReadAhead> reader_;
   WeightStreamOptions options_;
   StreamTimes times_;
 };
