@@ -28,11 +28,6 @@ const MetricBounds distance_bounds = {{"lower_bound", 0.0}},
                    tortuosity_bounds = {{"lower_bound", 1.0}},
                    share_bounds = {{"lower_bound", 0.0}, {"upper_bound", 1.0}};
 
-std::size_t role_index(Role role) {
-  const auto found = std::find(std::begin(all_role_groups), std::end(all_role_groups), role_group(role));
-  return static_cast<std::size_t>(found - std::begin(all_role_groups));
-}
-
 /// Some weights as one long vector.
 struct Group {
   WeightInnerProducts products;
@@ -52,7 +47,7 @@ struct Groups {
 
   /// The groups that a weight belongs to.
   std::vector<Group*> groups_of(const WeightKey& key) {
-    const std::size_t role = role_index(key.role);
+    const std::size_t role = role_group_index(key.role);
     std::vector<Group*> groups = {&by_role[role], &by_role[whole_model]};
     if (key.layer < 0) return groups;
     Group* layer = &by_layer_role[static_cast<std::size_t>(key.layer) * role_count];

@@ -1,7 +1,6 @@
 #include "analysis/inner_products.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstring>
 
@@ -11,99 +10,162 @@ namespace {
 constexpr std::size_t lanes = inner_product_lanes;
 constexpr std::size_t tile = 4;  // rows that share each load of the first one
 
-using Rows = std::array<const double*, tile>;
-using Products = std::array<double, tile>;
-
 /// `Width` doubles that the processor handles at once.
 template <std::size_t Width>
 struct VectorOf {
   using type __attribute__((vector_size(Width * sizeof(double)))) = double;
 };
 
-/// <row, others[r]> for four rows of `length` elements: the sum of lane l takes the elements l, l + 8, l + 16
-/// … Products and sums are rounded one by one (analysis/CMakeLists.txt), so every Width gives the same bytes.
-template <std::size_t Width>
-[[gnu::always_inline]] inline void multiply_row(const double* row, const Rows& others, std::size_t length,
-                                                Products& products) {
+/// sums[r] += <row, others[r]> for `Count` rows of `length` elements: lane l takes the elements l, l + 8,
+/// l + 16 … Products and sums are rounded one by one (analysis/CMakeLists.txt), so every Width gives the same
+/// bytes.
+template <std::size_t Width, std::size_t Count>
+[[gnu::always_inline]] inline void multiply_row(const double* row, const double* others, std::size_t length,
+                                                double* lane_sums) {
   using Vector = typename VectorOf<Width>::type;
   constexpr std::size_t vectors = lanes / Width;
-  Vector sums[tile][vectors] = {};
+  Vector sums[Count][vectors];
+  std::memcpy(sums, lane_sums, sizeof sums);
   for (std::size_t i = 0; i < length; i += lanes) {
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < vectors; ++v) {
       Vector value, other;  // copied: rows are aligned to one double only
       std::memcpy(&value, row + i + v * Width, sizeof value);
 #pragma GCC unroll 8
-      for (std::size_t r = 0; r < tile; ++r) {
-        std::memcpy(&other, others[r] + i + v * Width, sizeof other);
+      for (std::size_t r = 0; r < Count; ++r) {
+        std::memcpy(&other, others + r * length + i + v * Width, sizeof other);
         sums[r][v] += value * other;
       }
     }
   }
-  for (std::size_t r = 0; r < tile; ++r) {
-    const auto lane = [&](std::size_t l) { return sums[r][l / Width][l % Width]; };
-    products[r] = ((lane(0) + lane(4)) + (lane(1) + lane(5))) + ((lane(2) + lane(6)) + (lane(3) + lane(7)));
+  std::memcpy(lane_sums, sums, sizeof sums);
+}
+
+/// A matrix of doubles, row-major.
+struct Block {
+  const double* values;
+  std::size_t rows, length;
+};
+
+/// All pairs of rows; the lane sums of a pair follow those of the pair before, (i, i), (i, i + 1) …
+template <std::size_t Width>
+[[gnu::always_inline]] inline void multiply_block(const Block& block, double* lane_sums) {
+  for (std::size_t i = 0; i < block.rows; ++i) {
+    const double* const row = block.values + i * block.length;
+    for (std::size_t j = i; j < block.rows;) {
+      const double* const others = block.values + j * block.length;
+      const std::size_t count = std::min(tile, block.rows - j);
+      if (count == 4) multiply_row<Width, 4>(row, others, block.length, lane_sums);
+      if (count == 3) multiply_row<Width, 3>(row, others, block.length, lane_sums);
+      if (count == 2) multiply_row<Width, 2>(row, others, block.length, lane_sums);
+      if (count == 1) multiply_row<Width, 1>(row, others, block.length, lane_sums);
+      lane_sums += count * lanes;
+      j += count;
+    }
   }
 }
 
-void multiply_row_2(const double* row, const Rows& others, std::size_t length, Products& products) {
-  multiply_row<2>(row, others, length, products);
+/// Rows of floats, (rows, length), as doubles; and of each but the first, the difference to the one before.
+[[gnu::always_inline]] inline void widen_block(const float* values, std::size_t rows, std::size_t length,
+                                               double* wide, double* differences) {
+  for (std::size_t i = 0; i < rows * length; ++i) wide[i] = static_cast<double>(values[i]);
+  for (std::size_t i = 0; i + length < rows * length; ++i) differences[i] = wide[i + length] - wide[i];
 }
 
-using RowProduct = void (*)(const double*, const Rows&, std::size_t, Products&);
+struct Kernels {
+  void (*multiply)(const Block&, double*);
+  void (*widen)(const float*, std::size_t, std::size_t, double*, double*);
+};
+
+void multiply_block_2(const Block& block, double* lane_sums) {
+  multiply_block<2>(block, lane_sums);
+}
+
+void widen_block_2(const float* values, std::size_t rows, std::size_t length, double* wide,
+                   double* differences) {
+  widen_block(values, rows, length, wide, differences);
+}
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) void multiply_row_4(const double* row, const Rows& others, std::size_t length,
-                                                    Products& products) {
-  multiply_row<4>(row, others, length, products);
+__attribute__((target("avx2"))) void multiply_block_4(const Block& block, double* lane_sums) {
+  multiply_block<4>(block, lane_sums);
 }
 
-__attribute__((target("avx512f"))) void multiply_row_8(const double* row, const Rows& others,
-                                                       std::size_t length, Products& products) {
-  multiply_row<8>(row, others, length, products);
+__attribute__((target("avx512f"))) void multiply_block_8(const Block& block, double* lane_sums) {
+  multiply_block<8>(block, lane_sums);
 }
 
-RowProduct widest_row_product() {
-  if (__builtin_cpu_supports("avx512f")) return multiply_row_8;
-  return __builtin_cpu_supports("avx2") ? multiply_row_4 : multiply_row_2;
+__attribute__((target("avx2"))) void widen_block_4(const float* values, std::size_t rows, std::size_t length,
+                                                   double* wide, double* differences) {
+  widen_block(values, rows, length, wide, differences);
+}
+
+Kernels widest_kernels() {
+  if (__builtin_cpu_supports("avx512f")) return {multiply_block_8, widen_block_4};
+  if (__builtin_cpu_supports("avx2")) return {multiply_block_4, widen_block_4};
+  return {multiply_block_2, widen_block_2};
 }
 #else
-RowProduct widest_row_product() {
-  return multiply_row_2;
+Kernels widest_kernels() {
+  return {multiply_block_2, widen_block_2};
 }
 #endif
 
+const Kernels& kernels() {
+  static const Kernels widest = widest_kernels();
+  return widest;
+}
+
 }  // namespace
 
-InnerProductSum::InnerProductSum(std::size_t rows) : rows_(rows), sums_(rows * rows) {}
+void widen(std::span<const float> values, std::size_t length, std::span<double> wide,
+           std::span<double> differences) {
+  assert(wide.size() >= values.size() && differences.size() + length >= values.size());
+  kernels().widen(values.data(), values.size() / length, length, wide.data(), differences.data());
+}
+
+InnerProductSum::InnerProductSum(std::size_t rows)
+    : rows_(rows), lanes_(rows * (rows + 1) / 2 * lanes), sums_(rows * (rows + 1) / 2) {}
 
 void InnerProductSum::add(std::span<const double> block, std::size_t length) {
   assert(length % lanes == 0 && block.size() == rows_ * length);
-  static const RowProduct multiply = widest_row_product();
-  Rows others;
-  Products products;
-  for (std::size_t i = 0; i < rows_; ++i) {
-    for (std::size_t j = i; j < rows_; j += tile) {
-      const std::size_t count = std::min(tile, rows_ - j);  // the last tile repeats its last row
-      for (std::size_t r = 0; r < tile; ++r) others[r] = block.data() + (j + std::min(r, count - 1)) * length;
-      multiply(block.data() + i * length, others, length, products);
-      for (std::size_t r = 0; r < count; ++r) sums_[i * rows_ + j + r].add(products[r]);
-    }
+  kernels().multiply({block.data(), rows_, length}, lanes_.data());
+  pending_ += length;
+  if (pending_ < inner_product_run) return;
+  gather(sums_);
+  std::ranges::fill(lanes_, 0.0);
+  pending_ = 0;
+}
+
+/// Adds the lanes to `sums`.
+void InnerProductSum::gather(std::vector<CompensatedSum>& sums) const {
+  for (std::size_t pair = 0; pair < sums.size(); ++pair) {
+    const double* lane = &lanes_[pair * lanes];
+    const auto both = [&](std::size_t l) { return lane[l] + lane[l + lanes / 2]; };
+    sums[pair].add((both(0) + both(1)) + (both(2) + both(3)));
   }
 }
 
 void InnerProductSum::add(const InnerProductSum& other) {
   assert(rows_ == other.rows_);
-  for (std::size_t i = 0; i < rows_; ++i) {
-    for (std::size_t j = i; j < rows_; ++j) sums_[i * rows_ + j].add(other.sums_[i * rows_ + j].value());
-  }
+  for (std::size_t pair = 0; pair < sums_.size(); ++pair) sums_[pair].add(other.sums_[pair].value());
+  if (other.pending_ > 0) other.gather(sums_);
+}
+
+void InnerProductSum::clear() {
+  std::ranges::fill(lanes_, 0.0);
+  std::ranges::fill(sums_, CompensatedSum{});
+  pending_ = 0;
 }
 
 std::vector<double> InnerProductSum::matrix() const {
+  std::vector<CompensatedSum> sums = sums_;
+  if (pending_ > 0) gather(sums);
   std::vector<double> products(rows_ * rows_);
+  std::size_t pair = 0;
   for (std::size_t i = 0; i < rows_; ++i) {
-    for (std::size_t j = i; j < rows_; ++j) {
-      products[i * rows_ + j] = products[j * rows_ + i] = sums_[i * rows_ + j].value();
+    for (std::size_t j = i; j < rows_; ++j, ++pair) {
+      products[i * rows_ + j] = products[j * rows_ + i] = sums[pair].value();
     }
   }
   return products;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/weight_trajectory.h"
+#include "analysis/weight_pass.h"
 #include "readers/checkpoint.h"
 #include "readers/series.h"
 #include "readers/tensor_roles.h"

@@ -9,7 +9,7 @@
 
 #include "analysis/expert_identity.h"
 #include "analysis/parallel.h"
-#include "analysis/weight_trajectory.h"
+#include "analysis/weight_pass.h"
 #include "readers/run_file.h"
 
 namespace moescope {

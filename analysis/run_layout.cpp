@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "analysis/drift_metrics.h"
 #include "analysis/router_weights.h"
 #include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
+#include "analysis/weight_recorder.h"
 #include "readers/run_schema.h"
 #include "readers/sha256.h"
 
@@ -114,25 +116,8 @@ void define_forward(RunFile& run, const ModelConfig& config, const RecordOptions
   }
 }
 
-void define_weights(RunFile& run, const OpenedSeries& series, SpectraChoice spectra) {
-  std::vector<std::string> names;
-  std::vector<std::int64_t> sizes;
-  for (const Weight& weight : series.weights.front().all()) {
-    names.push_back(weight.name);
-    sizes.push_back(static_cast<std::int64_t>(weight.size()));
-  }
-  define_scale(run, "/tensor", names);
-  define_and_write(run, "/weights/element_count", sizes);
-  for (const char* path :
-       {"/weights/norm", "/weights/mean", "/weights/std", "/weights/max_abs", "/weights/nonfinite_count",
-        "/weights/inner_product", "/weights/relative_drift", "/weights/cosine"}) {
-    run.define(raw_dataset(path));
-  }
-  if (series.size() > 1) {
-    run.define_dimension("checkpoint_step", series.size() - 1);
-    run.define_dimension("other_checkpoint_step", series.size() - 1);
-    run.define(raw_dataset("/weights/delta_inner_product"));
-  }
+/// What follows the weight pass.
+void define_spectra_and_routers(RunFile& run, const OpenedSeries& series, SpectraChoice spectra) {
   if (!series.config().moe_layers().empty()) {
     define_scale(run, "/other_expert", count_up(series.config().n_routed_experts));
     define_routers(run, series.size());
@@ -165,6 +150,7 @@ RunIdentity run_identity(const AnalysisOptions& options, const OpenedSeries& ser
   identity["passes"] = std::string(options.forward ? "forward " : "") + (options.weights ? "weights" : "");
   identity["saved"] = saved_parts(options.save);
   identity["spectra"] = options.weights ? std::string(spectra_choice_name(options.spectra)) : "";
+  identity["sketches"] = options.weights && options.sketches ? "yes" : "";
   identity["version"] = options.version;
   return identity;
 }
@@ -176,6 +162,40 @@ std::string identity_difference(const RunFile& run, const RunIdentity& identity)
     if (!text || *text != value) return name;
   }
   return {};
+}
+
+void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t checkpoints, bool sketches) {
+  std::vector<std::string> names;
+  std::vector<std::int64_t> sizes;
+  for (const Weight& weight : weights) {
+    names.push_back(weight.name);
+    sizes.push_back(static_cast<std::int64_t>(weight.size()));
+  }
+  const std::span<const double> probabilities = recorded_probabilities();
+  define_scale(run, "/tensor", names);
+  define_scale(run, "/role", role_labels());
+  define_scale(run, "/probability", std::vector<double>(probabilities.begin(), probabilities.end()));
+  run.define_dimension("magnitude", bfloat16_magnitudes);
+  define_and_write(run, "/weights/element_count", sizes);
+  for (const char* path :
+       {"/weights/norm", "/weights/rms", "/weights/mean", "/weights/std", "/weights/kurtosis", "/weights/min",
+        "/weights/max", "/weights/max_abs", "/weights/zero_count", "/weights/denormal_count",
+        "/weights/nonfinite_count", "/weights/magnitude_quantile", "/weights/magnitude_histogram",
+        "/weights/inner_product", "/weights/relative_drift", "/weights/cosine"}) {
+    run.define(raw_dataset(path));
+  }
+  if (sketches) {
+    run.define_dimension("sketch_element", sketch_size);
+    run.define(raw_dataset("/weights/sketch"));
+  }
+  if (checkpoints < 2) return;
+  run.define_dimension("checkpoint_step", checkpoints - 1);
+  run.define_dimension("other_checkpoint_step", checkpoints - 1);
+  define_scale(run, "/step_bin", recorded_step_bins());
+  for (const char* path :
+       {"/weights/delta_inner_product", "/weights/step_histogram", "/weights/fraction_changed"}) {
+    run.define(raw_dataset(path));
+  }
 }
 
 RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
@@ -197,7 +217,10 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
     define_corpus(run, corpus);
     define_forward(run, series.config(), options.save);
   }
-  if (options.weights) define_weights(run, series, options.spectra);
+  if (options.weights) {
+    define_weights(run, series.weights.front().all(), series.size(), options.sketches);
+    define_spectra_and_routers(run, series, options.spectra);
+  }
   define_telemetry(run, series.config(), options.forward, options.weights,
                    options.weights && options.spectra != SpectraChoice::none);
   return run;

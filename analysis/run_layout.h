@@ -28,4 +28,7 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
 /// "f32" or "bf16".
 std::string precision_name(Precision precision);
 
+/// Only the datasets of the weight pass.
+void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t checkpoints, bool sketches);
+
 }  // namespace moescope

@@ -8,6 +8,8 @@
 #include "analysis/forward.h"
 #include "analysis/machine_speed.h"
 #include "analysis/run_size.h"
+#include "analysis/weight_pass.h"
+#include "analysis/weight_recorder.h"
 #include "analysis/weight_spectra.h"
 #include "readers/errors.h"
 #include "readers/tokenizer.h"
@@ -121,13 +123,6 @@ std::uint64_t largest_batch(std::span<const std::size_t> sequence_start,
   return largest;
 }
 
-/// What the weight pass keeps of every weight until it is written: five numbers of each checkpoint, and the
-/// products of all pairs.
-std::uint64_t weight_record_bytes(std::uint64_t weights, std::uint64_t checkpoints) {
-  const std::uint64_t steps = checkpoints - 1;
-  return weights * (5 * checkpoints + 3 * checkpoints * checkpoints + steps * steps) * sizeof(double);
-}
-
 /// Matrices in work at once.
 std::uint64_t spectra_peak(const SpectraCost& cost, std::uint64_t memory, unsigned threads) {
   return std::min(threads * cost.largest_memory, std::max(spectra_budget(memory), cost.largest_memory));
@@ -144,15 +139,22 @@ void RunPlanner::plan_memory() {
     forward = largest_batch(tokens_.sequence_start, batches_) * activation_bytes_per_token(series_.config()) +
               std::min(budget_.weight_bytes, series_.checkpoints.front().bytes());
   }
-  const std::uint64_t record = options_.weights ? weight_record_bytes(weights, checkpoints) : 0;
+  std::uint64_t pass = 0;
+  if (options_.weights) {
+    const std::uint64_t record = WeightRecorder::bytes(checkpoints, weights);
+    const std::uint64_t budget = plan_.memory_budget - std::min(plan_.memory_budget, program_memory + record);
+    pass = record +
+           weight_pass_bytes(series_.checkpoints.front().weights.all(), checkpoints, plan_.threads, budget);
+  }
   plan_.peak_memory = program_memory + checkpoints * weights * bytes_per_weight +
-                      std::max({forward, record, spectra_peak(spectra_, plan_.memory_budget, plan_.threads)});
+                      std::max({forward, pass, spectra_peak(spectra_, plan_.memory_budget, plan_.threads)});
 }
 
 void RunPlanner::plan_file() {
   const RunExtent extent{
       series_.size(),   tokens_.domains,  plan_.tokens,  series_.checkpoints.front().weights.all().size(),
-      options_.forward, options_.weights, options_.save, options_.spectra != SpectraChoice::none};
+      options_.forward, options_.weights, options_.save, options_.spectra != SpectraChoice::none,
+      options_.sketches};
   plan_.run_file_bytes = moescope::run_file_bytes(series_.config(), extent);
   const fs::path directory = options_.output.parent_path();
   std::error_code error;

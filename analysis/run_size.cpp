@@ -4,6 +4,7 @@
 
 #include "analysis/drift_metrics.h"
 #include "analysis/spectra_record.h"
+#include "analysis/weight_recorder.h"
 #include "metrics/metric_info.h"
 #include "readers/run_schema.h"
 
@@ -56,6 +57,10 @@ Sizes dimension_sizes(const ModelConfig& config, const RunExtent& extent) {
       {"pass_part", size(config.num_hidden_layers) + 2},
       {"role", role_labels().size()},
       {"component", steps},
+      {"probability", recorded_probabilities().size()},
+      {"magnitude", bfloat16_magnitudes},
+      {"step_bin", step_bins},
+      {"sketch_element", sketch_size},
       {"quantile", 3},
   };
 }
@@ -64,20 +69,25 @@ bool is_below(const std::string& path, const char* group) {
   return path.starts_with(group);
 }
 
-/// Whether a dataset tells what happened between successive checkpoints.
-bool is_of_steps(const std::string& path) {
-  return std::ranges::count(raw_dataset(path).dimensions, "checkpoint_step") > 0;
+/// Whether a dataset is about the updates from one checkpoint to the next.
+bool is_of_steps(const DatasetSpec& spec) {
+  return std::ranges::any_of(spec.dimensions, [](const std::string& dimension) {
+    return dimension == "checkpoint_step" || dimension == "step_bin" || dimension == "component";
+  });
 }
 
 /// Whether a run records this part of the schema.
-bool is_recorded(const std::string& path, const RunExtent& extent) {
+bool is_recorded(const DatasetSpec& spec, const RunExtent& extent) {
+  const std::string& path = spec.path;
   if (path == "/routing/router_logit") return extent.forward && extent.save.router_logits;
   if (is_below(path, "/hidden/")) return extent.forward && extent.save.hidden_states;
   if (is_below(path, "/logits/")) return extent.forward && extent.save.logits;
   if (is_below(path, "/io/spectra_")) return extent.weights && extent.spectra;
   if (is_spectra_dataset(path) && !extent.spectra) return false;
-  if (is_of_steps(path) || path == "/component") return extent.weights && extent.checkpoints > 1;
+  if (is_of_steps(spec)) return extent.weights && extent.checkpoints > 1;
   if (path == "/other_expert") return extent.weights;
+  if (path == "/weights/sketch") return extent.weights && extent.sketches;
+  if (path == "/probability") return extent.weights;
   if (path == "/tensor" || is_below(path, "/weights/") || is_below(path, "/io/weight_pass_"))
     return extent.weights;
   if (path == "/domain" || is_below(path, "/corpus/") || is_below(path, "/routing/") ||
@@ -110,7 +120,7 @@ std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const Ru
   const Sizes sizes = dimension_sizes(config, extent);
   std::vector<PlannedDataset> datasets;
   for (const DatasetSpec& spec : raw_datasets()) {
-    if (!is_recorded(spec.path, extent)) continue;
+    if (!is_recorded(spec, extent)) continue;
     datasets.push_back(plan_dataset(spec.path, spec.type, spec.dimensions, sizes));
     if (spec.path == "/routing/topk_index")
       datasets.back().type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));

@@ -18,6 +18,7 @@ struct RunExtent {
   bool forward = true, weights = true;
   RecordOptions save;
   bool spectra = true;
+  bool sketches = true;
 };
 
 /// A dataset that the run file will have.

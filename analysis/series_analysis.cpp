@@ -1,5 +1,6 @@
 #include "analysis/series_analysis.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <system_error>
@@ -207,17 +208,20 @@ void SeriesAnalysis::record_forward(RunFile& run, std::size_t c) {
 
 void SeriesAnalysis::record_weights(RunFile& run) {
   listener_.stage("weights of all checkpoints");
+  const std::size_t weights = series_.weights.front().all().size();
   const std::uint64_t memory = options_.memory == 0 ? default_memory_budget() : options_.memory;
-  WeightRecorder recorder(series_.size(), series_.weights.front().all().size());
+  const std::uint64_t held = program_memory + WeightRecorder::bytes(series_.size(), weights);
+  WeightRecorder recorder(run, series_.size(), weights);
   const Clock::time_point start = Clock::now();
-  trace_weights(series_.views(), threads_, memory, [&](const WeightTrajectory& trajectory) {
-    if (options_.interrupted && *options_.interrupted) throw Interrupted{};
-    recorder.add(trajectory);
-    listener_.advance(trajectory.weight->bytes() * series_.size());
-    summary_.weights.bytes += trajectory.weight->bytes() * series_.size();
-  });
+  trace_weights(series_.views(), threads_, memory - std::min(memory, held),
+                [&](const WeightTrajectory& trajectory) {
+                  if (options_.interrupted && *options_.interrupted) throw Interrupted{};
+                  recorder.add(trajectory);
+                  listener_.advance(trajectory.weight->bytes() * series_.size());
+                  summary_.weights.bytes += trajectory.weight->bytes() * series_.size();
+                });
   const double seconds = seconds_since(start);
-  recorder.write(run);
+  recorder.finish();
   record_routers(run);
   write_weight_telemetry(run, weight_bytes(series_), seconds);
   weights_done_.assign(series_.size(), 1);

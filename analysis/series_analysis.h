@@ -25,6 +25,7 @@ struct AnalysisOptions {
   bool forward = true;                            // run the model on the corpus
   bool weights = true;                            // compare the weights of all checkpoints
   SpectraChoice spectra = SpectraChoice::sample;  // of which weights
+  bool sketches = true;                           // record sketches of the weights, for checkpoints to come
   RecordOptions save;
   std::optional<Precision> precision;  // absent: bf16 if the weights are BF16, else f32
   unsigned threads = 0;                // 0: one per processor

@@ -11,7 +11,7 @@
 
 #include "analysis/parallel.h"
 #include "analysis/spectra_choice.h"
-#include "analysis/weight_trajectory.h"
+#include "analysis/weight_pass.h"
 #include "metrics/power_law.h"
 #include "metrics/weight_spectrum.h"
 

@@ -1,202 +1,186 @@
 #include "analysis/weight_trajectory.h"
 
 #include <algorithm>
-#include <string>
+#include <cstring>
 
 #include "analysis/element_convert.h"
-#include "analysis/inner_products.h"
-#include "analysis/memory_budget.h"
-#include "readers/errors.h"
 
 namespace moescope {
 namespace {
 
-/// Elements of one task. Fixed, because partial sums are rounded once a task.
-constexpr std::uint64_t task_size = 64 * weight_block_size;
+/// Elements of each checkpoint that go through all sums together: they stay in the second-level cache.
+constexpr std::uint64_t chunk_elements = 16 * weight_block_size;
+/// Elements that are multiplied together: in double, all checkpoints and differences, they stay in the
+/// first-level cache. A whole number of blocks is a run of the products.
+constexpr std::uint64_t product_elements = 256;
+/// Blocks of a sketch in a task.
+constexpr std::uint64_t task_blocks = WeightTrajectorySum::task_elements / sketch_size;
+static_assert(inner_product_run % product_elements == 0);
 
-using Series = std::span<const CheckpointWeights>;
-
-/// A run of elements of one weight.
-struct Task {
-  std::size_t weight = 0;
-  std::uint64_t first = 0, count = 0;
-  bool is_last = true;  // of its weight
-};
-
-/// What one task contributes.
-struct Partial {
-  InnerProductSum values, deltas;
-  std::vector<WeightStatsSum> stats;  // (C)
-
-  explicit Partial(std::size_t checkpoints)
-      : values(checkpoints), deltas(checkpoints - 1), stats(checkpoints) {}
-
-  void add(const Partial& other) {
-    values.add(other.values);
-    deltas.add(other.deltas);
-    for (std::size_t c = 0; c < stats.size(); ++c) stats[c].add(other.stats[c].moments());
-  }
-};
-
-const Weight& weight_of(const CheckpointWeights& one, std::size_t index) {
-  return one.weights->all()[index];
+StoredElements part_of(const StoredElements& elements, std::uint64_t first, std::uint64_t count) {
+  const std::uint64_t width = dtype_bits(elements.dtype) / 8;
+  return {elements.dtype, elements.bytes.subspan(first * width, count * width)};
 }
 
-std::string shape_of(const Weight& weight) {
-  return weight.rows == 1 ? format_shape({weight.cols}) : format_shape({weight.rows, weight.cols});
-}
-
-/// Checkpoints of a series are of one model: the same weights with the same shapes; how they are stored may
-/// differ.
-void require_same_weights(const CheckpointWeights& first, const CheckpointWeights& other) {
-  const std::string file = other.checkpoint->directory().string();
-  const std::string as_in = " as in " + first.checkpoint->directory().string();
-  for (const Weight& expected : first.weights->all()) {
-    const std::string thing = "tensor '" + expected.name + "'";
-    const Weight* found = other.weights->find(expected.key);
-    if (found == nullptr) throw FormatError(file, thing, "is missing (expected" + as_in + ")");
-    if (found->rows == expected.rows && found->cols == expected.cols) continue;
-    throw FormatError(file, thing,
-                      "expected shape " + shape_of(expected) + as_in + ", found " + shape_of(*found));
+/// The bit patterns of stored BF16 elements, where they lie if that is aligned, else copied into `room`.
+std::span<const std::uint16_t> patterns_of(const StoredElements& elements, std::vector<std::uint16_t>& room) {
+  const std::size_t count = elements.bytes.size() / sizeof(std::uint16_t);
+  const std::byte* bytes = elements.bytes.data();
+  if (reinterpret_cast<std::uintptr_t>(bytes) % alignof(std::uint16_t) == 0) {
+    return {reinterpret_cast<const std::uint16_t*>(bytes), count};
   }
-  for (const Weight& found : other.weights->all()) {
-    if (first.weights->find(found.key) != nullptr) continue;
-    throw FormatError(file, "tensor '" + found.name + "'",
-                      "is unexpected (expected no such tensor," + as_in + ")");
-  }
-}
-
-bool forget_pages(Series series) {
-  std::uint64_t bytes = 0;
-  for (const CheckpointWeights& checkpoint : series) bytes += checkpoint.checkpoint->bytes();
-  return outgrows_page_cache(bytes);
-}
-
-/// Buffers of one thread, for C checkpoints.
-class Worker {
- public:
-  Worker(std::size_t checkpoints, std::uint64_t piece, bool forget_pages)
-      : piece_(piece),
-        forget_pages_(forget_pages),
-        bytes_(checkpoints),
-        floats_(weight_block_size),
-        values_(checkpoints * weight_block_size),
-        deltas_((checkpoints - 1) * weight_block_size) {}
-
-  Partial run(Series series, const Task& task) {
-    Partial partial(series.size());
-    for (std::uint64_t done = 0; done < task.count; done += piece_) {
-      const std::uint64_t count = std::min(piece_, task.count - done);
-      read(series, {task.weight, task.first + done, count});
-      for (std::uint64_t first = 0; first < count; first += weight_block_size) {
-        add_block(series, task.weight, first, std::min<std::uint64_t>(weight_block_size, count - first),
-                  partial);
-      }
-    }
-    return partial;
-  }
-
- private:
-  void read(Series series, const Task& piece) {
-    for (std::size_t c = 0; c < series.size(); ++c) {
-      const Weight& weight = weight_of(series[c], piece.weight);
-      const std::uint64_t width = dtype_bits(weight.dtype) / 8;
-      const SourceFile& shard = series[c].checkpoint->shards()[weight.shard];
-      const std::uint64_t offset = weight.offset + piece.first * width;
-      bytes_[c].resize(piece.count * width);
-      shard.read(offset, bytes_[c]);
-      if (forget_pages_) shard.forget(offset, bytes_[c].size());
-    }
-  }
-
-  /// One block of at most weight_block_size elements, small enough for the second-level cache.
-  void add_block(Series series, std::size_t index, std::uint64_t first, std::uint64_t count,
-                 Partial& partial) {
-    const std::size_t length = (count + inner_product_lanes - 1) / inner_product_lanes * inner_product_lanes;
-    for (std::size_t c = 0; c < series.size(); ++c) {
-      const Weight& weight = weight_of(series[c], index);
-      const std::uint64_t width = dtype_bits(weight.dtype) / 8;
-      const std::span<float> block = std::span(floats_).first(count);
-      convert_to_float(weight.dtype, std::span(bytes_[c]).subspan(first * width, count * width), block);
-      partial.stats[c].add(weight_moments(block));
-      double* const row = &values_[c * length];
-      std::fill(std::copy(block.begin(), block.end(), row), row + length, 0.0);
-    }
-    const std::size_t delta_elements = (series.size() - 1) * length;
-    for (std::size_t i = 0; i < delta_elements; ++i) deltas_[i] = values_[i + length] - values_[i];
-    partial.values.add(std::span(values_).first(series.size() * length), length);
-    partial.deltas.add(std::span(deltas_).first(delta_elements), length);
-  }
-
-  std::uint64_t piece_;                        // elements read at once, a multiple of weight_block_size
-  bool forget_pages_;                          // a series that does not fit the page cache must not flush it
-  std::vector<std::vector<std::byte>> bytes_;  // (C): a piece as stored
-  std::vector<float> floats_;                  // (weight_block_size)
-  std::vector<double> values_, deltas_;        // (C, length), (C-1, length)
-};
-
-/// Elements that a thread may hold of each checkpoint: as many as the budget allows, up to a whole task.
-std::uint64_t piece_within(std::uint64_t memory_budget, std::size_t checkpoints, unsigned threads) {
-  const std::uint64_t bytes_per_element = checkpoints * sizeof(float);
-  const std::uint64_t blocks = memory_budget / threads / (bytes_per_element * weight_block_size);
-  return std::clamp<std::uint64_t>(blocks, 1, task_size / weight_block_size) * weight_block_size;
-}
-
-/// All tasks in order, made as they are needed: a large model has millions.
-class TaskSequence {
- public:
-  explicit TaskSequence(std::span<const Weight> weights) : weights_(weights) {}
-
-  /// Empty at the end. A weight without elements still has one task, and so a trajectory.
-  std::vector<Task> take(std::size_t count) {
-    std::vector<Task> tasks;
-    while (tasks.size() < count && weight_ < weights_.size()) {
-      const std::uint64_t left = weights_[weight_].size() - first_;
-      tasks.push_back({weight_, first_, std::min(task_size, left), left <= task_size});
-      first_ = left <= task_size ? 0 : first_ + task_size;
-      if (left <= task_size) ++weight_;
-    }
-    return tasks;
-  }
-
- private:
-  std::span<const Weight> weights_;
-  std::size_t weight_ = 0;
-  std::uint64_t first_ = 0;
-};
-
-WeightTrajectory trajectory(Series series, std::size_t index, const Partial& sums) {
-  WeightTrajectory result{index, &weight_of(series.front(), index), {}, {}};
-  result.products = {series.size(), sums.values.matrix(), sums.deltas.matrix()};
-  for (const WeightStatsSum& stats : sums.stats) result.stats.push_back(stats.result());
-  return result;
+  room.resize(chunk_elements);
+  std::memcpy(room.data(), bytes, elements.bytes.size());
+  return std::span(room).first(count);
 }
 
 }  // namespace
 
-void trace_weights(Series series, ThreadPool& pool, std::uint64_t memory_budget,
-                   const std::function<void(const WeightTrajectory&)>& sink) {
-  if (series.empty()) return;
-  for (const CheckpointWeights& other : series.subspan(1)) require_same_weights(series.front(), other);
-  const std::uint64_t piece = piece_within(memory_budget, series.size(), pool.threads());
-  std::vector<Worker> workers(pool.threads(), Worker(series.size(), piece, forget_pages(series)));
-  TaskSequence sequence(series.front().weights->all());
-  const Partial nothing(series.size());
-  std::vector<Partial> partials(std::size_t{32} * pool.threads(), nothing);
-  Partial sums = nothing;
-  while (true) {
-    const std::vector<Task> tasks = sequence.take(partials.size());
-    if (tasks.empty()) return;
-    pool.for_each(tasks.size(), [&](std::size_t i, unsigned worker) {
-      partials[i] = workers[worker].run(series, tasks[i]);
-    });
-    for (std::size_t i = 0; i < tasks.size(); ++i) {  // in order, whoever computed what
-      sums.add(partials[i]);
-      if (!tasks[i].is_last) continue;
-      sink(trajectory(series, tasks[i].weight, sums));
-      sums = nothing;
-    }
+WeightTrajectorySum::WeightTrajectorySum(std::size_t checkpoints, ThreadPool& pool)
+    : checkpoints_(checkpoints), pool_(pool), sums_(nothing()) {
+  Worker worker;
+  worker.histograms.resize(checkpoints);
+  worker.steps.resize(checkpoints - 1);
+  worker.patterns.resize(checkpoints);
+  worker.room.resize(checkpoints);
+  worker.floats.resize(std::max(chunk_elements, checkpoints * product_elements));
+  worker.values.resize(checkpoints * product_elements);
+  worker.deltas.resize((checkpoints - 1) * product_elements);
+  workers_.assign(pool.threads(), worker);
+}
+
+std::uint64_t WeightTrajectorySum::bytes(std::size_t checkpoints, unsigned threads, std::uint64_t elements) {
+  const std::uint64_t of_pairs = 2 * checkpoints * checkpoints * inner_product_lanes * sizeof(double);
+  const std::uint64_t of_partial = checkpoints * sketch_size * sizeof(double) + of_pairs;
+  const std::uint64_t of_worker = checkpoints * bfloat16_patterns * sizeof(std::int64_t);
+  const std::uint64_t partials = std::min(most_tasks, (elements + task_elements - 1) / task_elements);
+  return threads * of_worker + (partials + 1) * of_partial;
+}
+
+WeightTrajectorySum::Partial WeightTrajectorySum::nothing() const {
+  return {InnerProductSum(checkpoints_), InnerProductSum(checkpoints_ - 1),
+          std::vector<WeightStatsSum>(checkpoints_), std::vector<WeightSketch>(checkpoints_)};
+}
+
+void WeightTrajectorySum::begin(std::uint64_t sketch_key) {
+  sketch_key_ = sketch_key;
+  blocks_ = 0;
+  sums_ = nothing();
+  for (Worker& worker : workers_) std::ranges::fill(worker.steps, Bfloat16Steps{});
+  pool_.for_each(checkpoints_, [&](std::size_t c, unsigned) {
+    for (Worker& worker : workers_) worker.histograms[c].clear();
+  });
+}
+
+void WeightTrajectorySum::add(std::span<const StoredElements> elements, std::uint64_t count) {
+  for (std::uint64_t first = 0; first < count; first += most_tasks * task_elements) {
+    add_tasks(elements, first, std::min(most_tasks * task_elements, count - first));
   }
+}
+
+void WeightTrajectorySum::add_tasks(std::span<const StoredElements> elements, std::uint64_t first,
+                                    std::uint64_t count) {
+  const std::size_t tasks = (count + task_elements - 1) / task_elements;
+  if (partials_.size() < tasks) partials_.resize(tasks, nothing());
+  pool_.for_each(tasks, [&](std::size_t task, unsigned worker) {
+    const std::uint64_t done = task * task_elements;
+    const Range range{first + done, std::min(task_elements, count - done), blocks_ + task * task_blocks};
+    add_task(elements, range, workers_[worker], partials_[task]);
+  });
+  pool_.for_each(checkpoints_ + 1, [&](std::size_t part, unsigned) {
+    for (std::size_t task = 0; task < tasks; ++task) add_partial(partials_[task], part);
+  });
+  blocks_ += tasks * task_blocks;
+}
+
+/// Adds what belongs to one checkpoint, or, after those, the products.
+void WeightTrajectorySum::add_partial(const Partial& partial, std::size_t part) {
+  if (part == checkpoints_) {
+    sums_.values.add(partial.values);
+    sums_.deltas.add(partial.deltas);
+    return;
+  }
+  sums_.stats[part].add(partial.stats[part].moments());
+  sums_.sketches[part].merge(partial.sketches[part]);
+}
+
+void WeightTrajectorySum::add_task(std::span<const StoredElements> elements, const Range& range,
+                                   Worker& worker, Partial& partial) const {
+  partial.values.clear();
+  partial.deltas.clear();
+  std::ranges::fill(partial.stats, WeightStatsSum{});
+  for (WeightSketch& sketch : partial.sketches) std::ranges::fill(sketch.sums, 0.0);
+  for (std::uint64_t done = 0; done < range.count; done += chunk_elements) {
+    const Range chunk{range.first + done, std::min(chunk_elements, range.count - done),
+                      range.block + done / sketch_size};
+    for (std::size_t c = 0; c < checkpoints_; ++c) {
+      add_elements(part_of(elements[c], chunk.first, chunk.count), chunk.block, c, worker, partial);
+    }
+    for (std::size_t c = 0; c + 1 < checkpoints_; ++c) {
+      const auto earlier = worker.patterns[c], later = worker.patterns[c + 1];
+      if (!earlier.empty() && !later.empty()) worker.steps[c].add(earlier, later);
+    }
+    add_products(elements, chunk, worker, partial);
+  }
+}
+
+/// One chunk of one checkpoint.
+void WeightTrajectorySum::add_elements(const StoredElements& elements, std::uint64_t block, std::size_t c,
+                                       Worker& worker, Partial& partial) const {
+  worker.patterns[c] = {};
+  if (elements.dtype == DType::bf16) {
+    const auto patterns = worker.patterns[c] = patterns_of(elements, worker.room[c]);
+    worker.histograms[c].add(patterns);
+    partial.sketches[c].add(sketch_key_, block, patterns);
+    return;
+  }
+  const std::size_t count = elements.bytes.size() * 8 / dtype_bits(elements.dtype);
+  const std::span values = std::span(worker.floats).first(count);
+  convert_to_float(elements.dtype, elements.bytes, values);
+  partial.sketches[c].add(sketch_key_, block, values);
+  const float least_normal = elements.dtype == DType::f16 ? least_normal_float16 : least_normal_float32;
+  for (std::size_t i = 0; i < count; i += weight_block_size) {
+    const auto block_values = values.subspan(i, std::min(weight_block_size, count - i));
+    partial.stats[c].add(weight_moments(block_values, least_normal));
+  }
+}
+
+/// The products of one chunk of all checkpoints.
+void WeightTrajectorySum::add_products(std::span<const StoredElements> elements, const Range& chunk,
+                                       Worker& worker, Partial& partial) const {
+  for (std::uint64_t done = 0; done < chunk.count; done += product_elements) {
+    const std::uint64_t count = std::min(product_elements, chunk.count - done);
+    const std::size_t length = (count + inner_product_lanes - 1) / inner_product_lanes * inner_product_lanes;
+    const std::span floats = std::span(worker.floats).first(checkpoints_ * length);
+    for (std::size_t c = 0; c < checkpoints_; ++c) {
+      const StoredElements stored = part_of(elements[c], chunk.first + done, count);
+      convert_to_float(stored.dtype, stored.bytes, floats.subspan(c * length, count));
+      std::ranges::fill(floats.subspan(c * length + count, length - count), 0.0f);
+    }
+    widen(floats, length, worker.values, worker.deltas);
+    const std::size_t of_deltas = (checkpoints_ - 1) * length;
+    partial.values.add(std::span(worker.values).first(checkpoints_ * length), length);
+    partial.deltas.add(std::span(worker.deltas).first(of_deltas), length);
+  }
+}
+
+WeightTrajectory WeightTrajectorySum::result() {
+  WeightTrajectory result;
+  result.products = {checkpoints_, sums_.values.matrix(), sums_.deltas.matrix()};
+  result.stats.resize(checkpoints_);
+  Worker& first = workers_.front();
+  pool_.for_each(checkpoints_, [&](std::size_t c, unsigned) {
+    for (Worker& worker : std::span(workers_).subspan(1)) first.histograms[c].merge(worker.histograms[c]);
+    const WeightStats counted = weight_stats(first.histograms[c]);
+    result.stats[c] = counted.element_count > 0 ? counted : sums_.stats[c].result();
+  });
+  for (const Worker& worker : std::span(workers_).subspan(1)) {
+    for (std::size_t c = 0; c + 1 < checkpoints_; ++c) first.steps[c].merge(worker.steps[c]);
+  }
+  result.histograms = first.histograms;
+  result.steps = first.steps;
+  result.sketches = sums_.sketches;
+  return result;
 }
 
 }  // namespace moescope

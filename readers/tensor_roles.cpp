@@ -263,6 +263,11 @@ RoleGroup role_group(Role role) {
   throw std::invalid_argument("role_group: not a role");
 }
 
+std::size_t role_group_index(Role role) {
+  const auto* found = std::ranges::find(all_role_groups, role_group(role));
+  return static_cast<std::size_t>(found - std::begin(all_role_groups));
+}
+
 std::string_view role_group_name(RoleGroup group) {
   constexpr std::string_view names[] = {"embedding", "attention",     "norm",          "dense_mlp",
                                         "router",    "routed_expert", "shared_expert", "head"};

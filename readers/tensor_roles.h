@@ -61,6 +61,8 @@ inline constexpr RoleGroup all_role_groups[] = {
     RoleGroup::embedding, RoleGroup::attention,     RoleGroup::norm,          RoleGroup::dense_mlp,
     RoleGroup::router,    RoleGroup::routed_expert, RoleGroup::shared_expert, RoleGroup::head,
 };
+/// Its place in all_role_groups.
+std::size_t role_group_index(Role role);
 
 struct WeightKey {
   Role role = Role::embedding;

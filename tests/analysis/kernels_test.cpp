@@ -46,8 +46,8 @@ TEST(SoftmaxStep, BlocksOfKeysGiveTheSoftmaxOfAll) {
   AlignedFloats scores(keys * panel_lanes);
   fill_normal(scores, 9, 20.0f);
   const AlignedFloats original = scores;
-  AlignedFloats maximum(panel_lanes, masked_score), sum(panel_lanes), rescale(panel_lanes),
-      weighted(panel_lanes);
+  AlignedFloats maximum(panel_lanes, masked_score), sum(panel_lanes, 0.0f), rescale(panel_lanes),
+      weighted(panel_lanes, 0.0f);
   for (std::size_t first = 0; first < keys; first += 64) {
     const std::size_t count = std::min<std::size_t>(64, keys - first);
     softmax_step(scores.data() + first * panel_lanes, count, scale, maximum.data(), sum.data(),
@@ -73,7 +73,7 @@ TEST(SoftmaxStep, BlocksOfKeysGiveTheSoftmaxOfAll) {
 
 TEST(SoftmaxStep, FullyMaskedKeysLeaveNoTrace) {
   AlignedFloats scores(8 * panel_lanes, masked_score);
-  AlignedFloats maximum(panel_lanes, masked_score), sum(panel_lanes), rescale(panel_lanes);
+  AlignedFloats maximum(panel_lanes, masked_score), sum(panel_lanes, 0.0f), rescale(panel_lanes);
   softmax_step(scores.data(), 4, 0.1f, maximum.data(), sum.data(), rescale.data());
   float* seen = scores.data() + 4 * panel_lanes;
   std::fill_n(seen, 4 * panel_lanes, 3.0f);

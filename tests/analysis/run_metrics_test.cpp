@@ -12,8 +12,9 @@
 
 #include "analysis/drift_metrics.h"
 #include "analysis/element_convert.h"
+#include "analysis/run_layout.h"
+#include "analysis/weight_pass.h"
 #include "analysis/weight_recorder.h"
-#include "analysis/weight_trajectory.h"
 #include "metrics/expert_load.h"
 #include "metrics/metric_info.h"
 #include "readers/run_schema.h"
@@ -341,31 +342,17 @@ class RunDrift : public RunMetrics {
     std::vector<std::int64_t> expert(static_cast<std::size_t>(checkpoints_[0].config().n_routed_experts));
     for (std::size_t i = 0; i < expert.size(); ++i) expert[i] = static_cast<std::int64_t>(i);
     run.define_dimension(raw_dataset("/expert"), expert);
-    std::vector<std::string> names;
-    std::vector<std::int64_t> sizes;
-    for (const Weight& weight : weights_[0].all()) {
-      names.push_back(weight.name);
-      sizes.push_back(static_cast<std::int64_t>(weight.size()));
-    }
-    run.define_dimension(raw_dataset("/tensor"), names);
-    define_and_write(run, "/weights/element_count", sizes);
     define_and_write(run, "/tokens_seen", std::vector<double>{1e9, 3e9});
-    run.define_dimension("checkpoint_step", 1);
-    run.define_dimension("other_checkpoint_step", 1);
-    for (const char* path : {"/weights/norm", "/weights/mean", "/weights/std", "/weights/max_abs",
-                             "/weights/nonfinite_count", "/weights/inner_product",
-                             "/weights/delta_inner_product", "/weights/relative_drift", "/weights/cosine"}) {
-      run.define(raw_dataset(path));
-    }
+    define_weights(run, weights_[0].all(), 2, true);
     return run;
   }
 
   void record_weights(RunFile& run) {
     const CheckpointWeights views[] = {{&checkpoints_[0], &weights_[0]}, {&checkpoints_[1], &weights_[1]}};
     ThreadPool pool(2);
-    WeightRecorder recorder(2, weights_[0].all().size());
+    WeightRecorder recorder(run, 2, weights_[0].all().size());
     trace_weights(views, pool, 1 << 24, [&](const WeightTrajectory& one) { recorder.add(one); });
-    recorder.write(run);
+    recorder.finish();
   }
 
   /// All weights of a role (the index behind the roles is the whole model), of one layer or (-1) of all, as

@@ -32,12 +32,16 @@ void define_dimensions(RunFile& run) {
                              "layer 6", "layer 7", "layer 8", "layer 9", "head"});
   run.define_dimension(raw_dataset("/role"), Texts{"router", "norm"});
   run.define_dimension(raw_dataset("/component"), numbers(1, 2));
+  run.define_dimension(raw_dataset("/probability"), std::vector<double>{0.25, 0.5, 0.75});
+  run.define_dimension(raw_dataset("/step_bin"), numbers(-6, 13));
   run.define_dimension(raw_dataset("/quantile"),
                        std::vector<double>{0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 1});
   run.define_dimension("token", 500);
   run.define_dimension("rank", 9);
   run.define_dimension("hidden_unit", 10);
   run.define_dimension("vocabulary", 11);
+  run.define_dimension("magnitude", 14);
+  run.define_dimension("sketch_element", 15);
   run.define_dimension("checkpoint_step", 2);
   run.define_dimension("other_checkpoint_step", 2);
 }

@@ -1,8 +1,9 @@
-#include "analysis/weight_trajectory.h"
+#include "analysis/weight_pass.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <deque>
 #include <limits>
@@ -71,6 +72,12 @@ void expect_same_bytes(const std::vector<WeightTrajectory>& a, const std::vector
       EXPECT_EQ(a[i].stats[c].mean, b[i].stats[c].mean);
       EXPECT_EQ(a[i].stats[c].standard_deviation, b[i].stats[c].standard_deviation);
       EXPECT_EQ(a[i].stats[c].max_abs, b[i].stats[c].max_abs);
+      EXPECT_EQ(std::bit_cast<std::uint64_t>(a[i].stats[c].kurtosis),
+                std::bit_cast<std::uint64_t>(b[i].stats[c].kurtosis));  // NaN where all elements are equal
+      EXPECT_EQ(a[i].sketches[c].sums, b[i].sketches[c].sums);
+    }
+    for (std::size_t step = 0; step < a[i].steps.size(); ++step) {
+      EXPECT_EQ(a[i].steps[step].counts, b[i].steps[step].counts);
     }
   }
 }
@@ -127,7 +134,7 @@ WeightTrajectory trace_values(const std::vector<std::vector<float>>& versions, u
   return embedding;
 }
 
-TEST(WeightTrajectory, AgreesWithPlainFloat64OnTheTinySeries) {
+TEST(WeightPass, AgreesWithPlainFloat64OnTheTinySeries) {
   const Series series = tiny_series();
   const std::size_t count = series.size();
   for (const WeightTrajectory& one : trace(series, 2)) {
@@ -152,7 +159,7 @@ TEST(WeightTrajectory, AgreesWithPlainFloat64OnTheTinySeries) {
   }
 }
 
-TEST(WeightTrajectory, ThreadsAndMemoryDoNotChangeAByte) {
+TEST(WeightPass, ThreadsAndMemoryDoNotChangeAByte) {
   const Series series = tiny_series();
   const std::vector<WeightTrajectory> expected = trace(series, 1);
   expect_same_bytes(trace(series, 2), expected);
@@ -161,7 +168,7 @@ TEST(WeightTrajectory, ThreadsAndMemoryDoNotChangeAByte) {
   expect_same_bytes(trace(series, 3, 500000), expected);
 }
 
-TEST(WeightTrajectory, LargeTensorsDoNotDependOnThreadsOrMemory) {
+TEST(WeightPass, LargeTensorsDoNotDependOnThreadsOrMemory) {
   const TemporaryDirectory directory;
   write_embedding(directory / "a", normal_values<float>(300000, 1, 0.02f));
   write_embedding(directory / "b", normal_values<float>(300000, 2, 0.02f));
@@ -171,7 +178,7 @@ TEST(WeightTrajectory, LargeTensorsDoNotDependOnThreadsOrMemory) {
   expect_same_bytes(trace(series, 4, 0), expected);
 }
 
-TEST(WeightTrajectory, CallsTheSinkInCanonicalOrder) {
+TEST(WeightPass, CallsTheSinkInCanonicalOrder) {
   const Series series = tiny_series();
   const auto weights = series.views().front().weights->all();
   const std::vector<WeightTrajectory> all = trace(series, 3);
@@ -182,7 +189,7 @@ TEST(WeightTrajectory, CallsTheSinkInCanonicalOrder) {
   }
 }
 
-TEST(WeightTrajectory, TinyRelativeDifferencesKeepTheirDigits) {
+TEST(WeightPass, TinyRelativeDifferencesKeepTheirDigits) {
   std::vector<std::vector<float>> versions = {normal_values<float>(70400, 3, 0.02f)};
   std::mt19937 generator(4);
   std::uniform_real_distribution<float> uniform(-1, 1);
@@ -200,7 +207,7 @@ TEST(WeightTrajectory, TinyRelativeDifferencesKeepTheirDigits) {
   }
 }
 
-TEST(WeightTrajectory, OfIdenticalTensorsHasNoDrift) {
+TEST(WeightPass, OfIdenticalTensorsHasNoDrift) {
   const std::vector<float> values = normal_values<float>(1600, 5, 0.02f);
   const WeightTrajectory one = trace_values({values, values, values});
   EXPECT_THAT(one.products.delta_inner_product, testing::Each(0.0));
@@ -208,7 +215,7 @@ TEST(WeightTrajectory, OfIdenticalTensorsHasNoDrift) {
   EXPECT_THAT(weight_cosine(one.products), testing::Each(testing::DoubleEq(1)));
 }
 
-TEST(WeightTrajectory, OfAScaledTensorHasCosineOne) {
+TEST(WeightPass, OfAScaledTensorHasCosineOne) {
   const std::vector<float> values = normal_values<float>(1600, 6, 0.02f);
   std::vector<float> twice = values;
   for (float& value : twice) value *= 2;
@@ -218,7 +225,7 @@ TEST(WeightTrajectory, OfAScaledTensorHasCosineOne) {
   EXPECT_DOUBLE_EQ(one.stats[1].norm, 2 * one.stats[0].norm);
 }
 
-TEST(WeightTrajectory, OfOrthogonalTensorsHasInnerProductZero) {
+TEST(WeightPass, OfOrthogonalTensorsHasInnerProductZero) {
   std::vector<float> even(1600), odd(1600);
   for (std::size_t i = 0; i < 1600; i += 2) even[i] = odd[i + 1] = 0.5f;
   const WeightTrajectory one = trace_values({even, odd});
@@ -226,14 +233,14 @@ TEST(WeightTrajectory, OfOrthogonalTensorsHasInnerProductZero) {
   EXPECT_DOUBLE_EQ(relative_drift(one.products)[1], std::sqrt(2.0));
 }
 
-TEST(WeightTrajectory, OfAZeroTensorIsUnknownWhereDividedByIt) {
+TEST(WeightPass, OfAZeroTensorIsUnknownWhereDividedByIt) {
   const WeightTrajectory one = trace_values({std::vector<float>(160), normal_values<float>(160, 7, 0.02f)});
   EXPECT_THAT(relative_drift(one.products)[1], testing::IsNan());
   EXPECT_DOUBLE_EQ(relative_drift(one.products)[2], 1);
   EXPECT_EQ(one.stats[0].norm, 0);
 }
 
-TEST(WeightTrajectory, NonFiniteElementsAreCountedAndSpoilOnlyTheirCheckpoint) {
+TEST(WeightPass, NonFiniteElementsAreCountedAndSpoilOnlyTheirCheckpoint) {
   std::vector<float> broken = normal_values<float>(160, 8, 0.02f);
   broken[5] = std::numeric_limits<float>::infinity();
   broken[9] = std::numeric_limits<float>::quiet_NaN();
@@ -246,14 +253,14 @@ TEST(WeightTrajectory, NonFiniteElementsAreCountedAndSpoilOnlyTheirCheckpoint) {
   EXPECT_FALSE(std::isfinite(relative_drift(one.products)[1]));
 }
 
-TEST(WeightTrajectory, OfOneCheckpointHasNormsAlone) {
+TEST(WeightPass, OfOneCheckpointHasNormsAlone) {
   const WeightTrajectory one = trace_values({normal_values<float>(160, 10, 0.02f)});
   EXPECT_EQ(one.products.inner_product.size(), 1u);
   EXPECT_THAT(one.products.delta_inner_product, testing::IsEmpty());
   EXPECT_NEAR(one.products.inner_product[0], one.stats[0].norm * one.stats[0].norm, 1e-15);
 }
 
-TEST(WeightTrajectory, FusedAndSeparateExpertsGiveTheSameNumbers) {
+TEST(WeightPass, FusedAndSeparateExpertsGiveTheSameNumbers) {
   const TemporaryDirectory directory;
   for (const bool fused : {false, true}) {
     for (const unsigned seed : {1u, 2u}) {
@@ -271,7 +278,7 @@ TEST(WeightTrajectory, FusedAndSeparateExpertsGiveTheSameNumbers) {
   expect_same_bytes(trace(mixed), expected);
 }
 
-TEST(WeightTrajectory, StoredTypesMayDifferBetweenCheckpoints) {
+TEST(WeightPass, StoredTypesMayDifferBetweenCheckpoints) {
   const TemporaryDirectory directory;
   CheckpointOptions options;
   options.bias_dtype = DType::f32;
@@ -287,7 +294,7 @@ TEST(WeightTrajectory, StoredTypesMayDifferBetweenCheckpoints) {
   }
 }
 
-TEST(WeightTrajectory, NamesTheTensorAndBothCheckpointsWhenShapesDiffer) {
+TEST(WeightPass, NamesTheTensorAndBothCheckpointsWhenShapesDiffer) {
   const TemporaryDirectory directory;
   CheckpointOptions options;
   write_checkpoint(directory / "small", options);
@@ -306,7 +313,7 @@ TEST(WeightTrajectory, NamesTheTensorAndBothCheckpointsWhenShapesDiffer) {
   }
 }
 
-TEST(WeightTrajectory, NamesTheTensorThatOneCheckpointLacks) {
+TEST(WeightPass, NamesTheTensorThatOneCheckpointLacks) {
   const TemporaryDirectory directory;
   CheckpointOptions options;
   write_checkpoint(directory / "own_head", options);
@@ -316,7 +323,7 @@ TEST(WeightTrajectory, NamesTheTensorThatOneCheckpointLacks) {
   EXPECT_THROW(trace(Series({directory / "tied", directory / "own_head"})), FormatError);
 }
 
-TEST(WeightTrajectory, WhatTheSinkThrowsEndsThePass) {
+TEST(WeightPass, WhatTheSinkThrowsEndsThePass) {
   const Series series = tiny_series();
   ThreadPool pool(2);
   int calls = 0;

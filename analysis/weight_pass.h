@@ -1,0 +1,38 @@
+#pragma once
+/// How each weight moved through a series: the weight pass. Tensor outer, checkpoint inner: every stored byte
+/// is read once, and nothing larger than a few blocks is ever in memory.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "analysis/parallel.h"
+#include "analysis/weight_trajectory.h"
+#include "readers/checkpoint.h"
+#include "readers/tensor_roles.h"
+
+namespace moescope {
+
+/// One checkpoint of a series, opened. Neither pointer is null.
+struct CheckpointWeights {
+  const Checkpoint* checkpoint = nullptr;
+  const ModelWeights* weights = nullptr;
+};
+
+/// Calls `sink` with each weight's trajectory, on the calling thread, in the order of ModelWeights::all().
+/// Stored elements are expanded to float exactly; D_i = W_(i+1) - W_i and all products and sums are doubles,
+/// accurate to 1e-12 relative to the product of the norms. The numbers depend on the elements alone: not on
+/// the threads of `pool`, not on `memory_budget` (bytes; there is a least below which it is exceeded, see
+/// weight_pass_bytes), not on the storage layout. Bytes are read ahead, past the page cache where they would
+/// not fit it. What `sink` throws ends the pass. Throws FormatError when the checkpoints do not have the same
+/// weights, std::system_error when reading fails.
+void trace_weights(std::span<const CheckpointWeights> series, ThreadPool& pool, std::uint64_t memory_budget,
+                   const std::function<void(const WeightTrajectory&)>& sink);
+
+/// Peak memory of trace_weights, without the record: for checkpoints that store these weights, as they do.
+std::uint64_t weight_pass_bytes(std::span<const Weight> weights, std::size_t checkpoints, unsigned threads,
+                                std::uint64_t memory_budget);
+
+}  // namespace moescope
