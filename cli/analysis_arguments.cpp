@@ -26,11 +26,13 @@ void AnalysisArguments::declare(CommandLine& line) {
   line.size("memory", &memory, "memory budget, e.g. 4GiB (default half of the machine's, 4 GiB at most)");
 }
 
-void AnalysisArguments::declare_spectra(CommandLine& line) {
+void AnalysisArguments::declare_weights(CommandLine& line) {
   line.choice(
       "spectra", {"all", "sample", "none"}, &spectra,
       "singular values of which matrices: all, none, or a sample (default): those with a short side up to "
       "256, so every router, and of larger experts 8");
+  line.flag("no-sketches", &no_sketches,
+            "leave out the sketches of weights (4 kB each), which stand for a checkpoint that is deleted");
 }
 
 AnalysisOptions AnalysisArguments::options() const {
@@ -40,6 +42,7 @@ AnalysisOptions AnalysisArguments::options() const {
   if (precision == "f32") options.precision = Precision::f32;
   if (precision == "bf16") options.precision = Precision::bf16;
   options.spectra = parse_spectra_choice(spectra).value();
+  options.sketches = !no_sketches;
   options.threads = static_cast<unsigned>(threads);
   options.memory = memory;
   return options;

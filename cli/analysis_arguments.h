@@ -18,11 +18,12 @@ struct AnalysisArguments {
   CorpusOptions corpus_options;
   std::string precision;  // empty: what suits the weights
   std::string spectra = "sample";
+  bool no_sketches = false;
   std::uint64_t threads = 0, memory = 0;
 
   void declare(CommandLine& line);
-  /// --spectra, for commands that measure or plan a whole series.
-  void declare_spectra(CommandLine& line);
+  /// --spectra and --no-sketches, for commands that measure or plan a whole series.
+  void declare_weights(CommandLine& line);
   /// With the corpus, its options and the resources filled in. Throws UsageError.
   AnalysisOptions options() const;
 };

@@ -51,7 +51,7 @@ bool parse(const Arguments& arguments, Options& options) {
   line.text("output,o", "FILE", &options.output, "the run file (default run.h5)");
   line.flag("overwrite", &options.overwrite, "replace a run file that holds another analysis");
   line.choice("only", {"forward", "weights"}, &options.only, "leave out the other half of the work");
-  options.analysis.declare_spectra(line);
+  options.analysis.declare_weights(line);
   line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
   line.common(&options.common);
   if (!line.parse(arguments)) return false;

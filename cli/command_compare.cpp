@@ -92,6 +92,8 @@ RunComparison compare_checkpoints(const Options& options) {
   analysis.series = find_series({options.names.begin(), options.names.end()});
   analysis.output = directory.path / "run.h5";
   analysis.forward = !analysis.corpus.empty();
+  analysis.spectra = SpectraChoice::none;  // not shown
+  analysis.sketches = false;
   analysis.version = program_version();
   const InterruptGuard interrupt;
   analysis.interrupted = &interrupt.flag();

@@ -60,7 +60,7 @@ bool parse(const Arguments& arguments, Options& options) {
               "tokens to evaluate where no corpus is given (default 4096)");
   line.text("output,o", "FILE", &options.output, "where the run file would be (default run.h5)");
   line.choice("only", {"forward", "weights"}, &options.only, "leave out the other half of the work");
-  options.analysis.declare_spectra(line);
+  options.analysis.declare_weights(line);
   line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
   line.text("bandwidth", "RATE", &options.bandwidth, "reading rate, e.g. 2GB/s, instead of measuring it");
   line.text("flops", "RATE", &options.flops,

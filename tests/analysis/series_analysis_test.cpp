@@ -277,6 +277,18 @@ TEST_F(SeriesAnalysisTest, SpectraCanBeLeftOut) {
   EXPECT_THROW(analyze(), UsageError);
 }
 
+TEST_F(SeriesAnalysisTest, SketchesCanBeLeftOutAndThenItIsAnotherAnalysis) {
+  options_.forward = false;
+  options_.sketches = false;
+  analyze();
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/sketch"));
+  options_.sketches = true;
+  EXPECT_THROW(analyze(), UsageError);
+  options_.overwrite = true;
+  analyze();
+  EXPECT_TRUE(RunFile::open(options_.output).contains("/weights/sketch"));
+}
+
 TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {
   analyze();
   const RunFile run = RunFile::open(options_.output);

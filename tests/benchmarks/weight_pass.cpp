@@ -1,0 +1,148 @@
+/// benchmark_weight_pass [--threads N] [--memory MIB] DIRECTORY...: the weight pass over checkpoints of one
+/// model, against the rate at which this machine reads memory and these files. The files are dropped from the
+/// page cache and read again and again.
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "analysis/machine_speed.h"
+#include "analysis/memory_budget.h"
+#include "analysis/weight_pass.h"
+#include "readers/checkpoint.h"
+#include "readers/tensor_roles.h"
+#include "tests/benchmarks/stopwatch.h"
+
+namespace moescope {
+namespace {
+
+constexpr std::size_t read_bytes = 8 << 20;
+constexpr int rounds = 5;
+
+/// Bytes a second at which all threads together sum up a gibibyte in memory: the median of five.
+double memory_rate(ThreadPool& pool) {
+  constexpr std::size_t words = (std::size_t{1} << 30) / sizeof(std::uint64_t), part = words / 256;
+  std::vector<std::uint64_t> memory(words, 1), sums(256);
+  std::vector<double> seconds;
+  for (int round = 0; round < rounds; ++round) {
+    const Stopwatch watch;
+    pool.for_each(sums.size(), [&](std::size_t i, unsigned) {
+      const auto first = memory.begin() + static_cast<std::ptrdiff_t>(i * part);
+      sums[i] = std::accumulate(first, first + part, std::uint64_t{0});
+    });
+    seconds.push_back(watch.seconds());
+  }
+  if (std::accumulate(sums.begin(), sums.end(), std::uint64_t{0}) != words) std::abort();
+  return static_cast<double>(words * sizeof(std::uint64_t)) / median(seconds);
+}
+
+class Series {
+ public:
+  explicit Series(const std::vector<std::string>& directories) {
+    for (const std::string& directory : directories) {
+      checkpoints_.push_back(Checkpoint::open(directory));
+      weights_.emplace_back(checkpoints_.back());
+      bytes_ += checkpoints_.back().bytes();
+    }
+    for (std::size_t c = 0; c < weights_.size(); ++c) views_.push_back({&checkpoints_[c], &weights_[c]});
+  }
+
+  const std::vector<CheckpointWeights>& views() const { return views_; }
+  double bytes() const { return static_cast<double>(bytes_); }
+
+  void drop_from_cache() const {
+    for (const Checkpoint& checkpoint : checkpoints_) {
+      for (const SourceFile& shard : checkpoint.shards()) shard.forget(0, shard.size());
+    }
+  }
+
+  /// One file after the other, as any program would.
+  void read_plainly() const {
+    std::vector<std::byte> buffer(read_bytes);
+    for (const Checkpoint& checkpoint : checkpoints_) {
+      for (const SourceFile& shard : checkpoint.shards()) {
+        for (std::uint64_t done = 0; done < shard.size(); done += buffer.size()) {
+          shard.read(done,
+                     std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), shard.size() - done)));
+        }
+      }
+    }
+  }
+
+ private:
+  std::deque<Checkpoint> checkpoints_;
+  std::deque<ModelWeights> weights_;
+  std::vector<CheckpointWeights> views_;
+  std::uint64_t bytes_ = 0;
+};
+
+void print(const char* name, double bytes, double seconds, double limit) {
+  std::printf("%-44s %8.2f s %8.2f GB/s %6.2f\n", name, seconds, 1e-9 * bytes / seconds,
+              bytes / seconds / limit);
+}
+
+double pass_seconds(const Series& series, ThreadPool& pool, std::uint64_t memory) {
+  const Stopwatch watch;
+  trace_weights(series.views(), pool, memory, [](const WeightTrajectory&) {});
+  return watch.seconds();
+}
+
+void run(const std::vector<std::string>& directories, unsigned threads, std::uint64_t memory) {
+  ThreadPool pool(threads);
+  const Series series(directories);
+  const double of_memory = memory_rate(pool);
+  std::printf("%zu checkpoints, %.1f GB, %u threads; memory is read at %.1f GB/s\n", directories.size(),
+              1e-9 * series.bytes(), pool.threads(), 1e-9 * of_memory);
+  const double rate = 2 * measure_weight_pass_rate(pool, directories.size(), DType::bf16);
+  std::printf("%-44s %10s %8.2f GB/s %6.2f of memory\n", "the sums alone, bf16", "", 1e-9 * rate,
+              rate / of_memory);
+  std::vector<double> plain, cold, warm;
+  for (int round = 0; round < rounds; ++round) {
+    series.drop_from_cache();
+    const Stopwatch watch;
+    series.read_plainly();
+    plain.push_back(watch.seconds());
+    if (!outgrows_page_cache(static_cast<std::uint64_t>(series.bytes()))) {
+      warm.push_back(pass_seconds(series, pool, memory));
+    }
+    series.drop_from_cache();
+    cold.push_back(pass_seconds(series, pool, memory));
+  }
+  const double of_disk = series.bytes() / median(plain);
+  print("plain read, cold", series.bytes(), median(plain), of_disk);
+  print("weight pass, cold; ratio to the plain read", series.bytes(), median(cold), of_disk);
+  if (!warm.empty()) print("weight pass, warm; ratio to memory", series.bytes(), median(warm), of_memory);
+}
+
+}  // namespace
+}  // namespace moescope
+
+int main(int argument_count, char** arguments) {
+  std::vector<std::string> directories;
+  unsigned threads = 0;
+  std::uint64_t memory = std::uint64_t{2} << 30;
+  for (int i = 1; i < argument_count; ++i) {
+    const bool has_value = i + 1 < argument_count;
+    if (has_value && std::strcmp(arguments[i], "--threads") == 0) {
+      threads = static_cast<unsigned>(std::atoi(arguments[++i]));
+    } else if (has_value && std::strcmp(arguments[i], "--memory") == 0) {
+      memory = static_cast<std::uint64_t>(std::atoll(arguments[++i])) << 20;
+    } else {
+      directories.emplace_back(arguments[i]);
+    }
+  }
+  if (directories.empty()) {
+    std::fprintf(stderr, "Usage: benchmark_weight_pass [--threads N] [--memory MIB] DIRECTORY...\n");
+    return 2;
+  }
+  try {
+    moescope::run(directories, threads, memory);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "benchmark_weight_pass: %s\n", error.what());
+    return 1;
+  }
+}
