@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "plots/figure_text.h"
 
@@ -73,32 +74,38 @@ std::size_t nth_by_importance(std::size_t n, std::size_t count) {
   return n == 0 ? 0 : n == 1 ? count - 1 : n - 1;
 }
 
+/// Where a name covers least, if it has a place at all.
+std::optional<Box> best_place(Point point, double width, double height, const Box& plot,
+                              const Obstacles& obstacles) {
+  const Box room = {plot.left - 2, plot.top - 2, plot.right + 14, plot.bottom - 1};
+  std::optional<Box> best;
+  if (!std::isfinite(point.x) || !std::isfinite(point.y)) return best;
+  for (const Box& box : places_around(point, width, height)) {
+    const bool inside =
+        box.left >= room.left && box.right <= room.right && box.top >= room.top && box.bottom <= room.bottom;
+    if (!inside || !obstacles.free(box)) continue;
+    if (!best || obstacles.covered(box) < obstacles.covered(*best)) best = box;
+  }
+  return best;
+}
+
 }  // namespace
 
 std::vector<PointLabel> place_point_labels(const Panel& panel, const PanelLayout& place, double font_size) {
   Obstacles obstacles;
   for (const Series& series : panel.series) obstacles.add_series(pixels(series, place));
   std::vector<PointLabel> labels;
-  const Box room = {place.plot.left - 2, place.plot.top - 2, place.plot.right + 14, place.plot.bottom - 1};
   for (std::size_t s = 0; s < panel.series.size(); ++s) {
     const std::vector<Point> points = pixels(panel.series[s], place);
     const std::size_t count = std::min(points.size(), panel.series[s].point_labels.size());
     for (std::size_t n = 0; n < count; ++n) {
       const std::size_t i = nth_by_importance(n, count);
-      if (!std::isfinite(points[i].x) || !std::isfinite(points[i].y)) continue;
       const std::string text = shorten(printable(panel.series[s].point_labels[i]), 9 * font_size, font_size);
-      const double width = text_width(text, font_size);
-      const Box* best = nullptr;
-      const std::array<Box, 8> places = places_around(points[i], width, 1.1 * font_size);
-      for (const Box& box : places) {
-        const bool inside = box.left >= room.left && box.right <= room.right && box.top >= room.top &&
-                            box.bottom <= room.bottom;
-        if (!inside || !obstacles.free(box)) continue;
-        if (best == nullptr || obstacles.covered(box) < obstacles.covered(*best)) best = &box;
-      }
-      if (best == nullptr) continue;
-      labels.push_back({s, text, (best->left + best->right) / 2, (best->top + best->bottom) / 2});
-      obstacles.taken.push_back(*best);
+      const auto box =
+          best_place(points[i], text_width(text, font_size), 1.1 * font_size, place.plot, obstacles);
+      if (!box) continue;
+      labels.push_back({s, text, (box->left + box->right) / 2, (box->top + box->bottom) / 2});
+      obstacles.taken.push_back(*box);
     }
   }
   return labels;
