@@ -133,8 +133,10 @@ ExitCode report_interruption(const AnalysisOptions& analysis, const AnalysisSumm
   std::size_t finished = 0;
   for (double loss : summary.loss) finished += std::isnan(loss) ? 0 : 1;
   std::cerr << "moescope: interrupted: " << analysis.output.string() << " keeps the forward passes of "
-            << finished << " of " << summary.checkpoints
-            << " checkpoints\nhint: to go on: " << analysis.command_line << '\n';
+            << finished << " of " << summary.checkpoints << " checkpoints"
+            << (summary.spectra > 0 ? " and the spectra of " + plural(summary.spectra, "matrix", "matrices")
+                                    : "")
+            << "\nhint: to go on: " << analysis.command_line << '\n';
   return exit_interrupted;
 }
 

@@ -89,6 +89,7 @@ struct TemporaryDirectory {
 RunComparison compare_checkpoints(const Options& options) {
   const TemporaryDirectory directory;
   AnalysisOptions analysis = options.analysis.options();
+  analysis.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest
   analysis.series = find_series({options.names.begin(), options.names.end()});
   analysis.output = directory.path / "run.h5";
   analysis.forward = !analysis.corpus.empty();

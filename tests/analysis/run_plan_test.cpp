@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "readers/errors.h"
 #include "tests/support/checkpoint_builder.h"
@@ -138,6 +139,43 @@ TEST(RunPlan, TakesLessTimeOnAFasterMachine) {
   EXPECT_LT(computes.seconds, slow.seconds);
   EXPECT_LE(both.seconds, computes.seconds);
   EXPECT_DOUBLE_EQ(both.seconds, slow.seconds / 4);
+}
+
+// 10 decompositions of 3e11 operations in all, 2e11 of them for one matrix, at 1e11 a second on four threads.
+TEST(PlanSpectra, WaitsForTheLargestMatrixAndReadsBeforeItComputes) {
+  SpectraCost cost;
+  cost.matrices = 2;
+  cost.bytes = 50;
+  cost.decompositions = 10;
+  cost.flops = 3e11;
+  cost.largest_flops = 2e11;
+  MachineRates rates;
+  rates.bytes = 100;
+  rates.spectra_flops = 1e11;
+  const WorkPlan work = plan_spectra(cost, 5, rates, 4);
+  EXPECT_DOUBLE_EQ(work.compute_seconds, 8 + 10 * seconds_per_decomposition / 4);
+  EXPECT_DOUBLE_EQ(work.seconds, work.compute_seconds + 0.5);
+  EXPECT_EQ(work.passes, 5u);
+  rates.bytes = std::numeric_limits<double>::quiet_NaN();  // nothing is there to measure reading on
+  EXPECT_EQ(plan_spectra(cost, 5, rates, 4).seconds, work.compute_seconds);
+}
+
+TEST(RunPlan, CountsTheSpectraThatAreAskedFor) {
+  PlanRequest request = request_for(dots_llm1);
+  request.analysis.forward = false;
+  const RunPlan sample = plan_run(request);
+  EXPECT_EQ(sample.spectra_matrices, 61u + 8 * 3);  // routers, and the projections of 8 experts
+  EXPECT_EQ(sample.spectra.bytes, 61u * 2 * 128 * 4096 + 24u * 2 * 1408 * 4096);
+  EXPECT_LE(sample.peak_memory, request.analysis.memory);
+  request.analysis.spectra = SpectraChoice::all;
+  const RunPlan all = plan_run(request);
+  EXPECT_EQ(all.spectra_matrices, 24231u - 62 * 4 - 61 - 1);  // without norms and correction biases
+  EXPECT_LE(all.peak_memory, request.analysis.memory);
+  request.analysis.spectra = SpectraChoice::none;
+  const RunPlan none = plan_run(request);
+  EXPECT_EQ(none.spectra.passes, 0u);
+  EXPECT_LT(none.run_file_bytes, sample.run_file_bytes);
+  EXPECT_DOUBLE_EQ(sample.seconds - none.seconds, sample.spectra.seconds);
 }
 
 TEST(RunPlan, LeavesOutWhatIsNotAskedFor) {
