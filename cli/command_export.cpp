@@ -20,6 +20,7 @@ struct Options {
   std::vector<std::string> positional;  // run.h5, METRIC
   std::string format = "csv";
   std::string output;  // empty: standard output
+  std::string wide;    // a dimension; empty: the table is long
   TableSelection selection;
   bool list = false;
   CommonOptions common;
@@ -31,12 +32,17 @@ bool parse(const Arguments& arguments, Options& options) {
        "Prints any dataset or metric of a run file as a long table: one column per dimension, one for the "
        "value, "
        "one row per element. METRIC is a name such as max_violation or a path such as /routing/expert_count; "
-       "--list names them all. The options --checkpoint, --domain, --layer and --expert keep only those rows "
-       "and may be repeated.",
+       "--list names them all. The options --checkpoint, --domain, --layer and --expert keep only those "
+       "values and may be repeated.\n\n"
+       "With --wide, the values of one dimension stand beside each other: a column for each of its labels. "
+       "Labels that are words name their column; numbers follow the name of the dimension, as in "
+       "moe_layer_3.",
        "moescope export build/demo/run.h5 max_violation --checkpoint tiny-dots1-05T\n"
+       "moescope export build/demo/run.h5 max_violation --domain c --layer 1 3 --wide checkpoint\n"
        "moescope export build/demo/run.h5 loss --format json -o loss.json"});
   line.positional("run.h5 METRIC", &options.positional, 1, 2);
   line.choice("format", {"csv", "tsv", "json"}, &options.format, "default csv; json is an array of objects");
+  line.text("wide", "DIMENSION", &options.wide, "one column for each label of this dimension");
   line.text("output,o", "FILE", &options.output, "write to FILE instead of standard output");
   for (const char* dimension : {"checkpoint", "domain", "layer", "expert"}) {
     line.list(dimension, "NAME...", &options.selection[dimension],
@@ -105,7 +111,7 @@ void write_file(const RunFile& run, const std::string& path, const Options& opti
   const PartialFile partial{options.output + ".partial"};
   std::ofstream out(partial.path, std::ios::binary);
   if (!out) throw_errno(options.output, "cannot open for writing");
-  write_table(run, path, options.selection, table_format(options.format), out);
+  write_table(run, path, options.selection, table_format(options.format), out, options.wide);
   out.close();
   if (!out) throw_errno(options.output, "cannot write");
   fs::rename(partial.path, options.output);
@@ -123,7 +129,7 @@ ExitCode run_export(const Arguments& arguments) {
   }
   const std::string path = find_dataset(run, options.positional[1]);
   if (options.output.empty()) {
-    write_table(run, path, options.selection, table_format(options.format), std::cout);
+    write_table(run, path, options.selection, table_format(options.format), std::cout, options.wide);
   } else {
     write_file(run, path, options);
   }

@@ -1,6 +1,8 @@
 #include "readers/run_table.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "readers/closest_names.h"
 #include "readers/errors.h"
@@ -9,7 +11,14 @@
 namespace moescope {
 namespace {
 
-constexpr std::uint64_t block_elements = 1 << 18;  // at most so many are read at once
+constexpr std::uint64_t block_elements = 1 << 18;  // at most so many are read at once, or one wide row
+
+/// What is written: the axes, of which the last one gives the columns where the table is wide.
+struct Table {
+  std::vector<TableAxis> axes;
+  TableFormat format = TableFormat::csv;
+  bool wide = false;
+};
 
 /// Positions [begin, end) within each axis.
 struct Block {
@@ -17,14 +26,16 @@ struct Block {
 };
 
 /// The largest block from `begin` on that is read at once: single indices of leading axes, a run of one axis,
-/// and all of those after it.
-Block block_at(const std::vector<TableAxis>& axes, std::vector<std::size_t> begin) {
+/// and all of those after it. A wide table's last axis is never cut.
+Block block_at(const Table& table, std::vector<std::size_t> begin) {
+  const std::vector<TableAxis>& axes = table.axes;
   Block block{begin, begin};
   std::uint64_t elements = 1;
   bool whole = true;
   for (std::size_t i = axes.size(); i-- > 0;) {
     const auto& indices = axes[i].indices;
-    const std::uint64_t room = whole ? std::max<std::uint64_t>(block_elements / elements, 1) : 1;
+    std::uint64_t room = whole ? std::max<std::uint64_t>(block_elements / elements, 1) : 1;
+    if (table.wide && i + 1 == axes.size()) room = std::numeric_limits<std::uint64_t>::max();
     std::size_t& end = block.end[i];
     while (end < indices.size() && indices[end] - indices[begin[i]] < room) ++end;
     elements *= indices[end - 1] - indices[begin[i]] + 1;
@@ -44,12 +55,32 @@ bool next_block(const std::vector<TableAxis>& axes, const Block& block, std::vec
 }
 
 Slab slab_of(const std::vector<TableAxis>& axes, const Block& block) {
-  Slab slab;
+  Slab slab{std::vector<std::uint64_t>(axes.size()), std::vector<std::uint64_t>(axes.size())};
   for (std::size_t i = 0; i < axes.size(); ++i) {
-    slab.start.push_back(axes[i].indices[block.begin[i]]);
-    slab.count.push_back(axes[i].indices[block.end[i] - 1] - slab.start.back() + 1);
+    const std::uint64_t first = axes[i].indices[block.begin[i]], last = axes[i].indices[block.end[i] - 1];
+    slab.start[axes[i].dimension] = first;
+    slab.count[axes[i].dimension] = last - first + 1;
   }
   return slab;
+}
+
+/// How far apart, among the elements of `slab`, neighbours along each axis lie.
+std::vector<std::uint64_t> strides_of(const std::vector<TableAxis>& axes, const Slab& slab) {
+  std::vector<std::uint64_t> strides(axes.size(), 1);
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    for (std::size_t inner = axes[i].dimension + 1; inner < axes.size(); ++inner)
+      strides[i] *= slab.count[inner];
+  }
+  return strides;
+}
+
+/// Where the element at `position` of a slab that begins at `begin` lies.
+std::size_t offset_in(const std::vector<TableAxis>& axes, const std::vector<std::uint64_t>& strides,
+                      const std::vector<std::size_t>& begin, const std::vector<std::size_t>& position) {
+  std::uint64_t offset = 0;
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    offset += (axes[i].indices[position[i]] - axes[i].indices[begin[i]]) * strides[i];
+  return offset;
 }
 
 std::string axis_cell(const TableAxis& axis, std::size_t position) {
@@ -66,35 +97,38 @@ bool next_position(const Block& block, std::vector<std::size_t>& position) {
   return false;
 }
 
-/// One row for each element of `block` that is kept; `values` are those of its slab.
+/// The labels of the row at `position`.
+std::vector<std::string> label_cells(const Table& table, const std::vector<std::size_t>& position) {
+  std::vector<std::string> cells;
+  const std::size_t count = table.axes.size() - (table.wide ? 1 : 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!table.axes[i].name.empty()) cells.push_back(axis_cell(table.axes[i], position[i]));
+  }
+  return cells;
+}
+
+/// The rows of the elements of `block` that are kept; `values` are those of its slab.
 template <class T>
-void add_rows(const std::vector<TableAxis>& axes, const Block& block, const std::vector<T>& values,
-              TableFormat format, RowWriter& writer) {
-  const Slab slab = slab_of(axes, block);
+void add_rows(const Table& table, const Block& block, const std::vector<T>& values, RowWriter& writer) {
+  const auto strides = strides_of(table.axes, slab_of(table.axes, block));
   std::vector<std::size_t> position = block.begin;
   std::vector<std::string> cells;
   do {
-    std::uint64_t offset = 0;
-    cells.clear();
-    for (std::size_t i = 0; i < axes.size(); ++i) {
-      offset = offset * slab.count[i] + axes[i].indices[position[i]] - slab.start[i];
-      if (!axes[i].name.empty()) cells.push_back(axis_cell(axes[i], position[i]));
-    }
-    cells.push_back(table_cell(values[offset], format));
-    writer.add(cells);
+    if (!table.wide || position.back() == block.begin.back()) cells = label_cells(table, position);
+    cells.push_back(table_cell(values[offset_in(table.axes, strides, block.begin, position)], table.format));
+    if (!table.wide || position.back() + 1 == block.end.back()) writer.add(cells);
   } while (next_position(block, position));
 }
 
 template <class T>
-void add_all_rows(const RunFile& file, const std::string& path, const std::vector<TableAxis>& axes,
-                  TableFormat format, RowWriter& writer) {
-  std::vector<std::size_t> begin(axes.size(), 0);
+void add_all_rows(const RunFile& file, const std::string& path, const Table& table, RowWriter& writer) {
+  std::vector<std::size_t> begin(table.axes.size(), 0);
   Block block;
   do {
-    block = block_at(axes, begin);
-    add_rows(axes, block, file.read<T>(path, slab_of(axes, block)), format, writer);
+    block = block_at(table, begin);
+    add_rows(table, block, file.read<T>(path, slab_of(table.axes, block)), writer);
     writer.flush();
-  } while (next_block(axes, block, begin));
+  } while (next_block(table.axes, block, begin));
 }
 
 std::string last_part(std::string_view path) {
@@ -119,6 +153,21 @@ std::vector<std::string> short_names(const std::vector<std::string>& paths) {
   return names;
 }
 
+/// The names of the columns: of the axes, then of the values.
+std::vector<std::string> columns_of(const RunFile& file, const std::string& path, const Table& table) {
+  std::vector<std::string> columns;
+  for (const TableAxis& axis : table.axes) {
+    if (!axis.name.empty()) columns.push_back(axis.name);
+  }
+  if (!table.wide) {
+    columns.push_back(last_part(path));
+    return columns;
+  }
+  columns.pop_back();
+  for (std::string& column : wide_columns(file, table.axes)) columns.push_back(std::move(column));
+  return columns;
+}
+
 }  // namespace
 
 std::string find_dataset(const RunFile& file, std::string_view name) {
@@ -138,28 +187,25 @@ std::string find_dataset(const RunFile& file, std::string_view name) {
 }
 
 void write_table(const RunFile& file, const std::string& path, const TableSelection& selection,
-                 TableFormat format, std::ostream& out) {
-  const std::vector<TableAxis> axes = table_axes(file, path, selection, format);
-  std::vector<std::string> columns;
-  for (const TableAxis& axis : axes) {
-    if (!axis.name.empty()) columns.push_back(axis.name);
-  }
-  columns.push_back(last_part(path));
-  RowWriter writer(format, columns, out);
-  const bool empty = std::ranges::any_of(axes, [](const TableAxis& axis) { return axis.indices.empty(); });
+                 TableFormat format, std::ostream& out, const std::string& wide) {
+  Table table{table_axes(file, path, selection, format), format, !wide.empty()};
+  if (table.wide) move_to_end(table.axes, wide, path);
+  RowWriter writer(format, columns_of(file, path, table), out);
+  const bool empty =
+      std::ranges::any_of(table.axes, [](const TableAxis& axis) { return axis.indices.empty(); });
   if (!empty) {
     switch (file.describe(path).type) {
       case ElementType::text:
-        add_all_rows<std::string>(file, path, axes, format, writer);
+        add_all_rows<std::string>(file, path, table, writer);
         break;
       case ElementType::f4:
-        add_all_rows<float>(file, path, axes, format, writer);
+        add_all_rows<float>(file, path, table, writer);
         break;
       case ElementType::f8:
-        add_all_rows<double>(file, path, axes, format, writer);
+        add_all_rows<double>(file, path, table, writer);
         break;
       default:
-        add_all_rows<std::int64_t>(file, path, axes, format, writer);
+        add_all_rows<std::int64_t>(file, path, table, writer);
     }
   }
   writer.finish();

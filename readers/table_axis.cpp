@@ -50,6 +50,20 @@ std::uint64_t parse_index(const std::string& text, std::uint64_t size) {
   return error == std::errc() && parsed == end ? index : size;
 }
 
+/// "did you mean a? the file has a, b, c": what is near first, then what there is.
+std::string known_names(std::string_view owner, std::string_view name,
+                        const std::vector<std::string>& names) {
+  const std::vector<std::string> near = closest_names(name, names);
+  return (near.empty() ? "" : "did you mean " + name_list(near) + "? ") + std::string(owner) + " has " +
+         name_list(names);
+}
+
+std::string known_labels(const std::string& label, const Labels& labels, std::uint64_t size) {
+  if (labels.texts.empty()) return "there are " + std::to_string(size) + ", counted from 0";
+  if (labels.type == ElementType::text) return known_names("the file", label, labels.texts);
+  return "the file has " + name_list(labels.texts);
+}
+
 std::uint64_t index_of(const std::string& label, const std::string& dimension, const Labels& labels,
                        std::uint64_t size) {
   const bool bare = labels.texts.empty();
@@ -57,9 +71,7 @@ std::uint64_t index_of(const std::string& label, const std::string& dimension, c
   const std::uint64_t index =
       bare ? parse_index(label, size) : static_cast<std::uint64_t>(found - labels.texts.begin());
   if (index < size) return index;
-  throw UsageError("no " + dimension + " is called '" + label + "'",
-                   bare ? "there are " + std::to_string(size) + ", counted from 0"
-                        : "the file has " + name_list(labels.texts));
+  throw UsageError("no " + dimension + " is called '" + label + "'", known_labels(label, labels, size));
 }
 
 std::vector<std::uint64_t> kept_indices(const std::string& dimension, const Labels& labels,
@@ -79,7 +91,8 @@ std::vector<std::uint64_t> kept_indices(const std::string& dimension, const Labe
 TableAxis make_axis(const RunFile& file, const std::string& dimension, std::uint64_t size,
                     const TableSelection& selection, TableFormat format) {
   const Labels labels = read_labels(file, dimension);
-  TableAxis axis{dimension, kept_indices(dimension, labels, size, wanted_labels(selection, dimension)), {}};
+  TableAxis axis{
+      dimension, 0, kept_indices(dimension, labels, size, wanted_labels(selection, dimension)), {}};
   if (labels.texts.empty()) return axis;
   for (const std::uint64_t index : axis.indices) {
     const std::string& text = labels.texts.at(index);
@@ -89,14 +102,14 @@ TableAxis make_axis(const RunFile& file, const std::string& dimension, std::uint
   return axis;
 }
 
-void check_selection(const TableSelection& selection, const std::string& path,
-                     const std::vector<std::string>& dimensions) {
-  const auto has = [&](std::string_view name) { return std::ranges::count(dimensions, name) > 0; };
-  for (const auto& [dimension, labels] : selection) {
-    if (has(dimension) || (dimension == "layer" && has("moe_layer"))) continue;
-    throw UsageError(path + " has no dimension '" + dimension + "'",
-                     dimensions.empty() ? "it is a single value" : "it has " + name_list(dimensions));
-  }
+/// The index of `name` in `dimensions`; throws UsageError.
+std::size_t dimension_called(const std::string& name, const std::string& path,
+                             const std::vector<std::string>& dimensions) {
+  auto found = std::ranges::find(dimensions, name);
+  if (found == dimensions.end() && name == "layer") found = std::ranges::find(dimensions, "moe_layer");
+  if (found != dimensions.end()) return static_cast<std::size_t>(found - dimensions.begin());
+  throw UsageError(path + " has no dimension '" + name + "'",
+                   dimensions.empty() ? "it is a single value" : known_names("it", name, dimensions));
 }
 
 }  // namespace
@@ -105,13 +118,36 @@ std::vector<TableAxis> table_axes(const RunFile& file, const std::string& path,
                                   const TableSelection& selection, TableFormat format) {
   const std::vector<std::string> dimensions = file.describe(path).dimensions;
   const std::vector<std::uint64_t> shape = file.shape(path);
-  check_selection(selection, path, dimensions);
+  for (const auto& [dimension, labels] : selection) dimension_called(dimension, path, dimensions);
   std::vector<TableAxis> axes;
   for (std::size_t i = 0; i < dimensions.size(); ++i) {
     axes.push_back(make_axis(file, dimensions[i], shape.at(i), selection, format));
+    axes.back().dimension = i;
   }
   if (axes.size() == 1 && path == "/" + axes[0].name) axes[0].name.clear();
   return axes;
+}
+
+void move_to_end(std::vector<TableAxis>& axes, const std::string& name, const std::string& path) {
+  std::vector<std::string> names;
+  for (const TableAxis& axis : axes) names.push_back(axis.name);
+  if (names == std::vector<std::string>{""})
+    throw UsageError(path + " labels a dimension: it has no wide form");
+  const auto moved = axes.begin() + static_cast<std::ptrdiff_t>(dimension_called(name, path, names));
+  std::rotate(moved, moved + 1, axes.end());
+}
+
+std::vector<std::string> wide_columns(const RunFile& file, const std::vector<TableAxis>& axes) {
+  const TableAxis& wide = axes.back();
+  const Labels labels = read_labels(file, wide.name);
+  std::vector<std::string> columns;
+  for (const std::uint64_t index : wide.indices) {
+    const std::string label = labels.texts.empty() ? std::to_string(index) : labels.texts.at(index);
+    const bool word = !labels.texts.empty() && labels.type == ElementType::text;
+    const bool taken = std::ranges::count(axes, label, &TableAxis::name) > 0;
+    columns.push_back(word && !taken ? label : wide.name + "_" + label);
+  }
+  return columns;
 }
 
 }  // namespace moescope

@@ -54,10 +54,10 @@ class RunTableTest : public testing::Test {
     std::filesystem::remove(path);
   }
 
-  std::string table(const std::string& dataset, TableFormat format,
-                    const TableSelection& selection = {}) const {
+  std::string table(const std::string& dataset, TableFormat format, const TableSelection& selection = {},
+                    const std::string& wide = "") const {
     std::ostringstream out;
-    write_table(file, dataset, selection, format, out);
+    write_table(file, dataset, selection, format, out, wide);
     return out.str();
   }
 
@@ -109,6 +109,48 @@ TEST_F(RunTableTest, SelectionKeepsTheLabelsAskedFor) {
             "checkpoint,domain,moe_layer,max_violation\n11.2T,c,3,6\n11.2T,\"prose, old\",3,1e-300\n");
   EXPECT_EQ(table("/loss/nll", TableFormat::csv, {{"token", {"0", "2"}}, {"checkpoint", {"11.2T"}}}),
             "checkpoint,token,nll\n11.2T,0,0\n11.2T,2,2\n");
+}
+
+TEST_F(RunTableTest, AWideTableHasAColumnForEachLabelOfOneDimension) {
+  EXPECT_EQ(table("/metrics/max_violation", TableFormat::csv, {}, "domain"),
+            "checkpoint,moe_layer,c,\"prose, old\"\n"
+            "00T,1,0.1,1\n"
+            "00T,3,0.2,\n"
+            "11.2T,1,5,7\n"
+            "11.2T,3,6,1e-300\n");
+  EXPECT_EQ(table("/metrics/max_violation", TableFormat::tsv, {{"domain", {"c"}}}, "checkpoint"),
+            "domain\tmoe_layer\t00T\t11.2T\nc\t1\t0.1\t5\nc\t3\t0.2\t6\n");
+}
+
+TEST_F(RunTableTest, ColumnsOfNumbersCarryTheNameOfTheirDimension) {
+  EXPECT_EQ(table("/metrics/max_violation", TableFormat::csv, {{"checkpoint", {"00T"}}}, "layer"),
+            "checkpoint,domain,moe_layer_1,moe_layer_3\n00T,c,0.1,0.2\n00T,\"prose, old\",1,\n");
+  EXPECT_EQ(table("/loss/nll", TableFormat::csv, {{"token", {"0", "2"}}}, "token"),
+            "checkpoint,token_0,token_2\n00T,0.1,\n11.2T,0,2\n");
+}
+
+TEST_F(RunTableTest, AWideTableOfOneDimensionIsOneRow) {
+  EXPECT_EQ(nlohmann::json::parse(table("/phase", TableFormat::json, {}, "checkpoint")),
+            nlohmann::json::parse(R"([{"00T": "say \"stable\"", "11.2T": "two\nlines\tof text"}])"));
+}
+
+TEST_F(RunTableTest, ALabelThatIsTheNameOfAnotherColumnIsToldFromIt) {
+  file.define_dimension({"/role", ElementType::text, {"role"}, "1", "Role", "Role.", "The test."},
+                        Texts{"router", "checkpoint"});
+  file.define({"/weights/moved", ElementType::i8, {"checkpoint", "role"}, "1", "Moved", "No.", "The test."});
+  EXPECT_EQ(table("/weights/moved", TableFormat::csv, {}, "role"),
+            "checkpoint,router,role_checkpoint\n00T,0,0\n11.2T,0,0\n");
+}
+
+TEST_F(RunTableTest, WideByADimensionThatIsNotThereIsAnErrorWithTheNearest) {
+  try {
+    table("/metrics/max_violation", TableFormat::csv, {}, "domian");
+    FAIL() << "no error";
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(), "/metrics/max_violation has no dimension 'domian'");
+    EXPECT_EQ(error.hint(), "did you mean domain? it has checkpoint, domain, moe_layer");
+  }
+  EXPECT_THROW(table("/checkpoint", TableFormat::csv, {}, "checkpoint"), UsageError);
 }
 
 TEST_F(RunTableTest, UnknownLabelIsAnErrorThatListsTheKnownOnes) {
@@ -169,6 +211,28 @@ TEST_F(RunTableTest, LargeDatasetsComeOutWholeAndInOrder) {
     std::getline(lines, line);
     ASSERT_EQ(line,
               std::to_string(i / columns) + "," + std::to_string(i % columns) + "," + std::to_string(i));
+  }
+  EXPECT_FALSE(std::getline(lines, line));
+}
+
+// The rows of the wide table are columns of the dataset, 300 of 2,000, read in blocks of 873.
+TEST_F(RunTableTest, LargeWideTablesComeOutWholeAndInOrder) {
+  constexpr std::int64_t rows = 300, columns = 2000;
+  file.define_dimension("row", rows);
+  file.define_dimension("column", columns);
+  file.define(
+      {"/raw/value", ElementType::i8, {"row", "column"}, "1", "Value", "Its own number.", "The test."});
+  std::vector<std::int64_t> values(rows * columns);
+  for (std::int64_t i = 0; i < rows * columns; ++i) values[static_cast<std::size_t>(i)] = i;
+  file.write<std::int64_t>("/raw/value", values);
+  std::istringstream lines(table("/raw/value", TableFormat::csv, {}, "row"));
+  std::string line;
+  std::getline(lines, line);
+  for (std::int64_t column = 0; column < columns; ++column) {
+    std::string expected = std::to_string(column);
+    for (std::int64_t row = 0; row < rows; ++row) expected += "," + std::to_string(row * columns + column);
+    std::getline(lines, line);
+    ASSERT_EQ(line, expected);
   }
   EXPECT_FALSE(std::getline(lines, line));
 }
