@@ -125,6 +125,13 @@ class PieceSequence {
   std::uint64_t first_ = 0;
 };
 
+/// The routed experts of a layer have that of expert 0: so an expert can be looked for among the others.
+std::uint64_t key_of_sketches(const ModelWeights& weights, const Weight& weight) {
+  WeightKey named = weight.key;
+  if (named.expert >= 0) named.expert = 0;
+  return sketch_key(weights.at(named).name, sketch_seed);
+}
+
 }  // namespace
 
 void trace_weights(Series series, ThreadPool& pool, std::uint64_t memory_budget,
@@ -138,7 +145,7 @@ void trace_weights(Series series, ThreadPool& pool, std::uint64_t memory_budget,
   std::vector<ReadAhead::Loaded> loaded(series.size());
   std::vector<StoredElements> elements(series.size());
   for (std::size_t index = 0; index < weights.size(); ++index) {
-    sum.begin(sketch_key(weights[index].name, sketch_seed));
+    sum.begin(key_of_sketches(*series.front().weights, weights[index]));
     for (std::uint64_t first = 0; first < weights[index].size(); first += cutting.piece_elements()) {
       for (std::size_t c = 0; c < series.size(); ++c) {
         loaded[c] = reader.take();

@@ -29,7 +29,9 @@ inline constexpr std::size_t sketch_size = 1024;  // m; also the elements of a b
 /// Elements that are summed in float32, then in double; aligned windows of 64 blocks.
 inline constexpr std::size_t sketch_window = 64 * sketch_size;
 
-/// The same for all versions of a tensor, different for different tensors and seeds.
+/// The same for all versions of a tensor, different for different tensors and seeds. Tensors of one shape
+/// that are to be compared with each other can share the key of one of them; the errors of sums over such
+/// tensors do not average out for certain.
 std::uint64_t sketch_key(std::string_view tensor_name, std::uint64_t seed);
 
 struct WeightSketch {

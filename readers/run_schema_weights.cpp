@@ -141,10 +141,10 @@ std::vector<DatasetSpec> weight_pairs() {
        {"checkpoint", "tensor", "sketch_element"},
        pure_number,
        "Sketch",
-       "A random projection of each tensor onto 1,024 numbers, the same for all checkpoints of all runs: "
-       "from "
-       "two sketches follow the distance (relative standard error 2.2 %), inner product and cosine of two "
-       "tensors, also when a checkpoint is no longer there. Exact for tensors of up to 1,024 elements.",
+       "A random projection of each tensor onto 1,024 numbers, the same for all checkpoints of all runs, and "
+       "for all routed experts of a layer: from two sketches follow the distance (relative standard error "
+       "2.2 %), inner product and cosine of two tensors, also when a checkpoint is no longer there. Exact for "
+       "tensors of up to 1,024 elements.",
        "Alon, Matias and Szegedy 1996; Charikar, Chen and Farach-Colton 2002 (signs and places)"},
   };
 }
