@@ -13,8 +13,8 @@ import numpy as np
 NUMPY_TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I64": np.int64}
 
 
-def read_safetensors(path):
-    """name -> array; BF16 is widened to float32, which holds it exactly."""
+def read_stored(path):
+    """name -> (dtype, array of the elements as stored); BF16 are bit patterns."""
     data = pathlib.Path(path).read_bytes()
     header_size = int.from_bytes(data[:8], "little")
     tensors = {}
@@ -23,10 +23,18 @@ def read_safetensors(path):
             continue
         begin, end = (8 + header_size + offset for offset in entry["data_offsets"])
         array = np.frombuffer(data[begin:end], NUMPY_TYPES[entry["dtype"]]).reshape(entry["shape"])
-        if entry["dtype"] == "BF16":
-            array = (array.astype(np.uint32) << 16).view(np.float32)
-        tensors[name] = array
+        tensors[name] = (entry["dtype"], array)
     return tensors
+
+
+def widen(dtype, array):
+    """BF16 becomes float32, which holds it exactly."""
+    return (array.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else array
+
+
+def read_safetensors(path):
+    """name -> array; BF16 is widened to float32."""
+    return {name: widen(*stored) for name, stored in read_stored(path).items()}
 
 
 def read_weights(directory):
