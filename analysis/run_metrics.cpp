@@ -12,6 +12,7 @@
 #include "analysis/load_metrics.h"
 #include "analysis/loss_metrics.h"
 #include "analysis/router_metrics.h"
+#include "analysis/sketched_drift_metrics.h"
 #include "readers/run_schema.h"
 
 namespace moescope {
@@ -46,6 +47,7 @@ void write_run_metrics(RunFile& run) {
     write_loss_metrics(run, *record);
   }
   write_drift_metrics(run);
+  write_sketched_drift(run);
   write_expert_drift(run);
 }
 

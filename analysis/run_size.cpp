@@ -127,6 +127,7 @@ std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const Ru
   }
   for (const MetricInfo& metric : metric_catalogue()) {
     if (!(metric.from_weights ? extent.weights : extent.forward)) continue;
+    if (metric.from_sketches && !extent.sketches) continue;
     PlannedDataset dataset = plan_dataset("/metrics/" + metric.name, ElementType::f8, metric.axes, sizes);
     if (dataset.elements() > 0) datasets.push_back(std::move(dataset));  // one checkpoint has no steps
   }

@@ -14,11 +14,12 @@ struct MetricInfo {
   std::string long_name;  // "Maximum load violation (MaxVio)": titles and axis labels
   std::string unit;       // "1", "nat", "tokens"
   std::vector<std::string>
-      axes;                   // dimension names of the run file, e.g. {"checkpoint", "domain", "moe_layer"}
-  std::string formula;        // one line of plain text, e.g. "max_e n_e / mean(n) - 1"
-  std::string description;    // one sentence: what it tells, which way is good
-  std::string source;         // paper and equation
-  bool from_weights = false;  // it follows from the weight pass, else from forward passes
+      axes;                    // dimension names of the run file, e.g. {"checkpoint", "domain", "moe_layer"}
+  std::string formula;         // one line of plain text, e.g. "max_e n_e / mean(n) - 1"
+  std::string description;     // one sentence: what it tells, which way is good
+  std::string source;          // paper and equation
+  bool from_weights = false;   // it follows from the weight pass, else from forward passes
+  bool from_sketches = false;  // and needs its sketches
 };
 
 /// All metrics, in the order of presentation.

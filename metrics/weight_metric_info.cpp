@@ -1,5 +1,7 @@
 #include "metrics/weight_metric_info.h"
 
+#include <utility>
+
 namespace moescope {
 namespace {
 
@@ -14,6 +16,7 @@ const Axes pair_by_layer_role = {"checkpoint", "other_checkpoint", "layer", "rol
 const Axes pair_by_expert = {"checkpoint", "other_checkpoint", "moe_layer", "expert"};
 
 const std::string own = "moescope";
+const std::string sketches = "Alon, Matias and Szegedy 1996; Charikar, Chen and Farach-Colton 2002";
 const std::string components = "Pearson 1901; of training, Lorch 2016";
 const std::string from_s_to_t = "norm(W_t - W_s) / norm(W_s), s = checkpoint, t = other_checkpoint";
 
@@ -71,10 +74,30 @@ const std::vector<MetricInfo> drift_metrics = {
      "How far a routed expert, its three matrices as one long vector, moved from s to t; 0 is unmoved.", own},
 };
 
+/// Estimates, where exact values may be missing.
+const std::vector<MetricInfo> sketch_metrics = {
+    {"role_sketched_drift", "Relative drift of the weights by sketch, by role", "1", pair_by_role,
+     from_s_to_t + ", from sketches of W_s and W_t",
+     "ESTIMATE of how far the weights of a role moved from s to t, relative to their norm at s: from "
+     "sketches "
+     "alone, also where a checkpoint is gone. Its standard error is role_sketched_drift_error; moves below "
+     "3e-7 of the norm are lost in rounding. The exact value is role_relative_drift.",
+     sketches},
+    {"role_sketched_drift_error", "Standard error of the drift by sketch, by role", "1", pair_by_role,
+     "sqrt(sum over keys of (2 / m) (norm(W_t - W_s)²)²) / (2 norm(W_t - W_s) norm(W_s)), m = 1024",
+     "Standard error of role_sketched_drift, at most so much: tensors of up to 1,024 elements are exact, and "
+     "the routed experts of a layer, whose sketches have one key, are taken to err together.",
+     sketches},
+};
+
 }  // namespace
 
 std::vector<MetricInfo> weight_metrics() {
   std::vector<MetricInfo> metrics = drift_metrics;
+  for (MetricInfo metric : sketch_metrics) {
+    metric.from_sketches = true;
+    metrics.push_back(std::move(metric));
+  }
   for (MetricInfo& metric : metrics) metric.from_weights = true;
   return metrics;
 }

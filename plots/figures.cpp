@@ -6,6 +6,7 @@
 #include "plots/pass_figures.h"
 #include "plots/path_figures.h"
 #include "plots/router_figures.h"
+#include "plots/sketch_figures.h"
 #include "plots/spectrum_figures.h"
 #include "readers/errors.h"
 #include "readers/run_file.h"
@@ -16,6 +17,9 @@ namespace {
 const std::string loss = "Loss", load = "Load balance", router = "Router",
                   settling = "How the routing settled", weights = "Weights", path = "The way of the weights",
                   spectra = "Spectra", machine = "The run itself";
+
+const std::vector<std::string> by_sketch = {
+    "/metrics/role_sketched_drift", "/metrics/role_sketched_drift_error", "/metrics/role_relative_drift"};
 
 }  // namespace
 
@@ -109,6 +113,10 @@ std::span<const FigureEntry> figure_table() {
        {"/metrics/role_relative_drift"},
        2,
        weight_step_drift_figure},
+      {"sketched_drift", "Weight drift by sketch beside exact by role", weights, by_sketch, 2,
+       sketched_drift_figure},
+      {"sketched_drift_ratio", "Weight drift by sketch relative to exact by role", weights, by_sketch, 2,
+       sketched_drift_ratio_figure},
       {"weight_norm", "Norm of the weights by role", weights, {"/metrics/role_norm"}, 1, weight_norm_figure},
       {"weight_update_rate",
        "Update per trillion tokens by role",

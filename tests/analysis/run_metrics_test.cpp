@@ -413,6 +413,18 @@ TEST_F(RunDrift, OfARoleIsThatOfItsWeightsAsOneLongVector) {
   EXPECT_EQ(run.read<std::string>("/role").back(), "whole_model");
 }
 
+// All weights of the builder's model fit into their sketches.
+TEST_F(RunDrift, BySketchOfSmallWeightsIsTheExactOne) {
+  RunFile run = record();
+  record_weights(run);
+  write_run_metrics(run);
+  const std::vector<double> exact = metric(run, "role_relative_drift"),
+                            found = metric(run, "role_sketched_drift");
+  ASSERT_EQ(found.size(), exact.size());
+  for (std::size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-7 * exact[i]);
+  EXPECT_THAT(metric(run, "role_sketched_drift_error"), testing::Each(0.0));
+}
+
 TEST_F(RunDrift, TheWayFromOneCheckpointToTheNextIsOneStraightStep) {
   RunFile run = record();
   record_weights(run);
@@ -484,6 +496,7 @@ TEST_F(RunDrift, IsUnknownUntilTheWeightPassIsFinished) {
   EXPECT_THAT(metric(run, "role_tortuosity"), testing::Each(IsNan()));
   EXPECT_THAT(metric(run, "role_trajectory_coordinate"), testing::Each(IsNan()));
   EXPECT_THAT(metric(run, "expert_relative_drift"), testing::Each(IsNan()));
+  EXPECT_THAT(metric(run, "role_sketched_drift"), testing::Each(IsNan()));
 }
 
 TEST_F(RunDrift, ARunWithoutAForwardPassHasNoOtherMetrics) {

@@ -56,7 +56,8 @@ class RunSize : public testing::Test {
             options_.forward,
             options_.weights,
             options_.save,
-            options_.spectra != SpectraChoice::none};
+            options_.spectra != SpectraChoice::none,
+            options_.sketches};
   }
 
   void expect_planned_as_written() {
@@ -91,6 +92,11 @@ TEST_F(RunSize, PlansWhatIsSavedOnRequest) {
 
 TEST_F(RunSize, PlansAWeightPassWithoutSpectra) {
   options_.spectra = SpectraChoice::none;
+  expect_planned_as_written();
+}
+
+TEST_F(RunSize, PlansAWeightPassWithoutSketches) {
+  options_.sketches = false;
   expect_planned_as_written();
 }
 

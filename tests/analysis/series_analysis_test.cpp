@@ -282,11 +282,13 @@ TEST_F(SeriesAnalysisTest, SketchesCanBeLeftOutAndThenItIsAnotherAnalysis) {
   options_.sketches = false;
   analyze();
   EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/sketch"));
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/metrics/role_sketched_drift"));
   options_.sketches = true;
   EXPECT_THROW(analyze(), UsageError);
   options_.overwrite = true;
   analyze();
   EXPECT_TRUE(RunFile::open(options_.output).contains("/weights/sketch"));
+  EXPECT_TRUE(RunFile::open(options_.output).contains("/metrics/role_sketched_drift"));
 }
 
 TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {

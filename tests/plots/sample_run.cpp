@@ -67,6 +67,8 @@ double value_of(const SampleRun& sample, const Place& at) {
   if (name == "routing_agreement") return 1 - gap / (2 * checkpoints);
   if (name == "layer_relative_drift" && at("role") == 0) return nan_value;
   if (name == "layer_relative_drift" || name == "role_relative_drift") return gap / 10 * (1 + at("role"));
+  if (name == "role_sketched_drift") return gap / 10 * (1 + at("role")) * 1.01;
+  if (name == "role_sketched_drift_error") return gap / 10 * (1 + at("role")) * 0.02;
   if (name == "role_norm") return 10 + c;
   return value_of_path(at);
 }

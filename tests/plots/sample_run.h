@@ -31,6 +31,7 @@ struct SampleRun {
 ///   routing_agreement   = 1 - |i - j| / (2 C)
 ///   *_relative_drift    = |i - j| / 10 (1 + role);   NaN for role "embedding" in layers
 ///   role_norm           = 10 + c
+///   role_sketched_drift = 1.01 times the drift;      role_sketched_drift_error = 0.02 times it
 ///   expert_relative_drift     = |i - j| / 10 (1 + expert / 10)
 ///   role_path_length          = 2 c (1 + role);      role_tortuosity = 1 + c / 10, NaN at c = 0
 ///   role_update_rms_per_token = 1e-15 (1 + role) / (1 + step)

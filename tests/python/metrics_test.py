@@ -1,5 +1,7 @@
 """Every metric of a run file, computed once more with numpy from the raw record of the same file (and, for drift,
 from the weights themselves). The formulas are those of the papers that the metrics cite."""
+import re
+
 import h5py
 import numpy as np
 
@@ -141,6 +143,27 @@ def drift_part(run, weights):
     return {**found, **expert_part(run, weights)}
 
 
+def sketch_part(run):
+    """From the sketches and norms in the file. Routed experts of a layer err together; the others each by itself."""
+    names, roles = run["tensor"].asstr()[()], list(run["role"].asstr())
+    sketches, norm = run["weights/sketch"][()].astype(np.float64), run["weights/norm"][()]
+    tables = [np.full((len(norm), len(norm), len(roles)), np.nan) for _ in range(2)]
+    for r, role in enumerate(roles):
+        of_role = [w for w, name in enumerate(names) if role in (role_of(name), "whole_model")]
+        squares, of_key = np.zeros((len(norm), len(norm))), {}
+        for w in of_role:
+            square = np.stack([((sketches[:, w] - earlier) ** 2).sum(axis=1) for earlier in sketches[:, w]])
+            squares += square
+            key = re.sub(r"experts\.\d+", "experts", names[w])
+            if run["weights/element_count"][w] > 1024:  # others are exact
+                of_key[key] = of_key.get(key, 0) + square
+        variance = sum((2 / 1024 * each ** 2 for each in of_key.values()), np.zeros_like(squares))
+        norms = np.sqrt((norm[:, of_role] ** 2).sum(axis=1))[:, None]
+        tables[0][..., r] = np.sqrt(squares) / norms
+        tables[1][..., r] = np.sqrt(variance) / (2 * np.sqrt(squares) + (squares == 0)) / norms
+    return {"role_sketched_drift": tables[0], "role_sketched_drift_error": tables[1]}
+
+
 class MetricsTest(analysis_run.TestCase):
     def test_every_metric_follows_from_the_raw_record(self):
         series = [directory for directory in tiny_series()[(-2 if QUICK else -4):]]
@@ -150,7 +173,7 @@ class MetricsTest(analysis_run.TestCase):
         with h5py.File(path) as run:
             self.assertEqual(run.attrs["precision"], "bf16")  # what BF16 weights ask for
             expected = {**load_part(run), **router_part(run), **agreement_part(run), **loss_part(run),
-                        **drift_part(run, [read_weights(directory) for directory in series])}
+                        **drift_part(run, [read_weights(directory) for directory in series]), **sketch_part(run)}
             metrics = [name for name, item in run["metrics"].items() if "NAME" not in item.attrs]  # scales have one
             self.assertEqual(sorted(metrics), sorted(expected))
             for name, values in expected.items():

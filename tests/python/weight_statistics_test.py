@@ -76,6 +76,8 @@ class WeightStatisticsTest(analysis_run.TestCase):
         with h5py.File(path) as run:
             cls.weights = {name: data[()] for name, data in run["weights"].items()}
             cls.names, cls.roles = list(run["tensor"].asstr()), list(run["role"].asstr())
+            cls.exact, cls.sketched, cls.error = (run["metrics"][f"role_{name}"][()] for name in
+                                                  ("relative_drift", "sketched_drift", "sketched_drift_error"))
             cls.step_bins, cls.probabilities = run["step_bin"][()], run["probability"][()]
         cls.stored = []  # per checkpoint: name -> (dtype, elements)
         for directory in cls.series:
@@ -175,6 +177,13 @@ class WeightStatisticsTest(analysis_run.TestCase):
                 self.assertLessEqual((np.abs(estimated - exact) - error * exact).max(), 0, name)
                 checked += len(exact)
         self.assertEqual(checked, len(self.names) * len(self.series) ** 2)
+
+    def test_drifts_of_roles_follow_from_sketches_within_their_error(self):
+        """Here are 1,500 drifts. Roles of small tensors are exact but for the rounding of sketches, about 3e-7 of a norm."""
+        np.testing.assert_array_less(np.abs(self.sketched - self.exact), 5 * self.error + 1e-6)
+        roles = [self.roles.index(role) for role in ("routed_expert", "attention", "embedding", "whole_model")]
+        relative = (self.error / self.exact)[0, 1:][:, roles]
+        self.assertTrue(((0.001 < relative) & (relative <= np.sqrt(1 / (2 * BLOCK)) * 1.1)).all())
 
 
 if __name__ == "__main__":
