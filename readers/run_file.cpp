@@ -23,11 +23,12 @@ constexpr const char* filetype = "moescope-run";
 const std::vector<std::int64_t> format_version = {1, 0};
 
 /// Files of HDF5 1.8 and later: checksummed metadata, and no mark that a killed writer would leave behind.
+/// Closing is weak, as with h5py: in one process all must close a file alike, or the second cannot open it.
 Hdf5Handle access_properties(const Hdf5Site& site) {
   Hdf5Handle properties = site.own(H5Pcreate(H5P_FILE_ACCESS), "cannot make properties");
   site.check(H5Pset_libver_bounds(properties.id(), H5F_LIBVER_V18, H5F_LIBVER_LATEST),
              "cannot set the version");
-  site.check(H5Pset_fclose_degree(properties.id(), H5F_CLOSE_STRONG), "cannot set properties");
+  site.check(H5Pset_fclose_degree(properties.id(), H5F_CLOSE_WEAK), "cannot set properties");
   site.check(H5Pset_file_locking(properties.id(), true, true), "cannot set the locking");
   return properties;
 }
