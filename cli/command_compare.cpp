@@ -1,11 +1,9 @@
-#include <stdlib.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "analysis/checkpoint_comparison.h"
 #include "cli/analysis_arguments.h"
 #include "cli/command_functions.h"
 #include "cli/comparison_limits.h"
@@ -16,8 +14,6 @@
 
 namespace moescope {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct Options {
   std::vector<std::string> names;  // A, B
@@ -69,40 +65,16 @@ bool parse(const Arguments& arguments, Options& options) {
   return true;
 }
 
-// A directory that goes with its owner.
-struct TemporaryDirectory {
-  fs::path path;
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "moescope-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw_errno(name, "cannot make a temporary directory");
-    path = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-};
-
-// Two checkpoints are a short series: analysed like any other, into a run file that nobody keeps.
-RunComparison compare_checkpoints(const Options& options) {
-  const TemporaryDirectory directory;
+RunComparison compare_directories(const Options& options) {
   AnalysisOptions analysis = options.analysis.options();
-  analysis.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest
-  analysis.series = find_series({options.names.begin(), options.names.end()});
-  analysis.output = directory.path / "run.h5";
-  analysis.forward = !analysis.corpus.empty();
-  analysis.spectra = SpectraChoice::none;  // not shown
-  analysis.sketches = false;
   analysis.version = program_version();
   const InterruptGuard interrupt;
   analysis.interrupted = &interrupt.flag();
   AnalysisDisplay display(options.common);
-  const AnalysisSummary summary = analyze_series(analysis, display);
+  const auto comparison = compare_checkpoints(options.names[0], options.names[1], analysis, display);
   display.end();
-  if (!summary.complete) throw Interrupted{};
-  return compare_in_run(RunFile::open(analysis.output), analysis.series[0].name, analysis.series[1].name);
+  if (!comparison) throw Interrupted{};
+  return *comparison;
 }
 
 }  // namespace
@@ -111,7 +83,7 @@ ExitCode run_compare(const Arguments& arguments) {
   Options options;
   if (!parse(arguments, options)) return exit_done;
   const RunComparison comparison =
-      options.run.empty() ? compare_checkpoints(options)
+      options.run.empty() ? compare_directories(options)
                           : compare_in_run(RunFile::open(options.run), options.names[0], options.names[1]);
   const std::vector<std::string> broken = broken_limits(comparison, options.limits);
   std::cout << (options.json ? json_text(json_of(comparison)) : text_of(comparison, options.top));

@@ -1,0 +1,44 @@
+#include "analysis/checkpoint_comparison.h"
+
+#include <stdlib.h>
+
+#include <string>
+
+#include "readers/errors.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A directory that goes with its owner.
+struct TemporaryDirectory {
+  fs::path path;
+  TemporaryDirectory() {
+    std::string name = (fs::temp_directory_path() / "moescope-XXXXXX").string();
+    if (!mkdtemp(name.data())) throw_errno(name, "cannot make a temporary directory");
+    path = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+};
+
+}  // namespace
+
+std::optional<RunComparison> compare_checkpoints(const fs::path& before, const fs::path& after,
+                                                 AnalysisOptions options, AnalysisListener& listener) {
+  const TemporaryDirectory directory;
+  options.series = find_series({before, after});
+  options.output = directory.path / "run.h5";
+  options.forward = !options.corpus.empty();
+  options.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest
+  options.sketches = false;
+  if (!analyze_series(options, listener).complete) return std::nullopt;
+  return compare_in_run(RunFile::open(options.output), options.series[0].name, options.series[1].name);
+}
+
+}  // namespace moescope
