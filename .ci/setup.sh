@@ -33,6 +33,14 @@ python3-xarray                 run files, read by others
 python3-h5netcdf               run files, read by others
 chromium                       the report in a browser
 "
+# Without these, all but the Python module is built and tested.
+packages_for_python="
+pybind11-dev                   the Python module
+python3-dev                    the Python module
+python3-pip                    the Python module, installed by pip
+python3-setuptools             the Python module, installed by pip
+python3-wheel                  the Python module, installed by pip
+"
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

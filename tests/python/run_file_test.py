@@ -155,6 +155,13 @@ class RunFileTest(unittest.TestCase):
                     if name in opened.coords:
                         numpy.testing.assert_array_equal(opened[name].values, values(scale))
 
+    def test_xarray_gives_every_variable_and_coordinate_a_unit(self):
+        for group in self.groups:
+            for name, variable in self.open_group(group).variables.items():
+                with self.subTest(group, variable=name):
+                    self.assertTrue(variable.attrs["unit"].strip())
+                    self.assertTrue(variable.attrs["long_name"].strip())
+
     def test_bare_dimensions_take_no_space(self):
         bare = [item for item in self.file.values() if isinstance(item, h5py.Dataset) and is_bare(item)]
         self.assertTrue(bare)
