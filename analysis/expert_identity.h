@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,9 +19,6 @@ struct ExpertEvidence {
   std::span<const double> weight_cosine;  // of the experts' own weights
 };
 
-/// The mean of the evidence that there is: shape (E, E). NaN where nothing is known. Pure.
-std::vector<double> expert_similarity(const ExpertEvidence& evidence, std::size_t experts);
-
 /// Where experts are found again.
 struct ExpertPlaces {
   std::vector<std::size_t> assigned;  // (E): by the best assignment, certain or not
@@ -28,17 +26,31 @@ struct ExpertPlaces {
   std::size_t moved = 0;              // experts that are certainly in another place
 };
 
-/// places[e] is e where the best assignment keeps expert e, and another where it certainly moved: where
-/// find_permutation says so, or where another expert that certainly moved has taken its place. Pure.
-ExpertPlaces find_places(const ExpertEvidence& evidence, std::size_t experts);
+/// By one of the evidences, (E, E); an empty one tells nothing. places[e] is e where the best assignment
+/// keeps expert e, and another where it certainly moved: where find_permutation says so, or where another
+/// expert that certainly moved has taken its place. Pure.
+ExpertPlaces find_places(std::span<const double> cosines, std::size_t experts);
+
+/// cosines[e, assigned[e]] of every expert: shape (E).
+std::vector<double> matched_cosines(std::span<const double> cosines, const ExpertPlaces& places);
 
 /// Experts that moved, in one layer.
 struct LayerMoves {
+  static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
   std::int64_t layer = 0;  // in the whole model
-  std::size_t moved = 0;   // of `experts`
+  std::size_t moved = 0;   // experts that certainly moved, by router rows or by weights
+  // Of those, the mean cosine with what is now in the place that they moved to.
+  double router_cosine = unknown, weight_cosine = unknown;
+  std::size_t disagreeing = 0;  // of those, experts that the other evidence clearly finds in another place
 };
 
-/// A sentence for the user, empty where no layer had moves: which layers, how many experts, what it means.
+/// Puts both evidences together; where they lead to different places, router rows go first. Pure.
+LayerMoves layer_moves(std::int64_t layer, const ExpertEvidence& evidence, const ExpertPlaces& by_router,
+                       const ExpertPlaces& by_weights);
+
+/// A sentence for the user, empty where no layer had moves: which layers, how many experts, how like the
+/// experts in the new places are, what it means.
 std::string describe_moves(std::span<const LayerMoves> layers, std::size_t experts, const std::string& from,
                            const std::string& to);
 

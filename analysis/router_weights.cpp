@@ -40,18 +40,24 @@ void copy_to(const std::vector<From>& from, std::vector<To>& to, std::size_t row
 /// One layer of the record, which threads may fill side by side.
 class LayerReader {
  public:
-  LayerReader(Series series, RouterRecord& record, std::size_t layer)
-      : series_(series), record_(record), layer_(layer) {}
+  LayerReader(Series series, ExpertSketches& sketches, RouterRecord& record, std::size_t layer)
+      : series_(series), sketches_(sketches), record_(record), layer_(layer) {}
 
   void read() {
     Router before;
+    std::vector<float> sketches_before;
     for (std::size_t c = 0; c < series_.size(); ++c) {
       Router router = read_router(series_[c], record_.layers[layer_]);
       copy_to(row_norms(router.matrix()), record_.row_norm, row(c));
       copy_to(row_cosines(router.matrix(), router.matrix()), record_.row_cosine, row(c));
       read_bias(c);
-      if (c > 0) match(c - 1, row_cosines(before.matrix(), router.matrix()));
+      std::vector<float> sketches = sketches_.of_layer(c, record_.layers[layer_]);
+      if (c > 0) {
+        match(c - 1, row_cosines(before.matrix(), router.matrix()),
+              expert_cosines(sketches_before, sketches, record_.experts));
+      }
       before = std::move(router);
+      sketches_before = std::move(sketches);
     }
   }
 
@@ -63,22 +69,26 @@ class LayerReader {
     if (bias != nullptr) copy_to(read_whole(series_[c], *bias), record_.bias, row(c));
   }
 
-  void match(std::size_t step, const std::vector<double>& cosines) {
-    const ExpertPlaces found = find_places({cosines, {}}, record_.experts);
-    std::vector<double> matched;
-    for (std::size_t e = 0; e < record_.experts; ++e)
-      matched.push_back(cosines[e * record_.experts + found.assigned[e]]);
-    copy_to(found.places, record_.match, row(step));
-    copy_to(matched, record_.match_cosine, row(step));
-    record_.moved[row(step)] = found.moved;
+  void match(std::size_t step, const std::vector<double>& router_cosines,
+             const std::vector<double>& weight_cosines) {
+    const ExpertPlaces by_router = find_places(router_cosines, record_.experts),
+                       by_weights = find_places(weight_cosines, record_.experts);
+    copy_to(by_router.places, record_.match, row(step));
+    copy_to(matched_cosines(router_cosines, by_router), record_.match_cosine, row(step));
+    record_.moves[row(step)] =
+        layer_moves(record_.layers[layer_], {router_cosines, weight_cosines}, by_router, by_weights);
+    if (weight_cosines.empty()) return;
+    copy_to(by_weights.places, record_.weight_match, row(step));
+    copy_to(matched_cosines(weight_cosines, by_weights), record_.weight_match_cosine, row(step));
   }
 
   Series series_;
+  ExpertSketches& sketches_;
   RouterRecord& record_;
   std::size_t layer_;
 };
 
-RouterRecord empty_record(Series series) {
+RouterRecord empty_record(Series series, bool with_sketches) {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   RouterRecord record;
   const ModelConfig& config = series.front().checkpoint->config();
@@ -92,28 +102,31 @@ RouterRecord empty_record(Series series) {
   record.bias.assign(rows * record.experts, nan);
   record.match.assign(steps * record.experts, -1);
   record.match_cosine.assign(steps * record.experts, nan);
-  record.moved.assign(steps, 0);
+  record.moves.assign(steps, {});
+  if (!with_sketches) return record;
+  record.weight_match.assign(steps * record.experts, -1);
+  record.weight_match_cosine.assign(steps * record.experts, nan);
   return record;
 }
 
 }  // namespace
 
-RouterRecord read_routers(Series series, ThreadPool& pool) {
+RouterRecord read_routers(Series series, const SketchReader& sketches, ThreadPool& pool) {
   if (series.empty()) return {};
-  RouterRecord record = empty_record(series);
+  RouterRecord record = empty_record(series, static_cast<bool>(sketches));
+  ExpertSketches of_experts(*series.front().weights, sketches);
   pool.for_each(record.layers.size(),
-                [&](std::size_t layer, unsigned) { LayerReader(series, record, layer).read(); });
+                [&](std::size_t layer, unsigned) { LayerReader(series, of_experts, record, layer).read(); });
   return record;
 }
 
 std::vector<std::string> permutation_warnings(const RouterRecord& record,
                                               std::span<const std::string> names) {
   std::vector<std::string> warnings;
+  const std::size_t layers = record.layers.size();
   for (std::size_t step = 0; step + 1 < record.checkpoints; ++step) {
-    std::vector<LayerMoves> layers;
-    for (std::size_t l = 0; l < record.layers.size(); ++l)
-      layers.push_back({record.layers[l], record.moved[step * record.layers.size() + l]});
-    std::string warning = describe_moves(layers, record.experts, names[step], names[step + 1]);
+    const auto moves = std::span(record.moves).subspan(step * layers, layers);
+    std::string warning = describe_moves(moves, record.experts, names[step], names[step + 1]);
     if (!warning.empty()) warnings.push_back(std::move(warning));
   }
   return warnings;
@@ -126,6 +139,9 @@ void define_routers(RunFile& run, std::size_t checkpoints) {
   if (checkpoints < 2) return;
   run.define(raw_dataset("/weights/expert_match"));
   run.define(raw_dataset("/weights/expert_match_cosine"));
+  if (!run.contains("/weights/sketch")) return;
+  run.define(raw_dataset("/weights/expert_weight_match"));
+  run.define(raw_dataset("/weights/expert_weight_match_cosine"));
 }
 
 void write_routers(RunFile& run, const RouterRecord& record) {
@@ -135,6 +151,9 @@ void write_routers(RunFile& run, const RouterRecord& record) {
   if (record.checkpoints < 2) return;
   run.write<std::int32_t>("/weights/expert_match", record.match);
   run.write<double>("/weights/expert_match_cosine", record.match_cosine);
+  if (record.weight_match.empty()) return;
+  run.write<std::int32_t>("/weights/expert_weight_match", record.weight_match);
+  run.write<double>("/weights/expert_weight_match_cosine", record.weight_match_cosine);
 }
 
 }  // namespace moescope

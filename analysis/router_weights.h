@@ -1,6 +1,6 @@
 #pragma once
 /// What the routers themselves say: norms and cosines of their rows, the score correction bias, and where the
-/// experts of one checkpoint are found in the next.
+/// experts of one checkpoint are found in the next, by their router rows and by their own weights.
 
 #include <cstdint>
 #include <span>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/expert_identity.h"
+#include "analysis/expert_sketches.h"
 #include "analysis/parallel.h"
 #include "analysis/weight_pass.h"
 #include "readers/run_file.h"
@@ -23,17 +24,23 @@ struct RouterRecord {
   std::vector<float> bias;           // (C, L, E)
   std::vector<std::int32_t> match;   // (C-1, L, E): ExpertPlaces::places
   std::vector<double> match_cosine;  // (C-1, L, E)
-  std::vector<std::size_t> moved;    // (C-1, L): experts that certainly moved
+  // The same by the experts' weights; empty without sketches.
+  std::vector<std::int32_t> weight_match;   // (C-1, L, E)
+  std::vector<double> weight_match_cosine;  // (C-1, L, E)
+  std::vector<LayerMoves> moves;            // (C-1, L)
 };
 
-/// Reads every router of the series, a few MiB each. Empty for a model without routed experts. Throws
+/// Reads every router of the series, a few MiB each, and the sketches of all experts, those of one layer at
+/// two checkpoints at once in every thread. Empty for a model without routed experts. Throws
 /// std::system_error.
-RouterRecord read_routers(std::span<const CheckpointWeights> series, ThreadPool& pool);
+RouterRecord read_routers(std::span<const CheckpointWeights> series, const SketchReader& sketches,
+                          ThreadPool& pool);
 
 /// A sentence for each step between checkpoints at which experts changed places, else none. names (C).
 std::vector<std::string> permutation_warnings(const RouterRecord& record, std::span<const std::string> names);
 
-/// The empty datasets of a model with MoE layers. Their dimensions must be defined.
+/// The empty datasets of a model with MoE layers. Their dimensions, and /weights/sketch if there are to be
+/// any, must be defined.
 void define_routers(RunFile& run, std::size_t checkpoints);
 void write_routers(RunFile& run, const RouterRecord& record);
 

@@ -76,6 +76,10 @@ bool is_of_steps(const DatasetSpec& spec) {
   });
 }
 
+bool is_of_sketches(const std::string& path) {
+  return path == "/weights/sketch" || path.starts_with("/weights/expert_weight_match");
+}
+
 /// Whether a run records this part of the schema.
 bool is_recorded(const DatasetSpec& spec, const RunExtent& extent) {
   const std::string& path = spec.path;
@@ -84,9 +88,9 @@ bool is_recorded(const DatasetSpec& spec, const RunExtent& extent) {
   if (is_below(path, "/logits/")) return extent.forward && extent.save.logits;
   if (is_below(path, "/io/spectra_")) return extent.weights && extent.spectra;
   if (is_spectra_dataset(path) && !extent.spectra) return false;
+  if (is_of_sketches(path) && !extent.sketches) return false;
   if (is_of_steps(spec)) return extent.weights && extent.checkpoints > 1;
   if (path == "/other_expert") return extent.weights;
-  if (path == "/weights/sketch") return extent.weights && extent.sketches;
   if (path == "/probability") return extent.weights;
   if (path == "/tensor" || is_below(path, "/weights/") || is_below(path, "/io/weight_pass_"))
     return extent.weights;

@@ -231,7 +231,7 @@ void SeriesAnalysis::record_weights(RunFile& run) {
 
 void SeriesAnalysis::record_routers(RunFile& run) {
   if (!run.contains("/weights/router_row_norm")) return;
-  const RouterRecord record = read_routers(series_.views(), threads_);
+  const RouterRecord record = read_routers(series_.views(), sketches_of(run), threads_);
   std::vector<std::string> names;
   for (const SeriesEntry& entry : series_.entries) names.push_back(entry.name);
   for (const std::string& warning : permutation_warnings(record, names)) listener_.note(warning);

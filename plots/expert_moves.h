@@ -8,8 +8,9 @@
 
 namespace moescope {
 
-/// A sentence for each step between checkpoints at which experts certainly moved, from /weights/expert_match;
-/// none where the file has no such dataset.
+/// A sentence for each step between checkpoints at which experts certainly moved, by router rows
+/// (/weights/expert_match) or by their own weights (/weights/expert_weight_match, where the file has it);
+/// none where the file has no such datasets.
 std::vector<std::string> expert_moves(const RunFile& run);
 
 }  // namespace moescope

@@ -149,6 +149,23 @@ std::vector<DatasetSpec> router_weight_datasets() {
        "-1, that "
        "of the best assignment. NaN where a row is zero or not finite.",
        own_definition},
+      {"/weights/expert_weight_match",
+       i4,
+       {"checkpoint_step", "moe_layer", "expert"},
+       pure_number,
+       "Match of experts by weights",
+       "As expert_match, but by the experts' own weights, not by the router: where both differ, the router "
+       "may belong to another order of the experts.",
+       "Hungarian assignment of the weights' cosines, each the mean over gate, up and down"},
+      {"/weights/expert_weight_match_cosine",
+       f8,
+       {"checkpoint_step", "moe_layer", "expert"},
+       pure_number,
+       "Cosine of matched weights",
+       "ESTIMATE, by sketch, of the cosine of an expert's weights and those of its match by weights in the "
+       "next checkpoint, mean over gate, up and down; where the match is -1, that of the best assignment. "
+       "Standard error at most 0.02. NaN where a matrix is zero or not finite.",
+       "Alon, Matias and Szegedy 1996; Charikar, Chen and Farach-Colton 2002"},
   };
 }
 

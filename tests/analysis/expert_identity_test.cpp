@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "metrics/row_cosine.h"
@@ -35,17 +36,9 @@ std::vector<std::size_t> reversed() {
   return place;
 }
 
-TEST(ExpertSimilarity, IsTheMeanOfWhatIsKnown) {
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  const std::vector<double> router = {1, 0.5, nan, nan}, weights = {0.5, nan, 0.25, nan};
-  EXPECT_THAT(expert_similarity({router, weights}, 2), ElementsAre(0.75, 0.5, 0.25, IsNan()));
-  EXPECT_THAT(expert_similarity({router, {}}, 2), ElementsAre(1, 0.5, IsNan(), IsNan()));
-  EXPECT_THAT(expert_similarity({}, 2), Each(IsNan()));
-}
-
 TEST(ExpertPlaces, OfAPermutationAreFoundExactly) {
   const std::vector<std::size_t> place = reversed();
-  const ExpertPlaces found = find_places({cosines_after(place, 0.5f), {}}, experts);
+  const ExpertPlaces found = find_places(cosines_after(place, 0.5f), experts);
   EXPECT_EQ(found.moved, experts);
   EXPECT_EQ(found.assigned, place);
   for (std::size_t e = 0; e < experts; ++e) EXPECT_EQ(found.places[e], static_cast<std::int32_t>(place[e]));
@@ -59,7 +52,7 @@ TEST(ExpertPlaces, OfAnExpertThatWasDrivenOutFollowFromTheOthers) {
   cosines[1 * experts + 0] = 1;
   cosines[1 * experts + 1] = 0.6;
   ASSERT_EQ(find_permutation(cosines, experts).moved, std::vector<std::size_t>{0});
-  const ExpertPlaces found = find_places({cosines, {}}, experts);
+  const ExpertPlaces found = find_places(cosines, experts);
   EXPECT_EQ(found.moved, 2u);
   EXPECT_EQ(found.places[0], 1);
   EXPECT_EQ(found.places[1], 0);
@@ -68,7 +61,7 @@ TEST(ExpertPlaces, OfAnExpertThatWasDrivenOutFollowFromTheOthers) {
 TEST(ExpertPlaces, OfExpertsThatStayedAreTheirOwn) {
   std::vector<std::size_t> place(experts);
   for (std::size_t e = 0; e < experts; ++e) place[e] = e;
-  const ExpertPlaces found = find_places({cosines_after(place, 0.5f), {}}, experts);
+  const ExpertPlaces found = find_places(cosines_after(place, 0.5f), experts);
   EXPECT_EQ(found.moved, 0u);
   for (std::size_t e = 0; e < experts; ++e) EXPECT_EQ(found.places[e], static_cast<std::int32_t>(e));
 }
@@ -78,8 +71,7 @@ TEST(ExpertPlaces, OfExpertsThatStayedAreTheirOwn) {
 TEST(ExpertPlaces, OfUnrelatedRoutersAreUnknownAndNobodyMoved) {
   const std::vector<float> a = normal_values<float>(experts * hidden, 3),
                            b = normal_values<float>(experts * hidden, 4);
-  const ExpertPlaces found =
-      find_places({row_cosines({a, experts, hidden}, {b, experts, hidden}), {}}, experts);
+  const ExpertPlaces found = find_places(row_cosines({a, experts, hidden}, {b, experts, hidden}), experts);
   EXPECT_EQ(found.moved, 0u);
   EXPECT_GT(std::ranges::count(found.places, -1), 8);
   for (std::size_t e = 0; e < experts; ++e)
@@ -88,24 +80,86 @@ TEST(ExpertPlaces, OfUnrelatedRoutersAreUnknownAndNobodyMoved) {
 
 TEST(ExpertPlaces, OfRoutersAllAlikeAreNotJudged) {
   const std::vector<double> alike(experts * experts, 1.0);
-  EXPECT_EQ(find_places({alike, {}}, experts).moved, 0u);
+  EXPECT_EQ(find_places(alike, experts).moved, 0u);
 }
 
-// Where the routers say nothing, the experts' own weights may.
-TEST(ExpertPlaces, FollowTheWeightsWhereRoutersAreSilent) {
+TEST(ExpertPlaces, OfNoEvidenceAreUnknown) {
+  const ExpertPlaces found = find_places({}, experts);
+  EXPECT_EQ(found.moved, 0u);
+  EXPECT_THAT(found.places, Each(-1));
+}
+
+TEST(MatchedCosines, AreThoseOfTheAssignment) {
+  EXPECT_THAT(matched_cosines(std::vector<double>{0.1, 0.9, 0.8, 0.2}, {{1, 0}, {1, 0}, 2}),
+              ElementsAre(0.9, 0.8));
+}
+
+std::vector<std::size_t> in_order() {
+  std::vector<std::size_t> place(experts);
+  for (std::size_t e = 0; e < experts; ++e) place[e] = e;
+  return place;
+}
+
+/// Of layer 3, with whatever evidence there is.
+LayerMoves moves_by(const std::vector<double>& router, const std::vector<double>& weights) {
+  return layer_moves(3, {router, weights}, find_places(router, experts), find_places(weights, experts));
+}
+
+TEST(LayerMoves, StateBothCosinesOfAPermutation) {
+  const LayerMoves moves = moves_by(cosines_after(reversed(), 0.5f), cosines_after(reversed(), 0.25f));
+  EXPECT_EQ(moves.layer, 3);
+  EXPECT_EQ(moves.moved, experts);
+  EXPECT_NEAR(moves.router_cosine, 1 / std::sqrt(1.25), 0.03);  // of x and x + y / 2, y at right angles
+  EXPECT_NEAR(moves.weight_cosine, 1 / std::sqrt(1.0625), 0.03);
+  EXPECT_EQ(moves.disagreeing, 0u);
+}
+
+TEST(LayerMoves, FollowOneEvidenceWhereThereIsNoOther) {
+  const LayerMoves by_router = moves_by(cosines_after(reversed(), 0.5f), {});
+  EXPECT_EQ(by_router.moved, experts);
+  EXPECT_THAT(by_router.weight_cosine, IsNan());
   const std::vector<double> silent(experts * experts, std::numeric_limits<double>::quiet_NaN());
-  EXPECT_EQ(find_places({silent, cosines_after(reversed(), 0.5f)}, experts).moved, experts);
+  const LayerMoves by_weights = moves_by(silent, cosines_after(reversed(), 0.5f));
+  EXPECT_EQ(by_weights.moved, experts);
+  EXPECT_THAT(by_weights.router_cosine, IsNan());
+  EXPECT_GT(by_weights.weight_cosine, 0.8);
+  EXPECT_EQ(by_router.disagreeing + by_weights.disagreeing, 0u);
 }
 
-TEST(DescribeMoves, NamesLayersAndCountsAndWhatItMeans) {
-  const std::string text = describe_moves(std::vector<LayerMoves>{{1, 0}, {2, 3}, {5, 16}}, 16, "05T", "06T");
-  EXPECT_THAT(text, HasSubstr("between 05T and 06T: layer 2 (3 of 16), layer 5 (16 of 16);"));
+TEST(LayerMoves, TellThatARouterWasPermutedWithoutItsExperts) {
+  const LayerMoves moves = moves_by(cosines_after(reversed(), 0.5f), cosines_after(in_order(), 0.5f));
+  EXPECT_EQ(moves.moved, experts);
+  EXPECT_EQ(moves.disagreeing, experts);
+  EXPECT_GT(moves.router_cosine, 0.8);
+  EXPECT_LT(moves.weight_cosine, 0.2);
+}
+
+TEST(LayerMoves, OfExpertsThatStayedAreNone) {
+  const LayerMoves moves = moves_by(cosines_after(in_order(), 0.5f), cosines_after(in_order(), 0.5f));
+  EXPECT_EQ(moves.moved, 0u);
+  EXPECT_THAT(moves.router_cosine, IsNan());
+}
+
+TEST(DescribeMoves, NamesLayersCountsAndCosinesAndWhatItMeans) {
+  const std::string text = describe_moves(
+      std::vector<LayerMoves>{{1}, {2, 3, 0.976, 0.9}, {5, 16, 1, LayerMoves::unknown}, {6, 2, -0.06, 0.5}},
+      16, "05T", "06T");
+  EXPECT_THAT(text, HasSubstr("between 05T and 06T: layer 2 (3 of 16, cosine of router rows 0.98, of weights "
+                              "0.90), layer 5 (16 of 16, cosine of router rows 1.00), layer 6 (2 of 16, "
+                              "cosine of router rows -0.06, of weights 0.50);"));
   EXPECT_THAT(text, HasSubstr("different experts"));
   EXPECT_THAT(text, Not(HasSubstr("layer 1")));
+  EXPECT_THAT(text, Not(HasSubstr("agree:")));
+}
+
+TEST(DescribeMoves, SaysWhereRouterAndWeightsDoNotAgree) {
+  const std::string text =
+      describe_moves(std::vector<LayerMoves>{{2, 3, 0.9, 0.1, 3}, {3, 4, 0.9, 0.9}}, 16, "a", "b");
+  EXPECT_THAT(text, HasSubstr("in 1 layer router rows and weights do not agree"));
 }
 
 TEST(DescribeMoves, SaysNothingWhereNobodyMoved) {
-  EXPECT_EQ(describe_moves(std::vector<LayerMoves>{{1, 0}, {2, 0}}, 16, "05T", "06T"), "");
+  EXPECT_EQ(describe_moves(std::vector<LayerMoves>{{1}, {2}}, 16, "05T", "06T"), "");
 }
 
 TEST(DescribeMoves, CountsLayersBeyondTheFirstSix) {

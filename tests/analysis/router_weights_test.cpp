@@ -11,6 +11,7 @@
 namespace moescope {
 namespace {
 
+using testing::DoubleNear;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -31,12 +32,27 @@ class RouterWeights : public testing::Test {
     std::vector<CheckpointWeights> views;
     for (std::size_t c = 0; c < checkpoints_.size(); ++c) views.push_back({&checkpoints_[c], &weights_[c]});
     ThreadPool pool(threads);
-    return read_routers(views, pool);
+    return read_routers(views, sketches(views, pool), pool);
+  }
+  /// Empty without with_sketches_.
+  SketchReader sketches(const std::vector<CheckpointWeights>& views, ThreadPool& pool) const {
+    if (!with_sketches_) return {};
+    std::vector<std::vector<WeightSketch>> all;  // (W, C)
+    trace_weights(views, pool, 1 << 26, [&](const WeightTrajectory& one) { all.push_back(one.sketches); });
+    return [all](std::uint64_t checkpoint, std::uint64_t first, std::uint64_t count) {
+      std::vector<float> read;
+      for (std::uint64_t w = first; w < first + count; ++w) {
+        const std::vector<float> values = all[w][checkpoint].values();
+        read.insert(read.end(), values.begin(), values.end());
+      }
+      return read;
+    };
   }
 
   TemporaryDirectory directory_;
   std::vector<Checkpoint> checkpoints_;
   std::vector<ModelWeights> weights_;
+  bool with_sketches_ = true;
 };
 
 BuiltCheckpoint f32_checkpoint() {
@@ -91,6 +107,73 @@ std::vector<float> distinct_rows(std::size_t shift) {
   return rows;
 }
 
+/// Moves the experts of layer 2, weights alone: e goes to (e + shift) % 8.
+BuiltCheckpoint with_moved_experts(const BuiltCheckpoint& built, std::size_t shift) {
+  BuiltCheckpoint moved = built;
+  for (std::size_t e = 0; e < 8; ++e) {
+    for (const char* part : {"gate", "up", "down"}) {
+      const auto name = [&](std::size_t expert) {
+        return "model.layers.2.mlp.experts." + std::to_string(expert) + "." + part + "_proj.weight";
+      };
+      moved.tensor(name((e + shift) % 8)).data = BuiltCheckpoint(built).tensor(name(e)).data;
+    }
+  }
+  return moved;
+}
+
+std::vector<std::int32_t> shifted(std::int32_t shift) {
+  std::vector<std::int32_t> places;
+  for (std::int32_t e = 0; e < 8; ++e) places.push_back((e + shift) % 8);
+  return places;
+}
+
+/// Of layer 2, in the first step between checkpoints.
+template <class Value>
+std::vector<Value> second_layer(const std::vector<Value>& values) {
+  return {values.begin() + 8, values.begin() + 16};
+}
+
+TEST_F(RouterWeights, TellPermutedExpertsByRowsAndByWeights) {
+  BuiltCheckpoint built = f32_checkpoint();
+  set(built, "model.layers.2.mlp.gate.weight", distinct_rows(0));
+  add(built);
+  set(built, "model.layers.2.mlp.gate.weight", distinct_rows(3));
+  add(with_moved_experts(built, 3));
+  const RouterRecord record = read(2);
+  EXPECT_EQ(second_layer(record.match), shifted(3));
+  EXPECT_EQ(second_layer(record.weight_match), shifted(3));
+  EXPECT_THAT(second_layer(record.match_cosine), Each(DoubleNear(1, 1e-12)));
+  EXPECT_THAT(second_layer(record.weight_match_cosine), Each(DoubleNear(1, 1e-12)));
+  EXPECT_EQ(record.moves[0].moved, 0u);
+  const std::vector<std::string> warnings = permutation_warnings(record, std::vector<std::string>{"a", "b"});
+  ASSERT_THAT(warnings, SizeIs(1));
+  EXPECT_THAT(warnings[0], HasSubstr("layer 2 (8 of 8, cosine of router rows 1.00, of weights 1.00);"));
+}
+
+TEST_F(RouterWeights, TellExpertsThatMovedWithoutTheirRows) {
+  BuiltCheckpoint built = f32_checkpoint();
+  set(built, "model.layers.2.mlp.gate.weight", distinct_rows(0));
+  add(built);
+  add(with_moved_experts(built, 5));
+  const RouterRecord record = read();
+  EXPECT_EQ(second_layer(record.match), shifted(0));
+  EXPECT_EQ(second_layer(record.weight_match), shifted(5));
+  EXPECT_EQ(record.moves[1].moved, 8u);
+  const std::vector<std::string> warnings = permutation_warnings(record, std::vector<std::string>{"a", "b"});
+  ASSERT_THAT(warnings, SizeIs(1));
+  EXPECT_THAT(warnings[0], HasSubstr("in 1 layer router rows and weights do not agree"));
+}
+
+TEST_F(RouterWeights, WithoutSketchesAreComparedByRowsAlone) {
+  with_sketches_ = false;
+  BuiltCheckpoint built = f32_checkpoint();
+  add(built);
+  add(with_moved_experts(built, 5));
+  const RouterRecord record = read();
+  EXPECT_THAT(record.weight_match, IsEmpty());
+  EXPECT_THAT(permutation_warnings(record, std::vector<std::string>{"a", "b"}), IsEmpty());
+}
+
 TEST_F(RouterWeights, TellWhereExpertsWentAndWarn) {
   BuiltCheckpoint built = f32_checkpoint();
   for (const std::size_t shift : {0, 3, 3}) {
@@ -105,11 +188,13 @@ TEST_F(RouterWeights, TellWhereExpertsWentAndWarn) {
     EXPECT_EQ(record.match[static_cast<std::size_t>(16 + 8 + e)], e);       // and from there on
     EXPECT_NEAR(record.match_cosine[static_cast<std::size_t>(8 + e)], 1, 1e-12);
   }
-  EXPECT_THAT(record.moved, ElementsAre(0, 8, 0, 0));
+  std::vector<std::size_t> moved;
+  for (const LayerMoves& moves : record.moves) moved.push_back(moves.moved);
+  EXPECT_THAT(moved, ElementsAre(0, 8, 0, 0));
   const std::vector<std::string> names = {"a", "b", "c"};
   const std::vector<std::string> warnings = permutation_warnings(record, names);
   ASSERT_THAT(warnings, SizeIs(1));
-  EXPECT_THAT(warnings[0], HasSubstr("between a and b: layer 2 (8 of 8)"));
+  EXPECT_THAT(warnings[0], HasSubstr("between a and b: layer 2 (8 of 8, cosine of router rows 1.00"));
 }
 
 TEST_F(RouterWeights, OfUnrelatedCheckpointsGiveNoWarning) {

@@ -209,7 +209,6 @@ void write_router_rows(RunFile& run, const SampleRun& sample) {
   }
   run.write<float>("/weights/router_row_cosine", cosines);
   if (sample.checkpoints.size() < 2) return;
-  run.define(raw_dataset("/weights/expert_match"));
   std::vector<std::int32_t> match;
   for (std::size_t step = 0; step + 1 < sample.checkpoints.size(); ++step) {
     for (std::int64_t i = 0; i < sample.experts * (sample.layers - 1); ++i) {
@@ -217,7 +216,13 @@ void write_router_rows(RunFile& run, const SampleRun& sample) {
       match.push_back(step + 1 == sample.permuted && e < 2 ? 1 - e : e);
     }
   }
-  run.write<std::int32_t>("/weights/expert_match", match);
+  for (const std::string path : {"/weights/expert_match", "/weights/expert_weight_match"}) {
+    run.define(raw_dataset(path));
+    run.define(raw_dataset(path + "_cosine"));
+    run.write<std::int32_t>(path, match);
+    run.write<double>(path + "_cosine",
+                      std::vector<double>(match.size(), path == "/weights/expert_match" ? 0.9 : 0.8));
+  }
 }
 
 void write_weight_record(RunFile& run, const SampleRun& sample) {

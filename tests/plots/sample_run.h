@@ -40,7 +40,8 @@ struct SampleRun {
 ///   stable_rank         = 2 + c + layer / 10 of routers; effective_rank twice that
 ///   power_law_alpha     = 4 - c / 10 of experts
 ///   router_row_cosine   = 1 - |e - e'| / 10
-///   expert_match        = e, but for experts 0 and 1 at the step to checkpoint `permuted`
+///   expert_match        = e, but for experts 0 and 1 at the step to checkpoint `permuted`; cosines 0.9
+///   expert_weight_match = the same; cosines 0.8
 ///   read, wait_seconds  = 1 and 0.25; compute_seconds = 2 + part / 2; flops = 1e10 in each of N + 2 parts
 ///   wall_seconds        = 10 (N + 2); overlap_efficiency = 0.75
 /// with checkpoint c, domain d, layer = position among the MoE layers. Every other metric is 0.5.

@@ -170,12 +170,30 @@ class PermutedExpertsTest(analysis_run.TestCase):
     def test_they_are_found_exactly_and_told(self):
         path, said = self.run_pair("permuted.h5", [self.before, self.permuted], "--only", "weights", "--spectra", "none")
         self.assertIn("experts changed places between tiny-dots1-05T and 06T-permuted: layer 2 (", said)
-        self.assertIn(", layer 4 (", said)
+        self.assertIn("), layer 4 (", said)
+        self.assertRegex(said, r"layer 2 \(\d+ of 16, cosine of router rows 0\.\d\d, of weights 0\.\d\d\)")
+        self.assertNotIn("agree", said.replace("agreement", ""))
         self.assertNotIn("layer 3", said)
         with h5py.File(path) as run:
             for position, layer in enumerate(run["moe_layer"]):
                 expected = self.place.get(layer, np.arange(16))
                 np.testing.assert_array_equal(run["weights/expert_match"][0, position], expected)
+                np.testing.assert_array_equal(run["weights/expert_weight_match"][0, position], expected)
+                self.assert_cosines(run, position, layer)
+
+    def assert_cosines(self, run, position, layer):
+        """Of weights and their matches, against those of the whole matrices: a sketched cosine x of a third of an expert
+        has a standard error of (1 - x²) / sqrt(1024), and expert matrices are two blocks, which only lessens it."""
+        before, after = read_weights(self.before), read_weights(self.after)
+        for expert in range(16):
+            cosines = []
+            for part in ("gate", "up", "down"):
+                a, b = (w[f"model.layers.{layer}.mlp.experts.{expert}.{part}_proj.weight"].astype(np.float64).ravel()
+                        for w in (before, after))
+                cosines.append(a @ b / np.sqrt((a @ a) * (b @ b)))
+            found = run["weights/expert_weight_match_cosine"][0, position, expert]
+            error = np.sqrt(sum((1 - x ** 2) ** 2 for x in cosines) / 1024) / 3
+            self.assertLess(abs(found - np.mean(cosines)), 5 * error)
 
     def test_the_forward_pass_shows_the_same_model_and_other_experts(self):
         path, said = self.run_pair("forward.h5", [self.after, self.permuted], *self.corpus, "--precision", "f32")
