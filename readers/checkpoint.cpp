@@ -200,6 +200,10 @@ const StoredTensor* Checkpoint::find(std::string_view name) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
+void Checkpoint::require_unchanged() const {
+  for (const SourceFile& shard : shards_) shard.require_unchanged();
+}
+
 std::filesystem::path Checkpoint::tokenizer_path() const {
   const fs::path path = directory_ / "tokenizer.json";
   return path_exists(path) ? path : fs::path();

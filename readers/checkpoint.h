@@ -45,6 +45,8 @@ class Checkpoint {
   /// SHA-256 over config.json, the index, shard names, sizes and headers, and 4 KiB at the start, middle and
   /// end of each shard's data: changes when the checkpoint does, without its data being read.
   const std::string& fingerprint() const { return fingerprint_; }
+  /// Throws std::system_error if a shard has been written to since the checkpoint was opened.
+  void require_unchanged() const;
   /// directory()/tokenizer.json if it exists, else empty.
   std::filesystem::path tokenizer_path() const;
 

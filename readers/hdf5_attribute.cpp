@@ -53,6 +53,7 @@ AttributeValue read_numbers(hid_t attribute, bool scalar, std::uint64_t count, c
 
 void write_attribute(hid_t object, const std::string& name, const AttributeValue& value,
                      const Hdf5Site& site) {
+  if (read_attribute(object, name, site) == value) return;  // the file's structure stays as it is
   if (const auto* text = std::get_if<std::string>(&value)) {
     const char* characters = text->c_str();
     put(object, name, ElementType::text, {}, &characters, site);

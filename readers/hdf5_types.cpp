@@ -5,10 +5,6 @@
 namespace moescope {
 namespace {
 
-constexpr std::uint64_t chunk_bytes = 512 * 1024;
-constexpr std::uint64_t smallest_chunked_bytes = 64 * 1024;
-constexpr unsigned deflate_level = 1;  // floats gain little from more, and one thread compresses
-
 hid_t predefined_type(ElementType type) {
   switch (type) {
     case ElementType::u1:
@@ -44,12 +40,6 @@ std::optional<ElementType> integer_type(std::size_t bytes, bool with_sign) {
     if (element_bytes(type) == bytes && is_signed(type) == with_sign) return type;
   }
   return std::nullopt;
-}
-
-/// `size` cut into equal pieces of at most `limit`.
-std::uint64_t even_piece(std::uint64_t size, std::uint64_t limit) {
-  const std::uint64_t pieces = (size + limit - 1) / limit;
-  return (size + pieces - 1) / pieces;
 }
 
 }  // namespace
@@ -98,21 +88,6 @@ bool converts(ElementType from, ElementType to) {
   return element_bytes(from) < element_bytes(to);
 }
 
-std::vector<std::uint64_t> chunk_shape(const DatasetSpec& spec, const std::vector<std::uint64_t>& shape) {
-  std::uint64_t bytes = element_bytes(spec.type);
-  std::uint64_t total = bytes;
-  for (std::uint64_t size : shape) total *= size;
-  if (total <= smallest_chunked_bytes || spec.type == ElementType::text) return {};
-  std::vector<std::uint64_t> chunk(shape.size(), 1);
-  for (std::size_t i = shape.size(); i-- > 0 && bytes < chunk_bytes;) {
-    if (i == 0 && spec.dimensions[i] == "checkpoint") break;
-    chunk[i] = even_piece(shape[i], chunk_bytes / bytes);
-    bytes *= chunk[i];
-    if (chunk[i] < shape[i]) break;
-  }
-  return chunk;
-}
-
 namespace {
 
 void set_fill_value(hid_t properties, ElementType type, const Hdf5Site& site) {
@@ -121,26 +96,21 @@ void set_fill_value(hid_t properties, ElementType type, const Hdf5Site& site) {
     site.check(H5Pset_fill_value(properties, H5T_NATIVE_DOUBLE, &nan), "cannot set the fill value");
 }
 
-void set_layout(hid_t properties, const std::vector<std::uint64_t>& chunk, const Hdf5Site& site) {
-  if (chunk.empty()) {
-    // Space is taken when something is written: a bare dimension never takes any.
-    site.check(H5Pset_alloc_time(properties, H5D_ALLOC_TIME_LATE), "cannot set the layout");
-    return;
-  }
-  const std::vector<hsize_t> box(chunk.begin(), chunk.end());
-  site.check(H5Pset_chunk(properties, static_cast<int>(box.size()), box.data()), "cannot set the layout");
-  site.check(H5Pset_shuffle(properties), "cannot set the compression");
-  site.check(H5Pset_deflate(properties, deflate_level), "cannot set the compression");
+/// All space is taken and filled when a dataset is defined, so that writing values changes nothing but
+/// values. Texts lie elsewhere, and a bare dimension never takes any space.
+void set_layout(hid_t properties, bool reserve, const Hdf5Site& site) {
+  site.check(H5Pset_alloc_time(properties, reserve ? H5D_ALLOC_TIME_EARLY : H5D_ALLOC_TIME_LATE),
+             "cannot set the layout");
+  if (reserve) site.check(H5Pset_fill_time(properties, H5D_FILL_TIME_ALLOC), "cannot set the layout");
 }
 
 }  // namespace
 
-Hdf5Handle creation_properties(const DatasetSpec& spec, const std::vector<std::uint64_t>& shape,
-                               const Hdf5Site& site) {
+Hdf5Handle creation_properties(ElementType type, bool reserve, const Hdf5Site& site) {
   Hdf5Handle properties = site.own(H5Pcreate(H5P_DATASET_CREATE), "cannot make properties");
   set_object_properties(properties.id(), false, site);
-  set_fill_value(properties.id(), spec.type, site);
-  set_layout(properties.id(), chunk_shape(spec, shape), site);
+  set_fill_value(properties.id(), type, site);
+  set_layout(properties.id(), reserve, site);
   return properties;
 }
 

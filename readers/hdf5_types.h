@@ -45,13 +45,9 @@ constexpr ElementType element_type_of() {
 /// Whether every value of `from` can be had as `to`: exactly, or rounded to floating point.
 bool converts(ElementType from, ElementType to);
 
-/// The box in which a dataset is stored and compressed: at most about half a MiB, whole trailing dimensions
-/// first, and never two checkpoints in one box. Empty where the dataset is too small to be worth it.
-std::vector<std::uint64_t> chunk_shape(const DatasetSpec& spec, const std::vector<std::uint64_t>& shape);
-
-/// Creation properties: layout, compression, NaN as the fill value of floats, no time stamps.
-Hdf5Handle creation_properties(const DatasetSpec& spec, const std::vector<std::uint64_t>& shape,
-                               const Hdf5Site& site);
+/// Creation properties: contiguous, NaN as the fill value of floats, no time stamps. With `reserve` the
+/// space is taken and filled at once.
+Hdf5Handle creation_properties(ElementType type, bool reserve, const Hdf5Site& site);
 
 /// Creation properties of groups.
 Hdf5Handle group_properties(const Hdf5Site& site);

@@ -1,5 +1,6 @@
 #include "readers/run_file.h"
 
+#include <fcntl.h>
 #include <hdf5_hl.h>
 #include <unistd.h>
 
@@ -24,12 +25,13 @@ const std::vector<std::int64_t> format_version = {1, 0};
 
 /// Files of HDF5 1.8 and later: checksummed metadata, and no mark that a killed writer would leave behind.
 /// Closing is weak, as with h5py: in one process all must close a file alike, or the second cannot open it.
-Hdf5Handle access_properties(const Hdf5Site& site) {
+/// Writers take no lock of HDF5, which would keep readers out (they have RunLock); readers do, as h5py does.
+Hdf5Handle access_properties(bool writes, const Hdf5Site& site) {
   Hdf5Handle properties = site.own(H5Pcreate(H5P_FILE_ACCESS), "cannot make properties");
   site.check(H5Pset_libver_bounds(properties.id(), H5F_LIBVER_V18, H5F_LIBVER_LATEST),
              "cannot set the version");
   site.check(H5Pset_fclose_degree(properties.id(), H5F_CLOSE_WEAK), "cannot set properties");
-  site.check(H5Pset_file_locking(properties.id(), true, true), "cannot set the locking");
+  site.check(H5Pset_file_locking(properties.id(), !writes, true), "cannot set the locking");
   return properties;
 }
 
@@ -66,6 +68,15 @@ std::filesystem::path output_target(const std::filesystem::path& path) {
   return target;
 }
 
+/// So that the new name of a file in it outlives a loss of power; where a directory can be synchronised.
+void sync_directory(const std::filesystem::path& file) {
+  const std::filesystem::path directory = file.has_parent_path() ? file.parent_path() : ".";
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
+}
+
 void check_exists(const std::filesystem::path& path, int mode) {
   if (::access(path.c_str(), mode) != 0) throw_errno(path.string(), "cannot open the run file");
   std::error_code ignored;
@@ -80,7 +91,7 @@ Hdf5Handle open_file(const std::filesystem::path& path, unsigned flags, const Hd
     throw FormatError(site.file, "", "is not a run file (expected HDF5)",
                       "Run files are written by 'moescope analyze'.");
   }
-  const Hdf5Handle access = access_properties(site);
+  const Hdf5Handle access = access_properties(flags == H5F_ACC_RDWR, site);
   Hdf5Handle file = site.own(H5Fopen(path.c_str(), flags, access.id()), "cannot open the run file");
   check_text_heaps(path);  // before anything is read from one
   return file;
@@ -131,7 +142,7 @@ RunFile RunFile::create(const std::filesystem::path& path) {
   handle->exceptions = std::uncaught_exceptions();
   const Hdf5Site site = handle->site();
   const std::filesystem::path temporary = output_target(path).string() + ".partial";
-  const Hdf5Handle creation = file_creation_properties(site), access = access_properties(site);
+  const Hdf5Handle creation = file_creation_properties(site), access = access_properties(true, site);
   handle->file = site.own(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()),
                           "cannot create the run file");
   handle->unpublished = temporary;
@@ -182,9 +193,31 @@ const std::filesystem::path& RunFile::path() const {
 void RunFile::flush() {
   const Hdf5Site site = handle_->site();
   site.check(H5Fflush(handle_->file.id(), H5F_SCOPE_GLOBAL), "cannot write");
-  if (handle_->unpublished.empty()) return;
-  std::filesystem::rename(handle_->unpublished, output_target(handle_->path));
-  handle_->unpublished.clear();
+  if (!handle_->unpublished.empty()) handle_->publish();
+}
+
+void RunFile::sync() {
+  flush();
+  handle_->force();
+}
+
+void RunFile::Handle::force() {
+  void* descriptor = nullptr;
+  site().check(H5Fget_vfd_handle(file.id(), H5P_DEFAULT, &descriptor), "cannot write");
+  if (fsync(*static_cast<const int*>(descriptor)) != 0) throw_errno(path.string(), "cannot write");
+}
+
+/// The file is closed once before, so that HDF5 has nothing left to arrange in it.
+void RunFile::Handle::publish() {
+  force();
+  open_datasets.clear();
+  site().check(file.reset(), "cannot write");
+  const std::filesystem::path target = output_target(path);
+  std::filesystem::rename(unpublished, target);
+  unpublished.clear();
+  sync_directory(target);
+  const Hdf5Handle access = access_properties(true, site());
+  file = site().own(H5Fopen(target.c_str(), H5F_ACC_RDWR, access.id()), "cannot open the run file");
 }
 
 void RunFile::set_attribute(const std::string& path, const std::string& name, const AttributeValue& value) {

@@ -45,7 +45,8 @@ using AttributeValue =
 class RunFile {
  public:
   /// A new file with filetype, format_version and created. It lies at PATH.partial and takes the place of an
-  /// existing file at the first flush(), or when it is closed without an exception in flight.
+  /// existing file at the first flush(), or when it is closed without an exception in flight. Two writers of
+  /// one path must be kept apart (RunLock).
   static RunFile create(const std::filesystem::path& path);
   static RunFile open(const std::filesystem::path& path);             // read only
   static RunFile open_for_update(const std::filesystem::path& path);  // read and write
@@ -88,7 +89,11 @@ class RunFile {
   std::optional<AttributeValue> attribute(const std::string& path, const std::string& name) const;
 
   /// Hands everything to the operating system; what was written until now survives the death of the process.
+  /// After the first time all space of what was defined before is reserved, and writing values changes
+  /// nothing else: whenever the process dies, the file opens, and readers can read meanwhile.
   void flush();
+  /// Like flush(), and what was written survives a loss of power as well.
+  void sync();
 
  private:
   struct Handle;

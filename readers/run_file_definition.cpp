@@ -60,10 +60,10 @@ std::vector<std::uint64_t> extent(hid_t dataset, const Hdf5Site& site) {
 
 /// A new dataset without values, open.
 Hdf5Handle create_dataset(hid_t file, const DatasetSpec& spec, const std::vector<std::uint64_t>& shape,
-                          const Hdf5Site& site) {
+                          bool reserve, const Hdf5Site& site) {
   const Hdf5Handle type = stored_type(spec.type, site);
   const Hdf5Handle space = simple_space(shape, site);
-  const Hdf5Handle properties = creation_properties(spec, shape, site);
+  const Hdf5Handle properties = creation_properties(spec.type, reserve, site);
   return site.own(
       H5Dcreate2(file, spec.path.c_str(), type.id(), space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT),
       "cannot create the dataset");
@@ -174,11 +174,11 @@ void RunFile::Handle::link_dimension(const std::string& dimension, const std::st
       "cannot link the dimension");
 }
 
-Hdf5Handle RunFile::Handle::create_scale(const DatasetSpec& spec, std::uint64_t size,
-                                         const std::string& name) {
+Hdf5Handle RunFile::Handle::create_scale(const DatasetSpec& spec, std::uint64_t size, const std::string& name,
+                                         bool reserve) {
   const Hdf5Site here = site(spec.path);
   if (exists(spec.path)) throw std::invalid_argument(here.file + ": " + spec.path + ": is defined already");
-  Hdf5Handle scale = create_dataset(file.id(), spec, {size}, here);
+  Hdf5Handle scale = create_dataset(file.id(), spec, {size}, reserve, here);
   here.check(H5DSset_scale(scale.id(), name.c_str()), "cannot make a dimension scale");
   dimension_names[object_address(scale.id(), here)] = last_name(spec.path);
   return scale;
@@ -191,7 +191,8 @@ void RunFile::define_labels(const DatasetSpec& spec, std::span<const T> labels) 
   scale.path = "/" + name;
   scale.type = element_type_of<T>();
   scale.dimensions = {name};
-  const Hdf5Handle dataset = handle_->create_scale(scale, labels.size(), name);
+  const Hdf5Handle dataset =
+      handle_->create_scale(scale, labels.size(), name, scale.type != ElementType::text);
   describe_in_attributes(dataset.id(), scale, handle_->site(scale.path));
   write(scale.path, labels);
 }
@@ -211,8 +212,8 @@ void RunFile::define_dimension(const std::string& name, std::uint64_t size) {
   spec.path = "/" + name;
   spec.type = ElementType::f4;
   spec.dimensions = {name};
-  // Never written, hence contiguous: it takes no space whatever its size.
-  handle_->create_scale(spec, size, bare_dimension_name(size));
+  // Never written: it takes no space whatever its size.
+  handle_->create_scale(spec, size, bare_dimension_name(size), false);
 }
 
 void RunFile::define(const DatasetSpec& spec) {
@@ -224,7 +225,8 @@ void RunFile::define(const DatasetSpec& spec) {
   std::vector<std::uint64_t> shape;
   for (const std::string& dimension : spec.dimensions) shape.push_back(handle_->shape("/" + dimension).at(0));
   handle_->make_groups(spec.path);
-  const Hdf5Handle dataset = create_dataset(handle_->file.id(), spec, shape, site);
+  const Hdf5Handle dataset =
+      create_dataset(handle_->file.id(), spec, shape, spec.type != ElementType::text, site);
   for (unsigned i = 0; i < spec.dimensions.size(); ++i) {
     const hid_t scale = handle_->dataset("/" + spec.dimensions[i]);
     site.check(H5DSattach_scale(dataset.id(), scale, i), "cannot attach a dimension");

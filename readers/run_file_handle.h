@@ -29,6 +29,10 @@ struct RunFile::Handle {
   bool exists(const std::string& object) const;
   ElementType type(const std::string& dataset);
   std::vector<std::uint64_t> shape(const std::string& dataset);
+  /// Forces everything to the disk.
+  void force();
+  /// A new file takes its place under its name.
+  void publish();
   /// Makes the groups above `object`, e.g. "/metrics" for "/metrics/max_violation".
   void make_groups(const std::string& object);
   bool is_dataset(const std::string& object) const;
@@ -38,7 +42,7 @@ struct RunFile::Handle {
   void note_dimensions();
   void note_dimension(const std::string& name);
   void link_dimension(const std::string& dimension, const std::string& group);
-  Hdf5Handle create_scale(const DatasetSpec& spec, std::uint64_t size, const std::string& name);
+  Hdf5Handle create_scale(const DatasetSpec& spec, std::uint64_t size, const std::string& name, bool reserve);
 };
 
 /// "/routing" of "/routing/margin"; "" of "/step".

@@ -337,6 +337,15 @@ std::vector<DatasetSpec> status_datasets() {
        "1 once the checkpoint's forward pass is completely recorded, else 0.", "moescope analyze"},
       {"/status/weights", u1, per_checkpoint, pure_number, "Weight pass finished",
        "1 once the checkpoint's weights are completely recorded, else 0.", "moescope analyze"},
+      {"/status/tensor_done",
+       u1,
+       {"tensor"},
+       pure_number,
+       "Tensor finished",
+       "1 once the weight pass has recorded the tensor at all checkpoints, else 0: of a run that is a part, "
+       "the "
+       "tensors of that part.",
+       "moescope analyze"},
       {"/status/spectra", u1, per_checkpoint, pure_number, "Spectra finished",
        "1 once the spectra of all chosen matrices are recorded, else 0; 0 also where none were asked for.",
        "moescope analyze"},

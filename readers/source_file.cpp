@@ -36,6 +36,10 @@ struct stat status_of(int descriptor, const std::string& file) {
   return status;
 }
 
+std::int64_t modification_time(const struct stat& status) {
+  return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
 void close_descriptor(int descriptor) {
   if (descriptor >= 0) ::close(descriptor);
 }
@@ -54,7 +58,9 @@ SourceFile::SourceFile(const std::filesystem::path& path)
     : name_(path.string()), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0) throw_errno(name_, "cannot be opened");
   try {
-    size_ = static_cast<std::uint64_t>(status_of(descriptor_, name_).st_size);
+    const struct stat status = status_of(descriptor_, name_);
+    size_ = static_cast<std::uint64_t>(status.st_size);
+    modified_ = modification_time(status);
   } catch (...) {
     close_descriptor(descriptor_);
     throw;
@@ -68,12 +74,14 @@ SourceFile::~SourceFile() {
 SourceFile::SourceFile(SourceFile&& other) noexcept
     : name_(std::move(other.name_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      modified_(other.modified_) {}
 
 SourceFile& SourceFile::operator=(SourceFile&& other) noexcept {
   std::swap(name_, other.name_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(size_, other.size_);
+  std::swap(modified_, other.modified_);
   return *this;
 }
 
@@ -97,6 +105,15 @@ void SourceFile::read(std::uint64_t offset, std::span<std::byte> destination) co
 void SourceFile::require_bytes(std::uint64_t end) const {
   const auto bytes = static_cast<std::uint64_t>(status_of(descriptor_, name_).st_size);
   if (bytes < end) throw_short_read(name_, bytes, end);
+}
+
+void SourceFile::require_unchanged() const {
+  const struct stat status = status_of(descriptor_, name_);
+  if (static_cast<std::uint64_t>(status.st_size) == size_ && modification_time(status) == modified_) return;
+  throw std::system_error(EIO, std::generic_category(),
+                          name_ +
+                              ": was written to while it was being analysed, so that what was computed "
+                              "from it is dropped");
 }
 
 int SourceFile::reopen(int flags) const {

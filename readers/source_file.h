@@ -28,6 +28,9 @@ class SourceFile {
   /// Throws as read does if the file has become shorter than `end` bytes meanwhile. For memory that is
   /// mapped: what is cut off within the last page reads as zeros there.
   void require_bytes(std::uint64_t end) const;
+  /// Throws std::system_error if the file has been written to since it was opened. That it was renamed or
+  /// deleted does not matter.
+  void require_unchanged() const;
   /// Another descriptor of the very same file with flags of its own (those of open), to be closed by the
   /// caller; -1 if the system gives none.
   int reopen(int flags) const;
@@ -38,6 +41,7 @@ class SourceFile {
   std::string name_;
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
+  std::int64_t modified_ = 0;  // nanoseconds
 };
 
 /// The whole file as text or bytes; `limit` bytes at most, else FormatError.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -210,12 +211,32 @@ TEST_F(RunFileTest, TheSameInputsGiveTheSameBytes) {
   EXPECT_EQ(RunFile::open(path).attribute("/", "created"), AttributeValue("2026-01-31T12:00:00Z"));
 }
 
-TEST_F(RunFileTest, CompressesWhatRepeats) {
+// What makes a file safe to be read while it is written, and whenever its writer dies.
+TEST_F(RunFileTest, AfterTheFirstFlushOnlyValuesChange) {
   RunFile file = RunFile::create(path);
   define_routing(file);
-  file.write<std::uint16_t>(topk_index.path, std::vector<std::uint16_t>(3 * 5 * 3000 * 4, 3));
+  file.set_attribute("/", "note", std::string("a"));
   file.flush();
-  EXPECT_LT(std::filesystem::file_size(path), 3u * 5 * 3000 * 4 * 2 / 4);
+  const std::string before = read_bytes(path);
+  const std::vector<float> values(3 * 3000, 1.5f);
+  file.write<float>(nll.path, values);
+  file.write<std::uint16_t>(topk_index.path, {{1, 0, 0, 0}, {1, 5, 3000, 4}},
+                            std::vector<std::uint16_t>(5 * 3000 * 4, 7));
+  file.set_attribute("/", "note", std::string("a"));
+  file.sync();
+  std::string after = read_bytes(path);
+  ASSERT_EQ(after.size(), before.size());
+  // NaN has become 1.5, and 0 has become 7: undone, the file is what it was.
+  std::size_t losses = 0, choices = 0;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    if (after[i] == before[i]) continue;
+    (before[i] == 0 && after[i] == 7 ? choices : losses) += 1;
+  }
+  EXPECT_EQ(choices, 5u * 3000 * 4);
+  EXPECT_LE(losses, values.size() * sizeof(float));
+  std::string loss(sizeof(float), '\0');
+  std::memcpy(loss.data(), values.data(), sizeof(float));
+  EXPECT_NE(after.find(loss), std::string::npos);
 }
 
 // Output is written so that a crash leaves the old file or the new one, never half.

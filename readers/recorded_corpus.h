@@ -1,0 +1,13 @@
+#pragma once
+/// The evaluation tokens of a run file, as a corpus again.
+
+#include "readers/corpus.h"
+#include "readers/run_file.h"
+
+namespace moescope {
+
+/// What /corpus holds. Throws FormatError when it contradicts itself, or std::out_of_range where the run has
+/// none.
+Corpus read_recorded_corpus(const RunFile& run);
+
+}  // namespace moescope
