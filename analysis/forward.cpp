@@ -25,11 +25,12 @@ const Weight& language_head(const ModelWeights& model) {
   return head ? *head : embedding(model);
 }
 
-/// The order of a pass: all weights in canonical order, the embedding only as a tied head.
-std::vector<const Weight*> stream_order(const ModelWeights& model) {
+/// The order of a pass from a layer on: all weights in canonical order, the embedding only as a tied head.
+std::vector<const Weight*> stream_order(const ModelWeights& model, std::int64_t first_layer) {
   std::vector<const Weight*> order;
   for (const Weight& weight : model.all()) {
-    if (weight.key.role != Role::embedding && weight.key.role != Role::head) order.push_back(&weight);
+    if (weight.key.role == Role::embedding || weight.key.role == Role::head) continue;
+    if (weight.key.layer < 0 || weight.key.layer >= first_layer) order.push_back(&weight);
   }
   order.push_back(&language_head(model));
   return order;
@@ -97,20 +98,22 @@ class PartClock {
   Clock::time_point last_ = Clock::now();
 };
 
-void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, ForwardObserver& observer,
-               ForwardTimes& times) {
+void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, const ForwardOptions& options,
+               ForwardObserver& observer, ForwardStart& start, ForwardTimes& times) {
   const ModelConfig& config = context.config;
   const TokenBatch& batch = context.batch;
   const RotaryTable rotary = make_rotary_table(longest_sequence(batch.sequence_start),
                                                static_cast<std::size_t>(config.head_dim), config.rope_theta);
 
   PartClock clock(context.weights, times);
-  Matrix x = embed(checkpoint, context.model, batch, times.front().stream);  // (T, H)
+  Matrix x = std::move(start.x);  // (T, H)
+  if (start.position.next_layer == 0) x = embed(checkpoint, context.model, batch, times.front().stream);
   clock.finish(0);
-  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+  for (std::int64_t layer = start.position.next_layer; layer < config.num_hidden_layers; ++layer) {
     run_layer(context, layer, rotary, observer, x);
     observer.hidden_state(layer, batch.first_token, x);
     clock.finish(static_cast<std::size_t>(layer) + 1);
+    if (options.layer_done) options.layer_done({batch.first_token, layer + 1}, x);
   }
   x = rms_norm(context.threads, x, context.take(Role::final_norm, -1), config.rms_norm_eps);
 
@@ -122,6 +125,17 @@ void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, Forw
   }
   observer.token_losses(batch.first_token, token_losses(context, language_head(context.model), x, logits));
   clock.finish(times.size() - 1);
+}
+
+/// Whether `start` lies within one of the batches, as they are cut now.
+bool starts_a_batch(const ForwardStart& start, const std::vector<TokenBatch>& batches,
+                    const ModelConfig& config) {
+  const std::int64_t layer = start.position.next_layer;
+  return layer > 0 && layer <= config.num_hidden_layers &&
+         start.x.columns == static_cast<std::size_t>(config.hidden_size) &&
+         std::ranges::any_of(batches, [&](const TokenBatch& batch) {
+           return batch.first_token == start.position.first_token && batch.tokens() == start.x.rows;
+         });
 }
 
 MemoryBudget budget_for(const ModelConfig& config, const Corpus& corpus, std::uint64_t memory) {
@@ -157,7 +171,7 @@ std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tok
 std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
                                    std::uint64_t memory) {
   std::uint64_t bytes = 0;
-  for (const Weight* weight : stream_order(model)) bytes += weight->bytes();
+  for (const Weight* weight : stream_order(model, 0)) bytes += weight->bytes();
   return bytes * make_batches(corpus, budget_for(config, corpus, memory).batch_tokens).size();
 }
 
@@ -167,14 +181,20 @@ PartTimes total(const ForwardTimes& parts) {
 }
 
 ForwardTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
-                         const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer) {
+                         const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer,
+                         ForwardStart start) {
   const ModelConfig& config = checkpoint.config();
   const MemoryBudget budget = budget_for(config, corpus, options.memory);
+  const std::vector<TokenBatch> batches = make_batches(corpus, budget.batch_tokens);
+  if (!starts_a_batch(start, batches, config)) start = {};
   ForwardTimes times(static_cast<std::size_t>(config.num_hidden_layers) + 2);
-  for (const TokenBatch& batch : make_batches(corpus, budget.batch_tokens)) {
-    WeightStream stream(checkpoint, stream_order(model),
+  for (const TokenBatch& batch : batches) {
+    if (batch.first_token < start.position.first_token) continue;
+    WeightStream stream(checkpoint, stream_order(model, start.position.next_layer),
                         {budget.weight_bytes, options.interrupted, options.progress});
-    run_batch({config, model, batch, stream, threads, options.precision}, checkpoint, observer, times);
+    run_batch({config, model, batch, stream, threads, options.precision}, checkpoint, options, observer,
+              start, times);
+    start = {};
   }
   return times;
 }

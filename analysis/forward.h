@@ -12,11 +12,26 @@
 
 namespace moescope {
 
+/// Where a pass stands between two layers of a batch; everything before has been reported.
+struct ForwardPosition {
+  std::size_t first_token = 0;  // of the batch
+  std::int64_t next_layer = 0;
+};
+
 struct ForwardOptions {
   Precision precision = Precision::bf16;
   std::uint64_t memory = 0;  // bytes, for activations and weights together; 0: default_memory_budget()
   const std::atomic<bool>* interrupted = nullptr;
   std::function<void(std::uint64_t weight_bytes)> progress;  // as weights are used
+  /// After each layer, with the residual stream x (T, H) of the batch: all that is needed to go on from
+  /// there.
+  std::function<void(const ForwardPosition&, const Matrix& x)> layer_done;
+};
+
+/// A pass that was broken off, to be gone on with.
+struct ForwardStart {
+  ForwardPosition position;
+  Matrix x;  // (T, H), as layer_done was given it; of one batch
 };
 
 /// What one part of the pass took, all batches together.
@@ -46,9 +61,11 @@ std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tok
 std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
                                    std::uint64_t memory);
 
-/// Runs all sequences of the corpus. The numbers reported do not depend on threads, memory or batches.
-/// Throws std::system_error (reading), UsageError (too little memory), Interrupted.
+/// Runs all sequences of the corpus, or those that `start` leaves. The numbers reported do not depend on
+/// threads, memory, batches or start. A start that is none between batches of this memory budget is not
+/// used. Throws std::system_error (reading), UsageError (too little memory), Interrupted.
 ForwardTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model, const Corpus& corpus,
-                         const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer);
+                         const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer,
+                         ForwardStart start = {});
 
 }  // namespace moescope

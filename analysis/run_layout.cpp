@@ -5,29 +5,21 @@
 
 #include "analysis/drift_metrics.h"
 #include "analysis/router_weights.h"
+#include "analysis/run_metrics.h"
 #include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
 #include "analysis/weight_recorder.h"
 #include "readers/run_schema.h"
-#include "readers/sha256.h"
 
 namespace moescope {
 namespace {
 
-constexpr const char* identity_prefix = "identity_";
-
-std::string join_lines(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
-  return text;
-}
-
-/// Text of each checkpoint, by `text_of(c)`.
-template <class TextOf>
-std::vector<std::string> texts(const OpenedSeries& series, TextOf text_of) {
-  std::vector<std::string> result;
-  for (std::size_t c = 0; c < series.size(); ++c) result.push_back(text_of(c));
-  return result;
+/// `value_of(checkpoint)` of each.
+template <class ValueOf>
+auto column(const RunSubject& subject, ValueOf value_of) {
+  std::vector<decltype(value_of(subject.checkpoints.front()))> values;
+  for (const RunCheckpoint& checkpoint : subject.checkpoints) values.push_back(value_of(checkpoint));
+  return values;
 }
 
 std::vector<std::int64_t> count_up(std::int64_t size) {
@@ -47,24 +39,18 @@ void define_and_write(RunFile& run, const char* path, const std::vector<T>& valu
   run.write<T>(path, values);
 }
 
-void define_checkpoints(RunFile& run, const OpenedSeries& series) {
-  const auto names = texts(series, [&](std::size_t c) { return series.entries[c].name; });
+void define_checkpoints(RunFile& run, const RunSubject& subject) {
+  using One = const RunCheckpoint&;
+  const auto names = column(subject, [](One c) { return c.entry.name; });
   define_scale(run, "/checkpoint", names);
   define_scale(run, "/other_checkpoint", names);
-  std::vector<double> tokens, step;
-  for (const SeriesEntry& entry : series.entries) {
-    tokens.push_back(entry.tokens);
-    step.push_back(entry.step);
-  }
-  define_and_write(run, "/tokens_seen", tokens);
-  define_and_write(run, "/step", step);
-  define_and_write(run, "/phase", texts(series, [&](std::size_t c) { return series.entries[c].phase; }));
-  define_and_write(run, "/checkpoint_info/config_json",
-                   texts(series, [&](std::size_t c) { return series.checkpoints[c].config_json(); }));
-  define_and_write(run, "/checkpoint_info/fingerprint",
-                   texts(series, [&](std::size_t c) { return series.checkpoints[c].fingerprint(); }));
+  define_and_write(run, "/tokens_seen", column(subject, [](One c) { return c.entry.tokens; }));
+  define_and_write(run, "/step", column(subject, [](One c) { return c.entry.step; }));
+  define_and_write(run, "/phase", column(subject, [](One c) { return c.entry.phase; }));
+  define_and_write(run, "/checkpoint_info/config_json", column(subject, [](One c) { return c.config_json; }));
+  define_and_write(run, "/checkpoint_info/fingerprint", column(subject, [](One c) { return c.fingerprint; }));
   define_and_write(run, "/checkpoint_info/path",
-                   texts(series, [&](std::size_t c) { return series.entries[c].path.string(); }));
+                   column(subject, [](One c) { return c.entry.path.string(); }));
 }
 
 void define_model(RunFile& run, const ModelConfig& config) {
@@ -117,52 +103,16 @@ void define_forward(RunFile& run, const ModelConfig& config, const RecordOptions
 }
 
 /// What follows the weight pass.
-void define_spectra_and_routers(RunFile& run, const OpenedSeries& series, SpectraChoice spectra) {
-  if (!series.config().moe_layers().empty()) {
-    define_scale(run, "/other_expert", count_up(series.config().n_routed_experts));
-    define_routers(run, series.size());
+void define_spectra_and_routers(RunFile& run, const RunSubject& subject, SpectraChoice spectra) {
+  const std::size_t checkpoints = subject.checkpoints.size();
+  if (!subject.config.moe_layers().empty()) {
+    define_scale(run, "/other_expert", count_up(subject.config.n_routed_experts));
+    define_routers(run, checkpoints);
   }
-  if (spectra != SpectraChoice::none)
-    define_spectra(run, series.size(), series.weights.front().all(), spectra);
-}
-
-std::string saved_parts(const RecordOptions& save) {
-  return std::string(save.router_logits ? "router_logits " : "") +
-         (save.hidden_states ? "hidden_states " : "") + (save.logits ? "logits " : "");
+  if (spectra != SpectraChoice::none) define_spectra(run, checkpoints, subject.weights, spectra);
 }
 
 }  // namespace
-
-std::string precision_name(Precision precision) {
-  return precision == Precision::f32 ? "f32" : "bf16";
-}
-
-RunIdentity run_identity(const AnalysisOptions& options, const OpenedSeries& series, const Corpus& corpus,
-                         Precision precision) {
-  Sha256 checkpoints;
-  checkpoints.update(join_lines(texts(series, [&](std::size_t c) {
-    return series.entries[c].name + " " + series.checkpoints[c].fingerprint();
-  })));
-  RunIdentity identity;
-  identity["checkpoints"] = checkpoints.hex();
-  identity["corpus"] = options.forward ? corpus.sha256 : "";
-  identity["precision"] = options.forward ? precision_name(precision) : "";
-  identity["passes"] = std::string(options.forward ? "forward " : "") + (options.weights ? "weights" : "");
-  identity["saved"] = saved_parts(options.save);
-  identity["spectra"] = options.weights ? std::string(spectra_choice_name(options.spectra)) : "";
-  identity["sketches"] = options.weights && options.sketches ? "yes" : "";
-  identity["version"] = options.version;
-  return identity;
-}
-
-std::string identity_difference(const RunFile& run, const RunIdentity& identity) {
-  for (const auto& [name, value] : identity) {
-    const auto stored = run.attribute("/status", identity_prefix + name);
-    const auto* text = stored ? std::get_if<std::string>(&*stored) : nullptr;
-    if (!text || *text != value) return name;
-  }
-  return {};
-}
 
 void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t checkpoints, bool sketches) {
   std::vector<std::string> names;
@@ -177,6 +127,7 @@ void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t c
   define_scale(run, "/probability", std::vector<double>(probabilities.begin(), probabilities.end()));
   run.define_dimension("magnitude", bfloat16_magnitudes);
   define_and_write(run, "/weights/element_count", sizes);
+  run.define(raw_dataset("/status/tensor_done"));
   for (const char* path :
        {"/weights/norm", "/weights/rms", "/weights/mean", "/weights/std", "/weights/kurtosis", "/weights/min",
         "/weights/max", "/weights/max_abs", "/weights/zero_count", "/weights/denormal_count",
@@ -199,30 +150,30 @@ void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t c
 }
 
 RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
-                   const OpenedSeries& series, const Corpus& corpus, const RunIdentity& identity) {
+                   const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity) {
   RunFile run = RunFile::create(path);
   run.set_attribute("/", "moescope_version", options.version);
   run.set_attribute("/", "command_line", options.command_line);
-  run.set_attribute("/", "model_type", series.config().model_type);
+  run.set_attribute("/", "model_type", subject.config.model_type);
   run.set_attribute("/", "precision", identity.at("precision"));
   run.set_attribute("/", "corpus_sha256", identity.at("corpus"));
 
-  define_checkpoints(run, series);
-  define_model(run, series.config());
-  run.define(raw_dataset("/status/forward"));
-  run.define(raw_dataset("/status/weights"));
-  run.define(raw_dataset("/status/spectra"));
-  for (const auto& [name, value] : identity) run.set_attribute("/status", identity_prefix + name, value);
+  define_checkpoints(run, subject);
+  define_model(run, subject.config);
+  for (const char* status : {"/status/forward", "/status/weights", "/status/spectra"})
+    run.define(raw_dataset(status));
+  write_identity(run, identity);
   if (options.forward) {
     define_corpus(run, corpus);
-    define_forward(run, series.config(), options.save);
+    define_forward(run, subject.config, options.save);
   }
   if (options.weights) {
-    define_weights(run, series.weights.front().all(), series.size(), options.sketches);
-    define_spectra_and_routers(run, series, options.spectra);
+    define_weights(run, subject.weights, subject.checkpoints.size(), options.sketches);
+    define_spectra_and_routers(run, subject, options.spectra);
   }
-  define_telemetry(run, series.config(), options.forward, options.weights,
+  define_telemetry(run, subject.config, options.forward, options.weights,
                    options.weights && options.spectra != SpectraChoice::none);
+  write_run_metrics(run);
   return run;
 }
 

@@ -19,29 +19,22 @@ Slab routing_slab(std::size_t checkpoint, const RouterOutput& routing,
 
 }  // namespace
 
-RunRecorder::RunRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus, std::size_t moe_layers,
-                         std::size_t experts, const RecordOptions& options)
-    : run_(run),
-      checkpoint_(checkpoint),
-      corpus_(corpus),
-      moe_layers_(moe_layers),
-      experts_(experts),
-      options_(options),
-      expert_count_(corpus.domains.size() * moe_layers * experts) {}
+RunRecorder::RunRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus,
+                         const RecordOptions& options)
+    : run_(run), checkpoint_(checkpoint), corpus_(corpus), options_(options) {}
 
 void RunRecorder::router_output(const RouterOutput& routing) {
   write_choices(routing);
   write_distribution(routing);
-  count_experts(routing);
   if (options_.router_logits) {
-    run_.write<float>("/routing/router_logit", routing_slab(checkpoint_, routing, {experts_}),
+    run_.write<float>("/routing/router_logit", routing_slab(checkpoint_, routing, {routing.logits.columns}),
                       routing.logits.values);
   }
 }
 
 void RunRecorder::write_choices(const RouterOutput& routing) {
   const Slab choices = routing_slab(checkpoint_, routing, {routing.top_k});
-  if (expert_index_type(experts_) == ElementType::u1) {
+  if (expert_index_type(routing.scores.columns) == ElementType::u1) {
     const std::vector<std::uint8_t> narrow(routing.topk_index.begin(), routing.topk_index.end());
     run_.write<std::uint8_t>("/routing/topk_index", choices, narrow);
   } else {
@@ -60,7 +53,7 @@ void RunRecorder::write_choices(const RouterOutput& routing) {
 void RunRecorder::write_distribution(const RouterOutput& routing) {
   std::vector<float> entropy(routing.tokens), mass(routing.tokens), share(routing.tokens),
       spread(routing.tokens);
-  std::vector<double> distribution(experts_);
+  std::vector<double> distribution(routing.scores.columns);
   for (std::size_t t = 0; t < routing.tokens; ++t) {
     sigmoid_router_distribution(routing.scores.row(t), distribution);
     entropy[t] = static_cast<float>(router_entropy(distribution));
@@ -73,15 +66,6 @@ void RunRecorder::write_distribution(const RouterOutput& routing) {
   run_.write<float>("/routing/topk_mass", slab, mass);
   run_.write<float>("/routing/top1_share", slab, share);
   run_.write<float>("/routing/topk_weight_entropy", slab, spread);
-}
-
-void RunRecorder::count_experts(const RouterOutput& routing) {
-  for (std::size_t t = 0; t < routing.tokens; ++t) {
-    const auto domain = static_cast<std::size_t>(corpus_.domain[routing.first_token + t]);
-    for (std::uint16_t expert : routing.experts(t)) {
-      ++expert_count_[(domain * moe_layers_ + routing.moe_layer) * experts_ + expert];
-    }
-  }
 }
 
 void RunRecorder::hidden_state(std::int64_t layer, std::size_t first_token, const Matrix& x) {
@@ -101,9 +85,21 @@ void RunRecorder::logits(std::size_t first_token, std::size_t first_row, const M
 }
 
 void RunRecorder::finish() {
-  run_.write<std::int64_t>("/routing/expert_count",
-                           {{checkpoint_, 0, 0, 0}, {1, corpus_.domains.size(), moe_layers_, experts_}},
-                           expert_count_);
+  if (!run_.contains("/routing/expert_count")) return;
+  const std::vector<std::uint64_t> shape = run_.shape("/routing/expert_count");  // (C, D, L, E)
+  const std::uint64_t domains = shape[1], layers = shape[2], experts = shape[3];
+  const std::uint64_t top_k = run_.shape("/routing/topk_index")[3];
+  std::vector<std::int64_t> count(domains * layers * experts);
+  for (std::uint64_t layer = 0; layer < layers; ++layer) {
+    const std::vector<std::uint16_t> chosen = run_.read<std::uint16_t>(
+        "/routing/topk_index", {{checkpoint_, layer, 0, 0}, {1, 1, corpus_.tokens(), top_k}});
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      const auto domain = static_cast<std::uint64_t>(corpus_.domain[i / top_k]);
+      ++count[(domain * layers + layer) * experts + chosen[i]];
+    }
+  }
+  run_.write<std::int64_t>("/routing/expert_count", {{checkpoint_, 0, 0, 0}, {1, domains, layers, experts}},
+                           count);
 }
 
 }  // namespace moescope

@@ -21,8 +21,7 @@ struct RecordOptions {
 /// defined.
 class RunRecorder : public ForwardObserver {
  public:
-  RunRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus, std::size_t moe_layers,
-              std::size_t experts, const RecordOptions& options);
+  RunRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus, const RecordOptions& options);
 
   void router_output(const RouterOutput& routing) override;
   void hidden_state(std::int64_t layer, std::size_t first_token, const Matrix& x) override;
@@ -30,20 +29,17 @@ class RunRecorder : public ForwardObserver {
   bool wants_logits() const override { return options_.logits; }
   void logits(std::size_t first_token, std::size_t first_row, const Matrix& logits) override;
 
-  /// Writes what was counted over all batches. Call once, after the pass.
+  /// Writes what follows from the choices of all tokens, as they are in the file. Call once, after the pass.
   void finish();
 
  private:
   void write_choices(const RouterOutput& routing);
   void write_distribution(const RouterOutput& routing);
-  void count_experts(const RouterOutput& routing);
 
   RunFile& run_;
   std::size_t checkpoint_;
   const Corpus& corpus_;
-  std::size_t moe_layers_, experts_;
   RecordOptions options_;
-  std::vector<std::int64_t> expert_count_;  // (D, L, E)
 };
 
 }  // namespace moescope

@@ -16,10 +16,22 @@
 
 namespace moescope {
 
+/// A share of an analysis that is divided among several jobs.
+struct AnalysisPart {
+  std::size_t index = 0, count = 1;  // index < count
+
+  bool is_whole() const { return count == 1; }
+  std::string name() const;  // "1/4" of the first of four
+  /// Whether the part has item number `i`: every count-th.
+  bool has(std::size_t i) const { return i % count == index; }
+};
+
 struct AnalysisOptions {
   std::vector<SeriesEntry> series;
   std::vector<CorpusSource> corpus;  // may be empty without a forward pass
   CorpusOptions corpus_options;
+  std::filesystem::path recorded_corpus;        // a run file whose texts are taken instead
+  std::vector<std::string> recorded_elsewhere;  // checkpoints whose forward passes are not wanted
   std::filesystem::path output;
   bool overwrite = false;                         // replace a run file that holds another analysis
   bool forward = true;                            // run the model on the corpus
@@ -27,6 +39,9 @@ struct AnalysisOptions {
   SpectraChoice spectra = SpectraChoice::sample;  // of which weights
   bool sketches = true;                           // record sketches of the weights, for checkpoints to come
   RecordOptions save;
+  AnalysisPart part;
+  bool resume = false;                 // refuse to begin anew
+  double seconds_between_saves = 60;   // inside a pass: so much work, and a layer's, is lost at most
   std::optional<Precision> precision;  // absent: bf16 if the weights are BF16, else f32
   unsigned threads = 0;                // 0: one per processor
   std::uint64_t memory = 0;            // bytes; 0: default_memory_budget()
@@ -61,10 +76,12 @@ struct AnalysisSummary {
   std::vector<double> loss;  // by checkpoint, mean over all tokens; NaN where there is no forward pass
 };
 
-/// Validates every input before the first long computation. The run file appears at `output` when it is
-/// complete, or when the analysis was interrupted (then with what is finished, and NaN elsewhere); until then
-/// it grows beside it as OUTPUT.partial. Repeating the same analysis continues an interrupted one and leaves
-/// a complete one as it is. Throws FormatError, UnsupportedModel, UsageError, std::system_error.
+/// Validates every input before the first long computation. The run file lies at `output` from then on, whole
+/// in its structure, with NaN where nothing is finished yet: at every moment, also after the process was
+/// killed or the power failed, it opens and holds what is finished. A bookmark, OUTPUT.resume, tells where
+/// the pass under way stands. Repeating the same analysis continues an unfinished one, to the same bytes, and
+/// leaves a complete one as it is. One process at a time can write a run file (RunLock); others may read it.
+/// Throws FormatError, UnsupportedModel, UsageError, std::system_error.
 AnalysisSummary analyze_series(const AnalysisOptions& options, AnalysisListener& listener);
 
 }  // namespace moescope

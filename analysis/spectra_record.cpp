@@ -86,10 +86,14 @@ SpectraRecord::SpectraRecord(const RunFile& run)
 }
 
 bool SpectraRecord::contains(std::size_t index) const {
+  const auto has_row = [&](const std::vector<double>& table, std::size_t row) {
+    return !std::isnan(table[row * weights_ + index]);
+  };
   for (std::size_t c = 0; c < checkpoints_; ++c) {
-    if (!std::isnan(by_checkpoint_.front()[c * weights_ + index])) return true;
+    if (!has_row(by_checkpoint_.front(), c)) return false;
+    if (c > 0 && !has_row(by_step_.front(), c - 1)) return false;
   }
-  return false;
+  return true;
 }
 
 void SpectraRecord::add(const MatrixSpectra& spectra) {
@@ -97,10 +101,14 @@ void SpectraRecord::add(const MatrixSpectra& spectra) {
   put<StepSpectrum>(by_step_, step_columns, spectra.steps, weights_, spectra.index);
 }
 
+/// The first column comes last, once the others are safe: it tells what is there.
 void SpectraRecord::write(RunFile& run) const {
-  for (std::size_t i = 0; i < by_checkpoint_.size(); ++i)
+  for (std::size_t i = 1; i < by_checkpoint_.size(); ++i)
     run.write<double>(checkpoint_columns[i].path, by_checkpoint_[i]);
   for (std::size_t i = 0; i < by_step_.size(); ++i) run.write<double>(step_columns[i].path, by_step_[i]);
+  run.sync();
+  run.write<double>(checkpoint_columns[0].path, by_checkpoint_[0]);
+  run.sync();
 }
 
 }  // namespace moescope

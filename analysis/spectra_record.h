@@ -24,10 +24,11 @@ class SpectraRecord {
  public:
   /// With what an earlier, interrupted analysis left in the file.
   explicit SpectraRecord(const RunFile& run);
-  /// Whether the spectra of a tensor are there.
+  /// Whether the spectra of a tensor are there; false also where some are NaN.
   bool contains(std::size_t index) const;
   /// Any order, each tensor once.
   void add(const MatrixSpectra& spectra);
+  /// When the process dies meanwhile, what contains() finds afterwards is complete.
   void write(RunFile& run) const;
 
  private:

@@ -93,19 +93,19 @@ class Cutting {
   std::uint64_t tasks_ = 1, memory_ = 0;
 };
 
-/// The pieces of all weights in order, each at all checkpoints in turn.
+/// The pieces of the weights in order, each at all checkpoints in turn.
 class PieceSequence {
  public:
-  PieceSequence(Series series, std::uint64_t piece_elements)
-      : series_(series), piece_elements_(piece_elements) {}
+  PieceSequence(Series series, WeightRange range, std::uint64_t piece_elements)
+      : series_(series), piece_elements_(piece_elements), index_(range.begin), end_(range.end) {}
 
   std::optional<FileRange> operator()() {
     const auto weights = series_.front().weights->all();
-    while (index_ < weights.size() && first_ >= weights[index_].size()) {
+    while (index_ < end_ && first_ >= weights[index_].size()) {
       ++index_;
       first_ = 0;
     }
-    if (index_ == weights.size()) return {};
+    if (index_ >= end_) return {};
     const Weight& weight = weight_of(series_[checkpoint_], index_);
     const std::uint64_t width = dtype_bits(weight.dtype) / 8;
     const std::uint64_t count = std::min(piece_elements_, weight.size() - first_);
@@ -121,7 +121,7 @@ class PieceSequence {
  private:
   Series series_;
   std::uint64_t piece_elements_;
-  std::size_t index_ = 0, checkpoint_ = 0;
+  std::size_t index_, end_, checkpoint_ = 0;
   std::uint64_t first_ = 0;
 };
 
@@ -134,17 +134,35 @@ std::uint64_t key_of_sketches(const ModelWeights& weights, const Weight& weight)
 
 }  // namespace
 
-void trace_weights(Series series, ThreadPool& pool, std::uint64_t memory_budget,
+WeightRange all_weights(Series series) {
+  return {0, series.empty() ? 0 : series.front().weights->all().size()};
+}
+
+WeightRange part_of_weights(std::span<const Weight> weights, std::size_t part, std::size_t count) {
+  std::uint64_t total = 0;
+  for (const Weight& weight : weights) total += weight.bytes();
+  // The first weight that begins at or after a share of the bytes.
+  const auto border = [&](std::size_t shares) {
+    if (shares == count) return weights.size();
+    std::uint64_t before = 0;
+    std::size_t index = 0;
+    while (index < weights.size() && before * count < total * shares) before += weights[index++].bytes();
+    return index;
+  };
+  return {border(part), border(part + 1)};
+}
+
+void trace_weights(Series series, WeightRange range, ThreadPool& pool, std::uint64_t memory_budget,
                    const std::function<void(const WeightTrajectory&)>& sink) {
   if (series.empty()) return;
   for (const CheckpointWeights& other : series.subspan(1)) require_same_weights(series.front(), other);
   const auto weights = series.front().weights->all();
   const Cutting cutting(weights, series.size(), pool.threads(), memory_budget);
   WeightTrajectorySum sum(series.size(), pool);
-  ReadAhead reader(PieceSequence(series, cutting.piece_elements()), cutting.reading(series));
+  ReadAhead reader(PieceSequence(series, range, cutting.piece_elements()), cutting.reading(series));
   std::vector<ReadAhead::Loaded> loaded(series.size());
   std::vector<StoredElements> elements(series.size());
-  for (std::size_t index = 0; index < weights.size(); ++index) {
+  for (std::size_t index = range.begin; index < range.end; ++index) {
     sum.begin(key_of_sketches(*series.front().weights, weights[index]));
     for (std::uint64_t first = 0; first < weights[index].size(); first += cutting.piece_elements()) {
       for (std::size_t c = 0; c < series.size(); ++c) {

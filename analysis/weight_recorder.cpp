@@ -10,7 +10,7 @@
 namespace moescope {
 namespace {
 
-/// Weights whose sketches and steps are written together.
+/// Weights that are written together.
 constexpr std::size_t batch_weights = 512;
 constexpr std::size_t whole_model = std::size(all_role_groups);  // stands behind the roles
 constexpr std::size_t role_count = whole_model + 1;
@@ -47,11 +47,6 @@ constexpr Count counts[] = {
 constexpr double probabilities[] = {0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999};
 constexpr std::size_t probability_count = std::size(probabilities);
 
-template <class T>
-void copy_to(std::vector<T>& values, std::size_t first, const std::vector<T>& from) {
-  std::ranges::copy(from, values.begin() + static_cast<std::ptrdiff_t>(first));
-}
-
 }  // namespace
 
 std::span<const double> recorded_probabilities() {
@@ -64,118 +59,140 @@ std::vector<std::int64_t> recorded_step_bins() {
   return bins;
 }
 
-WeightRecorder::WeightRecorder(RunFile& run, std::size_t checkpoints, std::size_t weights)
+WeightRecorder::WeightRecorder(RunFile& run, std::size_t checkpoints, std::vector<std::int64_t> counted)
     : run_(run),
       checkpoints_(checkpoints),
-      weights_(weights),
-      values_(std::size(statistics), std::vector<double>(checkpoints * weights)),
-      counts_(std::size(counts), std::vector<std::int64_t>(checkpoints * weights)),
-      magnitude_quantile_(checkpoints * weights * probability_count),
-      inner_product_(weights * checkpoints * checkpoints),
-      delta_inner_product_(weights * (checkpoints - 1) * (checkpoints - 1)),
-      relative_drift_(inner_product_.size()),
-      cosine_(inner_product_.size()),
-      fraction_changed_((checkpoints - 1) * weights),
-      of_roles_(checkpoints * role_count),
-      with_sketches_(run.contains("/weights/sketch")) {}
+      with_sketches_(run.contains("/weights/sketch")),
+      magnitude_counts_(std::move(counted)) {
+  magnitude_counts_.resize(checkpoints * role_count * bfloat16_magnitudes);
+}
 
 std::uint64_t WeightRecorder::bytes(std::size_t checkpoints, std::size_t weights) {
   const std::uint64_t steps = checkpoints - 1;
   const std::uint64_t of_weight =
-      checkpoints * (std::size(statistics) + std::size(counts) + probability_count) +
-      3 * checkpoints * checkpoints + steps * steps + steps;
-  const std::uint64_t of_batch =
-      checkpoints * sketch_size * sizeof(double) + steps * step_bins * sizeof(double);
-  return weights * of_weight * sizeof(double) + 2 * std::min(weights, batch_weights) * of_batch +
-         checkpoints * role_count * bfloat16_patterns * sizeof(double);
+      checkpoints * (sizeof(WeightStats) + (probability_count + sketch_size) * sizeof(double)) +
+      (3 * checkpoints * checkpoints + steps * steps) * sizeof(double) + steps * sizeof(Bfloat16Steps);
+  return 2 * std::min(weights, batch_weights) * of_weight +
+         2 * checkpoints * role_count * bfloat16_magnitudes * sizeof(std::int64_t);
 }
 
 void WeightRecorder::add(const WeightTrajectory& trajectory) {
-  add_statistics(trajectory);
-  add_pairs(trajectory);
-  add_counts(trajectory);
-  if (with_sketches_) sketches_.push_back(trajectory.sketches);
-  steps_.push_back(trajectory.steps);
-  ++added_;
-  if (added_ - written_ == batch_weights) write_batch();
+  if (rows_.empty()) first_ = trajectory.index;
+  Row row{trajectory.stats,
+          {},
+          trajectory.products,
+          relative_drift(trajectory.products),
+          weight_cosine(trajectory.products),
+          trajectory.steps,
+          {}};
+  if (with_sketches_) row.sketches = trajectory.sketches;
+  count_magnitudes(trajectory, row);
+  rows_.push_back(std::move(row));
+  if (rows_.size() == batch_weights) write();
 }
 
-void WeightRecorder::add_statistics(const WeightTrajectory& trajectory) {
-  for (std::size_t c = 0; c < checkpoints_; ++c) {
-    const std::size_t place = c * weights_ + trajectory.index;
-    for (std::size_t s = 0; s < values_.size(); ++s)
-      values_[s][place] = statistics[s].of(trajectory.stats[c]);
-    for (std::size_t s = 0; s < counts_.size(); ++s) counts_[s][place] = trajectory.stats[c].*counts[s].of;
-  }
-}
-
-void WeightRecorder::add_pairs(const WeightTrajectory& trajectory) {
-  const WeightInnerProducts& products = trajectory.products;
-  const std::size_t pairs = products.inner_product.size(), deltas = products.delta_inner_product.size();
-  copy_to(inner_product_, trajectory.index * pairs, products.inner_product);
-  copy_to(delta_inner_product_, trajectory.index * deltas, products.delta_inner_product);
-  const std::vector<double> drift = relative_drift(products), cosine = weight_cosine(products);
-  for (std::size_t pair = 0; pair < pairs; ++pair) {
-    relative_drift_[pair * weights_ + trajectory.index] = drift[pair];
-    cosine_[pair * weights_ + trajectory.index] = cosine[pair];
-  }
-}
-
-void WeightRecorder::add_counts(const WeightTrajectory& trajectory) {
+void WeightRecorder::count_magnitudes(const WeightTrajectory& trajectory, Row& row) {
   const std::size_t role = role_group_index(trajectory.weight->key.role);
   for (std::size_t c = 0; c < checkpoints_; ++c) {
     const Bfloat16Histogram& histogram = trajectory.histograms[c];
-    copy_to(magnitude_quantile_, (c * weights_ + trajectory.index) * probability_count,
-            magnitude_quantiles(histogram, probabilities));
-    of_roles_[c * role_count + role].merge(histogram);
-    of_roles_[c * role_count + whole_model].merge(histogram);
-  }
-  for (std::size_t step = 0; step + 1 < checkpoints_; ++step) {
-    fraction_changed_[step * weights_ + trajectory.index] = fraction_changed(trajectory.steps[step]);
+    const std::vector<double> quantiles = magnitude_quantiles(histogram, probabilities);
+    row.quantiles.insert(row.quantiles.end(), quantiles.begin(), quantiles.end());
+    const auto counts = moescope::magnitude_counts(histogram);
+    for (const std::size_t group : {role, whole_model}) {
+      std::int64_t* sums = &magnitude_counts_[(c * role_count + group) * bfloat16_magnitudes];
+      for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+    }
   }
 }
 
-/// The part of each dataset that belongs to the weights since the last batch, as one slab.
-void WeightRecorder::write_batch() {
-  const std::size_t batch = added_ - written_;
-  if (with_sketches_) {
-    std::vector<float> sketches;  // (C, batch, 1,024)
-    for (std::size_t c = 0; c < checkpoints_; ++c) {
-      for (const auto& of_weight : sketches_)
-        std::ranges::copy(of_weight[c].values(), std::back_inserter(sketches));
-    }
-    run_.write<float>("/weights/sketch", {{0, written_, 0}, {checkpoints_, batch, sketch_size}}, sketches);
+/// The rows' part of a dataset (leading, W, inner): `append(row, i, values)` adds the values of one row at
+/// leading index i.
+template <class T, class AppendValue>
+void WeightRecorder::write_rows(const char* path, std::size_t leading, std::size_t inner,
+                                AppendValue append) {
+  std::vector<T> values;
+  values.reserve(leading * rows_.size() * inner);
+  for (std::size_t i = 0; i < leading; ++i) {
+    for (const Row& row : rows_) append(row, i, values);
   }
-  if (checkpoints_ > 1) {
-    std::vector<std::int64_t> steps;  // (C-1, batch, bins)
-    for (std::size_t step = 0; step + 1 < checkpoints_; ++step) {
-      for (const auto& of_weight : steps_)
-        std::ranges::copy(of_weight[step].counts, std::back_inserter(steps));
-    }
-    run_.write<std::int64_t>("/weights/step_histogram",
-                             {{0, written_, 0}, {checkpoints_ - 1, batch, step_bins}}, steps);
+  Slab slab{{0, first_}, {leading, rows_.size()}};
+  if (run_.shape(path).size() > 2) {
+    slab.start.push_back(0);
+    slab.count.push_back(inner);
   }
-  sketches_.clear();
-  steps_.clear();
-  written_ = added_;
+  run_.write<T>(path, slab, values);
+}
+
+void WeightRecorder::write_checkpoints() {
+  for (const Statistic& statistic : statistics) {
+    write_rows<double>(statistic.path, checkpoints_, 1, [&](const Row& row, std::size_t c, auto& values) {
+      values.push_back(statistic.of(row.stats[c]));
+    });
+  }
+  for (const Count& count : counts) {
+    write_rows<std::int64_t>(count.path, checkpoints_, 1, [&](const Row& row, std::size_t c, auto& values) {
+      values.push_back(row.stats[c].*count.of);
+    });
+  }
+  write_rows<double>("/weights/magnitude_quantile", checkpoints_, probability_count,
+                     [](const Row& row, std::size_t c, auto& values) {
+                       const auto first =
+                           row.quantiles.begin() + static_cast<std::ptrdiff_t>(c * probability_count);
+                       values.insert(values.end(), first, first + probability_count);
+                     });
+  if (!with_sketches_) return;
+  write_rows<float>("/weights/sketch", checkpoints_, sketch_size,
+                    [](const Row& row, std::size_t c, auto& values) {
+                      std::ranges::copy(row.sketches[c].values(), std::back_inserter(values));
+                    });
+}
+
+/// (C, C, W) and (W, C, C): the first as if its two axes were one.
+void WeightRecorder::write_pairs() {
+  const std::size_t count = rows_.size(), steps = checkpoints_ - 1;
+  std::vector<double> drift, cosine, products, deltas;
+  for (std::size_t pair = 0; pair < checkpoints_ * checkpoints_; ++pair) {
+    for (const Row& row : rows_) {
+      drift.push_back(row.drift[pair]);
+      cosine.push_back(row.cosine[pair]);
+    }
+  }
+  for (const Row& row : rows_) {
+    std::ranges::copy(row.products.inner_product, std::back_inserter(products));
+    std::ranges::copy(row.products.delta_inner_product, std::back_inserter(deltas));
+  }
+  const Slab pairs{{0, 0, first_}, {checkpoints_, checkpoints_, count}};
+  run_.write<double>("/weights/relative_drift", pairs, drift);
+  run_.write<double>("/weights/cosine", pairs, cosine);
+  run_.write<double>("/weights/inner_product", {{first_, 0, 0}, {count, checkpoints_, checkpoints_}},
+                     products);
+  if (steps > 0)
+    run_.write<double>("/weights/delta_inner_product", {{first_, 0, 0}, {count, steps, steps}}, deltas);
+}
+
+void WeightRecorder::write_steps() {
+  if (checkpoints_ < 2) return;
+  write_rows<double>("/weights/fraction_changed", checkpoints_ - 1, 1,
+                     [](const Row& row, std::size_t step, auto& values) {
+                       values.push_back(fraction_changed(row.steps[step]));
+                     });
+  write_rows<std::int64_t>("/weights/step_histogram", checkpoints_ - 1, step_bins,
+                           [](const Row& row, std::size_t step, auto& values) {
+                             std::ranges::copy(row.steps[step].counts, std::back_inserter(values));
+                           });
+}
+
+void WeightRecorder::write() {
+  if (rows_.empty()) return;
+  write_checkpoints();
+  write_pairs();
+  write_steps();
+  rows_.clear();
 }
 
 void WeightRecorder::finish() {
-  if (added_ > written_) write_batch();
-  for (std::size_t s = 0; s < values_.size(); ++s) run_.write<double>(statistics[s].path, values_[s]);
-  for (std::size_t s = 0; s < counts_.size(); ++s) run_.write<std::int64_t>(counts[s].path, counts_[s]);
-  run_.write<double>("/weights/magnitude_quantile", magnitude_quantile_);
-  std::vector<std::int64_t> magnitudes;  // (C, roles, 32,768)
-  for (const Bfloat16Histogram& histogram : of_roles_) {
-    std::ranges::copy(magnitude_counts(histogram), std::back_inserter(magnitudes));
-  }
-  run_.write<std::int64_t>("/weights/magnitude_histogram", magnitudes);
-  run_.write<double>("/weights/inner_product", inner_product_);
-  run_.write<double>("/weights/relative_drift", relative_drift_);
-  run_.write<double>("/weights/cosine", cosine_);
-  if (checkpoints_ < 2) return;
-  run_.write<double>("/weights/delta_inner_product", delta_inner_product_);
-  run_.write<double>("/weights/fraction_changed", fraction_changed_);
+  write();
+  run_.write<std::int64_t>("/weights/magnitude_histogram", magnitude_counts_);
 }
 
 }  // namespace moescope

@@ -15,38 +15,47 @@ std::span<const double> recorded_probabilities();
 /// The smallest step count, by size, of every bin of /weights/step_histogram.
 std::vector<std::int64_t> recorded_step_bins();
 
-/// Takes the trajectories of W weights at C checkpoints, in order. What is large is written on the way, the
-/// rest (some hundred bytes for each weight and pair) at the end.
+/// Takes the trajectories of W weights at C checkpoints, in order, and writes them some hundred at a time.
 class WeightRecorder {
  public:
   /// The run file's /weights datasets must have been defined; those of sketches may be absent. `run` must
-  /// outlive this.
-  WeightRecorder(RunFile& run, std::size_t checkpoints, std::size_t weights);
+  /// outlive this. `counted`: the magnitude_counts() of the weights that were recorded before, if any were.
+  WeightRecorder(RunFile& run, std::size_t checkpoints, std::vector<std::int64_t> counted = {});
   /// Peak memory.
   static std::uint64_t bytes(std::size_t checkpoints, std::size_t weights);
+
   void add(const WeightTrajectory& trajectory);
+  /// Everything about the weights added so far, except for the counts by role.
+  void write();
+  /// Of all weights so far, by role: (C, roles, 32,768).
+  const std::vector<std::int64_t>& magnitude_counts() const { return magnitude_counts_; }
+  /// The rest. Call once, after the last weight.
   void finish();
 
  private:
-  void add_statistics(const WeightTrajectory& trajectory);
-  void add_pairs(const WeightTrajectory& trajectory);
-  void add_counts(const WeightTrajectory& trajectory);
-  void write_batch();
+  /// One weight, as it is recorded.
+  struct Row {
+    std::vector<WeightStats> stats;  // (C)
+    std::vector<double> quantiles;   // (C, P)
+    WeightInnerProducts products;
+    std::vector<double> drift, cosine;   // (C, C)
+    std::vector<Bfloat16Steps> steps;    // (C-1)
+    std::vector<WeightSketch> sketches;  // (C), or none
+  };
+
+  void count_magnitudes(const WeightTrajectory& trajectory, Row& row);
+  void write_checkpoints();
+  void write_pairs();
+  void write_steps();
+  template <class T, class AppendValue>
+  void write_rows(const char* path, std::size_t leading, std::size_t inner, AppendValue append);
 
   RunFile& run_;
-  std::size_t checkpoints_, weights_;
-  std::vector<std::vector<double>> values_;        // by statistic, (C, W)
-  std::vector<std::vector<std::int64_t>> counts_;  // by count, (C, W)
-  std::vector<double> magnitude_quantile_;         // (C, W, P)
-  std::vector<double> inner_product_;              // (W, C, C)
-  std::vector<double> delta_inner_product_;        // (W, C-1, C-1)
-  std::vector<double> relative_drift_, cosine_;    // (C, C, W)
-  std::vector<double> fraction_changed_;           // (C-1, W)
-  std::vector<Bfloat16Histogram> of_roles_;        // (C, roles)
+  std::size_t checkpoints_;
   bool with_sketches_;
-  std::size_t written_ = 0, added_ = 0;              // weights
-  std::vector<std::vector<WeightSketch>> sketches_;  // of those between: (C) each
-  std::vector<std::vector<Bfloat16Steps>> steps_;    // the same: (C-1) each
+  std::vector<std::int64_t> magnitude_counts_;
+  std::size_t first_ = 0;  // weight of the first row
+  std::vector<Row> rows_;
 };
 
 }  // namespace moescope

@@ -1,7 +1,9 @@
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
 
+#include "analysis/run_append.h"
 #include "cli/analysis_arguments.h"
 #include "cli/command_functions.h"
 #include "cli/interrupt.h"
@@ -18,7 +20,9 @@ struct Options {
   AnalysisArguments analysis;
   std::string output = "run.h5", only;
   std::vector<std::string> save;
-  bool overwrite = false;
+  std::string part, append;
+  bool overwrite = false, resume = false;
+  std::uint64_t seconds_between_saves = 60;
   CommonOptions common;
 };
 
@@ -30,15 +34,29 @@ CommandText command_text() {
       "SERIES is several checkpoint directories in order, one directory that holds them, a Hugging Face "
       "cache "
       "repository, or a series file (.json). Every input is validated before the first long computation.\n\n"
-      "Ctrl-C stops cleanly and keeps what is finished; the same command then goes on from there.",
+      "The run file is there from the first second, with NaN where nothing is finished yet; it can be read "
+      "meanwhile. Whatever ends the program (Ctrl-C, which stops cleanly, a kill, a full disk, a loss of "
+      "power), "
+      "what is finished is kept, and the same command goes on from there, to the same numbers.",
       "moescope analyze data/tiny-dots1 --corpus data/eval_text/*.jsonl -o run.h5\n"
-      "moescope analyze ckpt/01T ckpt/02T --corpus wiki=wiki.txt code.jsonl.zst --max-tokens 8192 -o run.h5"};
+      "moescope analyze ckpt/01T ckpt/02T --corpus wiki=wiki.txt code.jsonl.zst --max-tokens 8192 -o run.h5\n"
+      "moescope analyze ckpt/03T --append run.h5"};
+}
+
+void check_append(const Options& options) {
+  if (!options.analysis.corpus.empty()) {
+    throw UsageError("--append takes the texts that the run file holds, not --corpus",
+                     "to measure other texts, analyze all checkpoints again");
+  }
+  if (!options.part.empty() || !options.only.empty() || options.overwrite)
+    throw UsageError("--append cannot be joined with --part, --only or --overwrite");
 }
 
 void check(const Options& options) {
   if (options.series.empty()) {
     throw UsageError("SERIES is missing", "it stands before --corpus, which takes all files that follow it");
   }
+  if (!options.append.empty()) return check_append(options);
   if (options.analysis.corpus.empty() && options.only != "weights") {
     throw UsageError("--corpus is missing", "without texts, --only weights compares the weights alone");
   }
@@ -50,6 +68,16 @@ bool parse(const Arguments& arguments, Options& options) {
   options.analysis.declare(line);
   line.text("output,o", "FILE", &options.output, "the run file (default run.h5)");
   line.flag("overwrite", &options.overwrite, "replace a run file that holds another analysis");
+  line.flag(
+      "resume", &options.resume,
+      "only go on with the run file (the same command without it also does, but begins where there is none)");
+  line.text("append", "RUN", &options.append,
+            "add the checkpoints of SERIES to this run file, with its texts and options");
+  line.text(
+      "part", "I/N", &options.part,
+      "do the I-th of N shares of the work, for N jobs side by side; moescope merge joins their run files");
+  line.number("save-every", "SECONDS", &options.seconds_between_saves, 0,
+              "save where a pass stands, so that no more is lost (default 60)");
   line.choice("only", {"forward", "weights"}, &options.only, "leave out the other half of the work");
   options.analysis.declare_weights(line);
   line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
@@ -59,30 +87,37 @@ bool parse(const Arguments& arguments, Options& options) {
   return true;
 }
 
-// As it can be typed again.
-std::string quoted(const std::string& word) {
-  const bool plain = !word.empty() && word.find_first_of(" \t\n\"'\\$&;|<>*?()[]{}`!#~") == std::string::npos;
-  if (plain) return word;
-  std::string text = "'";
-  for (char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
+AnalysisPart parse_part(const std::string& text) {
+  if (text.empty()) return {};
+  std::size_t index = 0, count = 0;
+  const char* end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, index);
+  if (first.ec == std::errc() && first.ptr != end && *first.ptr == '/') {
+    const auto second = std::from_chars(first.ptr + 1, end, count);
+    if (second.ec == std::errc() && second.ptr == end && index >= 1 && index <= count)
+      return {index - 1, count};
+  }
+  throw UsageError("--part: expected I/N with I from 1 to N, as 2/8, found '" + text + "'");
 }
 
 std::string command_line(const Arguments& arguments) {
   std::string text = "moescope analyze";
-  for (const std::string& argument : arguments) text += " " + quoted(argument);
+  for (const std::string& argument : arguments) text += " " + shell_quoted(argument);
   return text;
 }
 
 AnalysisOptions analysis_options(const Options& options, const Arguments& arguments) {
   AnalysisOptions analysis = options.analysis.options();
   analysis.series = find_series({options.series.begin(), options.series.end()});
-  analysis.output = options.output;
+  analysis.output = options.append.empty() ? options.output : options.append;
   analysis.overwrite = options.overwrite;
   analysis.forward = options.only != "weights";
   analysis.weights = options.only != "forward";
   if (!analysis.forward) analysis.corpus.clear();
   analysis.save = parse_saved_parts(options.save);
+  analysis.part = parse_part(options.part);
+  analysis.resume = options.resume;
+  analysis.seconds_between_saves = static_cast<double>(options.seconds_between_saves);
   analysis.command_line = command_line(arguments);
   analysis.version = program_version();
   return analysis;
@@ -123,7 +158,7 @@ void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summa
     std::cout << "reused    " << summary.reused << " of " << summary.checkpoints
               << " forward passes, of an earlier run\n";
   }
-  const std::string run = quoted(analysis.output.string());
+  const std::string run = shell_quoted(analysis.output.string());
   std::cout << "run file  " << run << " ("
             << format_bytes(static_cast<double>(fs::file_size(analysis.output))) << ")\n"
             << "next      moescope report " << run << " -o report.html\n";
@@ -149,7 +184,9 @@ ExitCode run_analyze(const Arguments& arguments) {
   const InterruptGuard interrupt;
   analysis.interrupted = &interrupt.flag();
   AnalysisDisplay display(options.common);
-  const AnalysisSummary summary = analyze_series(analysis, display);
+  const bool appends = !options.append.empty();
+  const AnalysisSummary summary =
+      appends ? append_checkpoints(analysis, display) : analyze_series(analysis, display);
   display.end();
   if (!summary.complete) return report_interruption(analysis, summary);
   if (!options.common.quiet) print_summary(analysis, summary);

@@ -12,6 +12,7 @@ ExitCode run_compare(const Arguments& arguments);
 ExitCode run_report(const Arguments& arguments);
 ExitCode run_plot(const Arguments& arguments);
 ExitCode run_export(const Arguments& arguments);
+ExitCode run_merge(const Arguments& arguments);
 ExitCode run_tokenize(const Arguments& arguments);
 
 }  // namespace moescope

@@ -21,6 +21,7 @@ constexpr Command table[] = {
     {"report", "run.h5", "the HTML report of a run file, with figures and summary.json", run_report},
     {"plot", "run.h5 FIGURE -o x.svg", "one figure as SVG, PNG or PDF", run_plot},
     {"export", "run.h5 METRIC", "any dataset or metric as CSV, TSV or JSON", run_export},
+    {"merge", "PART.h5... -o run.h5", "joins run files made on different machines", run_merge},
     {"tokenize", "CKPT FILE", "token ids of a text", run_tokenize},
 };
 

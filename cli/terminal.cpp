@@ -144,6 +144,14 @@ std::string plural(std::uint64_t count, const std::string& singular, const std::
   return std::to_string(count) + " " + (count == 1 ? singular : plural);
 }
 
+std::string shell_quoted(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_of(" \t\n\"'\\$&;|<>*?()[]{}`!#~") == std::string::npos;
+  if (plain) return word;
+  std::string text = "'";
+  for (char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {

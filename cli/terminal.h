@@ -45,6 +45,9 @@ std::string plural(std::uint64_t count, const std::string& noun);
 /// Where the plural is irregular: "1 matrix", "2 matrices".
 std::string plural(std::uint64_t count, const std::string& singular, const std::string& plural);
 
+/// A word as it can be typed to a shell.
+std::string shell_quoted(const std::string& word);
+
 /// Columns on the screen that a UTF-8 string takes, escape sequences not counted.
 std::size_t display_width(std::string_view text);
 

@@ -350,8 +350,9 @@ class RunDrift : public RunMetrics {
   void record_weights(RunFile& run) {
     const CheckpointWeights views[] = {{&checkpoints_[0], &weights_[0]}, {&checkpoints_[1], &weights_[1]}};
     ThreadPool pool(2);
-    WeightRecorder recorder(run, 2, weights_[0].all().size());
-    trace_weights(views, pool, 1 << 24, [&](const WeightTrajectory& one) { recorder.add(one); });
+    WeightRecorder recorder(run, 2);
+    trace_weights(views, all_weights(views), pool, 1 << 24,
+                  [&](const WeightTrajectory& one) { recorder.add(one); });
     recorder.finish();
   }
 

@@ -1,0 +1,47 @@
+#pragma once
+/// The three long stages of an analysis: the forward pass of each checkpoint, the weight pass over all of
+/// them, the spectra. Each fills its part of the run file, saves where it stands on the way, and marks in
+/// /status what is finished.
+
+#include <cstdint>
+#include <vector>
+
+#include "analysis/bookmark.h"
+#include "analysis/opened_series.h"
+#include "analysis/parallel.h"
+#include "analysis/series_analysis.h"
+#include "readers/corpus.h"
+#include "readers/run_file.h"
+
+namespace moescope {
+
+/// An analysis under way: what its stages share.
+struct RunUnderWay {
+  const AnalysisOptions& options;
+  AnalysisListener& listener;
+  ThreadPool& threads;
+  const OpenedSeries& series;
+  const Corpus& corpus;
+  Precision precision;
+  RunFile& run;
+  Bookmark& bookmark;
+  AnalysisSummary& summary;
+  std::vector<std::uint8_t> forward_done, weights_done, spectra_done;  // (C), as in /status
+
+  /// Bytes that may be used for everything.
+  std::uint64_t memory() const;
+  bool wants_forward(std::size_t checkpoint) const;
+  bool wants_weights() const;
+  bool wants_spectra() const;
+};
+
+/// Bytes of weights that the stages which are not finished will read.
+std::uint64_t remaining_bytes(const RunUnderWay& work);
+
+/// All of them throw Interrupted, with everything finished kept, std::system_error, and FormatError when a
+/// checkpoint changes meanwhile.
+void record_forward(RunUnderWay& work, std::size_t checkpoint);
+void record_weights(RunUnderWay& work);
+void record_spectra(RunUnderWay& work);
+
+}  // namespace moescope

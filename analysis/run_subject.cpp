@@ -1,0 +1,63 @@
+#include "analysis/run_subject.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "readers/errors.h"
+
+namespace moescope {
+namespace {
+
+void require_recorded_tensors(const RunFile& run, const std::vector<Weight>& weights) {
+  if (!run.contains("/tensor")) return;
+  const std::vector<std::string> recorded = run.read<std::string>("/tensor");
+  bool equal = recorded.size() == weights.size();
+  for (std::size_t w = 0; equal && w < weights.size(); ++w) equal = recorded[w] == weights[w].name;
+  if (!equal)
+    throw FormatError(run.path().string(), "/tensor",
+                      "does not hold the tensors that its config.json describes");
+}
+
+}  // namespace
+
+RunSubject subject_of(const OpenedSeries& series) {
+  const auto weights = series.weights.front().all();
+  RunSubject subject{{}, series.config(), {weights.begin(), weights.end()}};
+  for (std::size_t c = 0; c < series.size(); ++c) {
+    const Checkpoint& checkpoint = series.checkpoints[c];
+    subject.checkpoints.push_back({series.entries[c], checkpoint.config_json(), checkpoint.fingerprint()});
+  }
+  return subject;
+}
+
+RunSubject subject_of(const RunFile& run) {
+  const auto names = run.read<std::string>("/checkpoint"), phases = run.read<std::string>("/phase"),
+             configs = run.read<std::string>("/checkpoint_info/config_json"),
+             fingerprints = run.read<std::string>("/checkpoint_info/fingerprint"),
+             paths = run.read<std::string>("/checkpoint_info/path");
+  const auto tokens = run.read<double>("/tokens_seen"), steps = run.read<double>("/step");
+  RunSubject subject;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    subject.checkpoints.push_back({{names[c], paths.at(c), tokens.at(c), steps.at(c), phases.at(c)},
+                                   configs.at(c),
+                                   fingerprints.at(c)});
+  }
+  subject.config = parse_model_config(configs.at(0), run.path().string() + ": /checkpoint_info/config_json");
+  const ModelWeights weights(subject.config, DType::bf16);
+  subject.weights.assign(weights.all().begin(), weights.all().end());
+  require_recorded_tensors(run, subject.weights);
+  return subject;
+}
+
+void sort_by_training(std::vector<RunCheckpoint>& checkpoints) {
+  for (double SeriesEntry::*progress : {&SeriesEntry::tokens, &SeriesEntry::step}) {
+    const bool known = std::ranges::none_of(
+        checkpoints, [&](const RunCheckpoint& checkpoint) { return std::isnan(checkpoint.entry.*progress); });
+    if (!known) continue;
+    std::ranges::stable_sort(checkpoints, {},
+                             [&](const RunCheckpoint& checkpoint) { return checkpoint.entry.*progress; });
+    return;
+  }
+}
+
+}  // namespace moescope

@@ -1,0 +1,35 @@
+#pragma once
+/// What a run is about, whether its checkpoints are still there or not.
+
+#include <string>
+#include <vector>
+
+#include "analysis/opened_series.h"
+#include "readers/run_file.h"
+#include "readers/series.h"
+#include "readers/tensor_roles.h"
+
+namespace moescope {
+
+/// A checkpoint as a run file knows it.
+struct RunCheckpoint {
+  SeriesEntry entry;
+  std::string config_json, fingerprint;
+};
+
+struct RunSubject {
+  std::vector<RunCheckpoint> checkpoints;  // (C), in training order
+  ModelConfig config;                      // of the first
+  std::vector<Weight> weights;             // (W), in canonical order
+};
+
+RunSubject subject_of(const OpenedSeries& series);
+
+/// From what a run file holds; where weights are stored is unknown. Throws FormatError when its
+/// configurations and its tensors do not agree.
+RunSubject subject_of(const RunFile& run);
+
+/// By tokens where all know them, else by step where all do, else as they are; stable.
+void sort_by_training(std::vector<RunCheckpoint>& checkpoints);
+
+}  // namespace moescope
