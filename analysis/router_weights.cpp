@@ -1,6 +1,7 @@
 #include "analysis/router_weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "analysis/stored_rows.h"
@@ -154,6 +155,36 @@ void write_routers(RunFile& run, const RouterRecord& record) {
   if (record.weight_match.empty()) return;
   run.write<std::int32_t>("/weights/expert_weight_match", record.weight_match);
   run.write<double>("/weights/expert_weight_match_cosine", record.weight_match_cosine);
+}
+
+namespace {
+
+bool is_complete(const std::vector<float>& sketches) {
+  return std::ranges::none_of(sketches, [](float value) { return std::isnan(value); });
+}
+
+}  // namespace
+
+void match_recorded_experts(RunFile& run, const ModelWeights& weights) {
+  if (!run.contains("/weights/expert_weight_match")) return;
+  const SketchReader reader = sketches_of(run);
+  ExpertSketches of_experts(weights, reader);
+  const std::vector<std::int64_t> layers = run.read<std::int64_t>("/moe_layer");
+  const std::uint64_t experts = run.shape("/expert")[0], checkpoints = run.shape("/checkpoint")[0];
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    std::vector<float> before = of_experts.of_layer(0, layers[l]);
+    for (std::uint64_t step = 0; step + 1 < checkpoints; ++step) {
+      std::vector<float> after = of_experts.of_layer(step + 1, layers[l]);
+      if (is_complete(before) && is_complete(after)) {
+        const std::vector<double> cosines = expert_cosines(before, after, experts);
+        const ExpertPlaces places = find_places(cosines, experts);
+        const Slab slab{{step, l, 0}, {1, 1, experts}};
+        run.write<std::int32_t>("/weights/expert_weight_match", slab, places.places);
+        run.write<double>("/weights/expert_weight_match_cosine", slab, matched_cosines(cosines, places));
+      }
+      before = std::move(after);
+    }
+  }
 }
 
 }  // namespace moescope

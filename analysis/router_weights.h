@@ -44,4 +44,8 @@ std::vector<std::string> permutation_warnings(const RouterRecord& record, std::s
 void define_routers(RunFile& run, std::size_t checkpoints);
 void write_routers(RunFile& run, const RouterRecord& record);
 
+/// Finds experts again by the sketches that the file holds, as read_routers does, also across checkpoints
+/// that are gone. Nothing without sketches; a step whose sketches are not all there stays as it is.
+void match_recorded_experts(RunFile& run, const ModelWeights& weights);
+
 }  // namespace moescope

@@ -109,7 +109,7 @@ void define_spectra_and_routers(RunFile& run, const RunSubject& subject, Spectra
     define_scale(run, "/other_expert", count_up(subject.config.n_routed_experts));
     define_routers(run, checkpoints);
   }
-  if (spectra != SpectraChoice::none) define_spectra(run, checkpoints, subject.weights, spectra);
+  if (spectra != SpectraChoice::none) define_spectra(run, checkpoints, subject.weights.all(), spectra);
 }
 
 }  // namespace
@@ -168,7 +168,7 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
     define_forward(run, subject.config, options.save);
   }
   if (options.weights) {
-    define_weights(run, subject.weights, subject.checkpoints.size(), options.sketches);
+    define_weights(run, subject.weights.all(), subject.checkpoints.size(), options.sketches);
     define_spectra_and_routers(run, subject, options.spectra);
   }
   define_telemetry(run, subject.config, options.forward, options.weights,

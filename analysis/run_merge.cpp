@@ -6,6 +6,7 @@
 #include <set>
 
 #include "analysis/recorded_products.h"
+#include "analysis/router_weights.h"
 #include "analysis/run_copy.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
@@ -41,8 +42,8 @@ Part open_part(const fs::path& path) {
   RunFile run = RunFile::open(path);
   if (!run.contains("/status/forward"))
     throw FormatError(path.string(), {}, "holds no analysis", "moescope analyze writes such files");
-  Part part{std::move(run), {}, {}, {}, {}, {}, {}, {}, {}, {}, 0};
-  part.subject = subject_of(part.run);
+  RunSubject subject = subject_of(run);
+  Part part{std::move(run), std::move(subject), {}, {}, {}, {}, {}, {}, {}, {}, 0};
   part.identity = read_identity(part.run);
   if (part.run.contains("/loss/nll")) part.corpus = read_recorded_corpus(part.run);
   part.forward_done = part.run.read<std::uint8_t>("/status/forward");
@@ -70,9 +71,9 @@ void require_same_options(const Part& first, const Part& other) {
 }
 
 void require_same_model(const Part& first, const Part& other) {
-  bool equal = first.subject.weights.size() == other.subject.weights.size();
-  for (std::size_t w = 0; equal && w < first.subject.weights.size(); ++w) {
-    const Weight &a = first.subject.weights[w], &b = other.subject.weights[w];
+  bool equal = first.subject.weights.all().size() == other.subject.weights.all().size();
+  for (std::size_t w = 0; equal && w < first.subject.weights.all().size(); ++w) {
+    const Weight &a = first.subject.weights.all()[w], &b = other.subject.weights.all()[w];
     equal = a.name == b.name && a.rows == b.rows && a.cols == b.cols;
   }
   if (!equal || first.subject.config.num_experts_per_tok != other.subject.config.num_experts_per_tok)
@@ -214,7 +215,7 @@ bool is_forward_dataset(const std::string& path) {
 
 bool is_weight_dataset(const std::string& path) {
   return path.starts_with("/weights/") && path != "/weights/element_count" &&
-         path != "/weights/magnitude_histogram";
+         path != "/weights/magnitude_histogram" && !path.starts_with("/weights/expert_weight_match");
 }
 
 /// They follow from sums over all steps between two checkpoints, so that the last bits depend on which others
@@ -248,7 +249,8 @@ void copy_weights(const Part& part, RunFile& whole) {
     const bool by_tensor = std::ranges::count(spec.dimensions, "tensor") > 0;
     if (is_distance(spec.path)) {
       copy_values(part.run, whole, spec.path, places, Overlap::replace);
-    } else if (by_tensor || part.weights_done[0]) copy_values(part.run, whole, spec.path, places, Overlap::agree);
+    } else if (by_tensor || part.weights_done[0])
+      copy_values(part.run, whole, spec.path, places, Overlap::agree);
   }
 }
 
@@ -348,7 +350,7 @@ class Coverage {
 bool has_all_spectra(const RunFile& whole, const RunSubject& subject, SpectraChoice choice) {
   if (choice == SpectraChoice::none) return false;
   const SpectraRecord record(whole);
-  return std::ranges::all_of(choose_spectra(subject.weights, choice),
+  return std::ranges::all_of(choose_spectra(subject.weights.all(), choice),
                              [&](std::size_t index) { return record.contains(index); });
 }
 
@@ -364,7 +366,7 @@ MergeSummary write_status(RunFile& whole, const RunSubject& subject, const Analy
   summary.checkpoints = checkpoints;
   if (!options.weights) return summary;
 
-  for (std::size_t w = 0; w < subject.weights.size(); ++w) tensors.push_back(coverage.tensor(w));
+  for (std::size_t w = 0; w < subject.weights.all().size(); ++w) tensors.push_back(coverage.tensor(w));
   whole.write<std::uint8_t>("/status/tensor_done", tensors);
   summary.tensors = tensors.size();
   summary.tensors_finished = static_cast<std::size_t>(std::ranges::count(tensors, 1));
@@ -417,7 +419,7 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
       run_identity(joined, subject, corpus, joined.precision.value_or(Precision::f32));
 
   RunFile whole = create_run(options.output, joined, subject, corpus, identity);
-  Coverage coverage(subject.checkpoints.size(), corpora, subject.weights.size());
+  Coverage coverage(subject.checkpoints.size(), corpora, subject.weights.all().size());
   std::string tokenizer;
   for (Part& part : parts) {
     part.checkpoint = places_of_checkpoints(part, subject);
@@ -430,7 +432,10 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
     if (recorded && tokenizer.empty()) tokenizer = std::get<std::string>(*recorded);
   }
   whole.set_attribute("/", "tokenizer_sha256", tokenizer);
-  if (joined.weights) renew_distances(whole, subject.weights.size());
+  if (joined.weights) {
+    renew_distances(whole, subject.weights.all().size());
+    match_recorded_experts(whole, subject.weights);
+  }
   MergeSummary summary = write_status(whole, subject, joined, coverage);
   summary.domains = corpus.domains.size();
   summary.tokens = corpus.tokens();

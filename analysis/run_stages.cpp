@@ -171,7 +171,9 @@ void trace_own_weights(RunUnderWay& work, WeightRange own) {
 
 void record_routers(RunUnderWay& work) {
   if (!work.run.contains("/weights/router_row_norm")) return;
-  const RouterRecord record = read_routers(work.series.views(), sketches_of(work.run), work.threads);
+  // A part has the sketches of its own weights only; when parts are joined, experts are matched by all.
+  const SketchReader sketches = work.options.part.is_whole() ? sketches_of(work.run) : SketchReader();
+  const RouterRecord record = read_routers(work.series.views(), sketches, work.threads);
   std::vector<std::string> names;
   for (const SeriesEntry& entry : work.series.entries) names.push_back(entry.name);
   for (const std::string& warning : permutation_warnings(record, names)) work.listener.note(warning);

@@ -8,7 +8,7 @@
 namespace moescope {
 namespace {
 
-void require_recorded_tensors(const RunFile& run, const std::vector<Weight>& weights) {
+void require_recorded_tensors(const RunFile& run, std::span<const Weight> weights) {
   if (!run.contains("/tensor")) return;
   const std::vector<std::string> recorded = run.read<std::string>("/tensor");
   bool equal = recorded.size() == weights.size();
@@ -21,8 +21,7 @@ void require_recorded_tensors(const RunFile& run, const std::vector<Weight>& wei
 }  // namespace
 
 RunSubject subject_of(const OpenedSeries& series) {
-  const auto weights = series.weights.front().all();
-  RunSubject subject{{}, series.config(), {weights.begin(), weights.end()}};
+  RunSubject subject{{}, series.config(), series.weights.front()};
   for (std::size_t c = 0; c < series.size(); ++c) {
     const Checkpoint& checkpoint = series.checkpoints[c];
     subject.checkpoints.push_back({series.entries[c], checkpoint.config_json(), checkpoint.fingerprint()});
@@ -36,16 +35,15 @@ RunSubject subject_of(const RunFile& run) {
              fingerprints = run.read<std::string>("/checkpoint_info/fingerprint"),
              paths = run.read<std::string>("/checkpoint_info/path");
   const auto tokens = run.read<double>("/tokens_seen"), steps = run.read<double>("/step");
-  RunSubject subject;
+  const ModelConfig config =
+      parse_model_config(configs.at(0), run.path().string() + ": /checkpoint_info/config_json");
+  RunSubject subject{{}, config, ModelWeights(config, DType::bf16)};
   for (std::size_t c = 0; c < names.size(); ++c) {
     subject.checkpoints.push_back({{names[c], paths.at(c), tokens.at(c), steps.at(c), phases.at(c)},
                                    configs.at(c),
                                    fingerprints.at(c)});
   }
-  subject.config = parse_model_config(configs.at(0), run.path().string() + ": /checkpoint_info/config_json");
-  const ModelWeights weights(subject.config, DType::bf16);
-  subject.weights.assign(weights.all().begin(), weights.all().end());
-  require_recorded_tensors(run, subject.weights);
+  require_recorded_tensors(run, subject.weights.all());
   return subject;
 }
 

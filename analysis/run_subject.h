@@ -20,7 +20,7 @@ struct RunCheckpoint {
 struct RunSubject {
   std::vector<RunCheckpoint> checkpoints;  // (C), in training order
   ModelConfig config;                      // of the first
-  std::vector<Weight> weights;             // (W), in canonical order
+  ModelWeights weights;                    // (W); where they are stored counts only for a series
 };
 
 RunSubject subject_of(const OpenedSeries& series);
