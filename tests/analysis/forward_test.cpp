@@ -100,6 +100,50 @@ TEST(Forward, BatchesDoNotChangeAByte) {
   }
 }
 
+// A pass that dies after any layer of any batch can go on from there.
+TEST(Forward, GoesOnBetweenAnyTwoLayersWithoutChangingAByte) {
+  const Model model(variants / "g_sliding");
+  const Corpus corpus = corpus_of({60, 17, 60, 5, 60}, 160);
+  ForwardOptions options;
+  options.precision = Precision::bf16;
+  options.memory = (48ull << 20) + (64ull << 10) + 64 * activation_bytes_per_token(model.checkpoint.config());
+  std::vector<ForwardStart> positions;
+  options.layer_done = [&](const ForwardPosition& position, const Matrix& x) {
+    positions.push_back({position, x});
+  };
+  ThreadPool pool(2);
+  Recorder whole(corpus.tokens());
+  run_forward(model.checkpoint, model.weights, corpus, options, pool, whole);
+  options.layer_done = nullptr;
+  const auto layers = static_cast<std::size_t>(model.checkpoint.config().num_hidden_layers);
+  ASSERT_GE(positions.size(), 2 * layers);  // of several batches
+  for (const ForwardStart& start : positions) {
+    const std::size_t first = start.position.first_token;
+    Recorder rest(corpus.tokens());
+    run_forward(model.checkpoint, model.weights, corpus, options, pool, rest, start);
+    const auto from = static_cast<std::ptrdiff_t>(first);
+    EXPECT_TRUE(
+        same_bytes({whole.nll.begin() + from, whole.nll.end()}, {rest.nll.begin() + from, rest.nll.end()}));
+    EXPECT_TRUE(std::all_of(rest.nll.begin(), rest.nll.begin() + from, [](float nll) { return nll == 0; }));
+    // What is reported of the layers that remain is the end of what the whole pass reports.
+    ASSERT_LE(rest.router_logit.size(), whole.router_logit.size());
+    EXPECT_TRUE(same_bytes(rest.router_logit,
+                           {whole.router_logit.end() - static_cast<std::ptrdiff_t>(rest.router_logit.size()),
+                            whole.router_logit.end()}));
+  }
+}
+
+TEST(Forward, AStartThatFitsNoBatchIsNotUsed) {
+  const Model model(variants / "base");
+  const Corpus corpus = corpus_of({40, 25}, 160);
+  ThreadPool pool(2);
+  Recorder whole(corpus.tokens()), again(corpus.tokens());
+  run_forward(model.checkpoint, model.weights, corpus, {}, pool, whole);
+  ForwardStart start{{40, 1}, Matrix(25, static_cast<std::size_t>(model.checkpoint.config().hidden_size))};
+  run_forward(model.checkpoint, model.weights, corpus, {}, pool, again, start);
+  EXPECT_TRUE(same_bytes(whole.nll, again.nll));
+}
+
 TEST(Forward, ASequenceDoesNotSeeTheOthers) {
   const Model model(variants / "base");
   const Corpus both = corpus_of({40, 25}, 160);

@@ -3,12 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iostream>
+#include <utility>
 
 #include "readers/errors.h"
 #include "readers/run_file.h"
+#include "readers/run_lock.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/temporary_directory.h"
 
@@ -233,6 +238,120 @@ TEST_F(SeriesAnalysisTest, AnInterruptedAnalysisKeepsWhatIsFinishedAndContinuesT
     expect_same_datasets(whole, options_.output);
     fs::remove(options_.output);
   }
+}
+
+/// Asks to stop after so many bytes of weights.
+struct StopAfter : AnalysisListener {
+  std::atomic<bool> stop{false};
+  std::uint64_t left;
+  explicit StopAfter(std::uint64_t bytes) : left(bytes) {}
+  void advance(std::uint64_t bytes) override {
+    left -= std::min(left, bytes);
+    stop = left == 0;
+  }
+};
+
+// Wherever it ends: between two layers, or between two weights.
+TEST_F(SeriesAnalysisTest, AnAnalysisGoesOnInsideAPass) {
+  options_.seconds_between_saves = 0;
+  analyze();
+  const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.string() + ".resume";
+  fs::rename(options_.output, whole);
+  std::size_t bookmarks = 0;
+  for (std::uint64_t bytes = 1000; bytes < 200'000; bytes = bytes * 5 / 4) {
+    StopAfter stopper(bytes);
+    options_.interrupted = &stopper.stop;
+    const bool complete = analyze_series(options_, stopper).complete;
+    options_.interrupted = nullptr;
+    if (complete) break;
+    bookmarks += fs::exists(bookmark) ? 1 : 0;
+    EXPECT_TRUE(analyze().complete);
+    EXPECT_FALSE(fs::exists(bookmark));
+    expect_same_datasets(whole, options_.output);
+    fs::remove(options_.output);
+  }
+  EXPECT_GT(bookmarks, 3u);
+}
+
+TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
+  options_.seconds_between_saves = 0;
+  analyze();
+  const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.string() + ".resume";
+  fs::rename(options_.output, whole);
+  for (const char* kind : {"cut short", "foreign"}) {
+    StopAfter stopper(20'000);
+    options_.interrupted = &stopper.stop;
+    ASSERT_FALSE(analyze_series(options_, stopper).complete);
+    options_.interrupted = nullptr;
+    ASSERT_TRUE(fs::exists(bookmark));
+    if (kind == std::string("foreign")) {
+      RunFile::open_for_update(bookmark).set_attribute("/", "identity", std::string("another"));
+    } else {
+      fs::resize_file(bookmark, fs::file_size(bookmark) / 2);
+    }
+    EXPECT_TRUE(analyze().complete) << kind;
+    expect_same_datasets(whole, options_.output);
+    fs::remove(options_.output);
+  }
+}
+
+/// Does something to the series when a stage begins.
+struct Meddler : AnalysisListener {
+  std::string where;
+  std::function<void()> act;
+  void stage(const std::string& label) override {
+    if (act && label.find(where) != std::string::npos) std::exchange(act, nullptr)();
+  }
+};
+
+TEST_F(SeriesAnalysisTest, ACheckpointThatIsWrittenToMeanwhileIsNoticedAndWhatWasFinishedIsKept) {
+  const fs::path shard = directory_ / "series" / "2T" / "model.safetensors";
+  ASSERT_TRUE(fs::exists(shard));
+  Meddler meddler;
+  meddler.where = "2T";
+  meddler.act = [&] { fs::last_write_time(shard, fs::last_write_time(shard) + std::chrono::hours(1)); };
+  try {
+    analyze_series(options_, meddler);
+    FAIL() << "no error";
+  } catch (const std::system_error& error) {
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr("model.safetensors: was written to while it was being analysed"));
+  }
+  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/forward"),
+              testing::ElementsAre(1, 0, 0));
+  EXPECT_EQ(analyze().reused, 1u);  // only its time has changed, not what it holds
+}
+
+TEST_F(SeriesAnalysisTest, ACheckpointThatIsDeletedMeanwhileIsReadToItsEnd) {
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  Meddler meddler;
+  meddler.where = "1T";
+  meddler.act = [&] { fs::remove_all(directory_ / "series"); };
+  EXPECT_TRUE(analyze_series(options_, meddler).complete);
+  expect_same_datasets(whole, options_.output);
+}
+
+TEST_F(SeriesAnalysisTest, ASecondWriterIsRefusedMeanwhile) {
+  Meddler meddler;
+  meddler.where = "3T";
+  meddler.act = [&] {
+    // A lock is kept from other processes.
+    const std::string output = options_.output.string();
+    EXPECT_EXIT(
+        {
+          try {
+            const RunLock lock(output);
+            std::exit(0);
+          } catch (const std::system_error& error) {
+            std::cerr << error.what();
+            std::exit(7);
+          }
+        },
+        testing::ExitedWithCode(7), "another moescope is writing it");
+  };
+  EXPECT_TRUE(analyze_series(options_, meddler).complete);
 }
 
 TEST_F(SeriesAnalysisTest, SpectraThatWereFinishedAreNotMeasuredAgain) {

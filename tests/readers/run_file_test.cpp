@@ -85,10 +85,12 @@ class RunFileTest : public testing::Test {
 TEST_F(RunFileTest, ReadsBackASlab) {
   const Slab slab{{1, 2, 0, 0}, {1, 1, 3000, 4}};
   const std::vector<std::uint16_t> experts(3000 * 4, 7);
-  RunFile file = RunFile::create(path);
-  define_routing(file);
-  file.write<std::uint16_t>(topk_index.path, slab, experts);
-  file.flush();
+  {
+    RunFile file = RunFile::create(path);
+    define_routing(file);
+    file.write<std::uint16_t>(topk_index.path, slab, experts);
+    file.flush();
+  }
   const RunFile back = RunFile::open(path);
   EXPECT_EQ(back.read<std::uint16_t>(topk_index.path, slab), experts);
   EXPECT_EQ(back.read<std::uint16_t>(topk_index.path, {{1, 1, 0, 0}, {1, 1, 3000, 4}}),
@@ -242,10 +244,12 @@ TEST_F(RunFileTest, AfterTheFirstFlushOnlyValuesChange) {
 // Output is written so that a crash leaves the old file or the new one, never half.
 TEST_F(RunFileTest, ANewFileReplacesTheOldOneOnlyWhenFlushed) {
   const std::string old = written();
-  RunFile file = RunFile::create(path);
-  file.define_dimension("token", 7);
-  EXPECT_EQ(read_bytes(path), old);
-  file.flush();
+  {
+    RunFile file = RunFile::create(path);
+    file.define_dimension("token", 7);
+    EXPECT_EQ(read_bytes(path), old);
+    file.flush();
+  }
   EXPECT_THAT(RunFile::open(path).shape("/token"), ElementsAre(7));
 }
 
@@ -258,6 +262,20 @@ TEST_F(RunFileTest, ANewFileIsDroppedWhenAnExceptionEndsIt) {
   EXPECT_THROW(fail(), std::runtime_error);
   EXPECT_EQ(read_bytes(path), old);
   EXPECT_FALSE(std::filesystem::exists(path.string() + ".partial"));
+}
+
+TEST_F(RunFileTest, AFileThatCannotTakeItsNameIsASystemErrorAndLeavesWhatWasThere) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  std::filesystem::create_directory(path);
+  write_file(path / "something", "else");
+  try {
+    file.flush();
+    FAIL() << "no error";
+  } catch (const std::system_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("run.h5"));
+  }
+  EXPECT_TRUE(std::filesystem::exists(path / "something"));
 }
 
 TEST_F(RunFileTest, ASymbolicLinkToTheOutputIsFollowed) {
