@@ -13,7 +13,7 @@ namespace {
 
 using Sizes = std::map<std::string, std::uint64_t>;
 
-/// Attributes, dimension scales and the index of its chunks, of one dataset.
+/// Attributes and dimension scales of one dataset.
 constexpr std::uint64_t dataset_overhead = 3 << 10;
 constexpr std::uint64_t text_bytes = 80;
 

@@ -28,14 +28,14 @@ struct PlannedDataset {
   std::vector<std::uint64_t> shape;
 
   std::uint64_t elements() const;
-  /// Before compression; texts are taken as 80 bytes each.
+  /// Texts are taken as 80 bytes each.
   std::uint64_t bytes() const;
 };
 
 /// All datasets, metrics and labelled dimensions included.
 std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const RunExtent& extent);
 
-/// Bytes of the file. Routing and losses hardly compress, so values count as they are: an upper estimate.
+/// Bytes of the file: its values, all taken when it is made, and an estimate of what describes them.
 std::uint64_t run_file_bytes(const ModelConfig& config, const RunExtent& extent);
 
 }  // namespace moescope

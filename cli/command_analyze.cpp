@@ -164,13 +164,19 @@ void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summa
             << "next      moescope report " << run << " -o report.html\n";
 }
 
-ExitCode report_interruption(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
+std::string kept(const AnalysisOptions& analysis, const AnalysisSummary& summary, bool appends) {
+  const std::string output = analysis.output.string();
+  if (appends) return output + " is as it was, and what is finished waits in " + output + ".append";
   std::size_t finished = 0;
   for (double loss : summary.loss) finished += std::isnan(loss) ? 0 : 1;
-  std::cerr << "moescope: interrupted: " << analysis.output.string() << " keeps the forward passes of "
-            << finished << " of " << summary.checkpoints << " checkpoints"
-            << (summary.spectra > 0 ? " and the spectra of " + plural(summary.spectra, "matrix", "matrices")
-                                    : "")
+  const std::string spectra =
+      summary.spectra > 0 ? " and the spectra of " + plural(summary.spectra, "matrix", "matrices") : "";
+  return output + " keeps the forward passes of " + std::to_string(finished) + " of " +
+         std::to_string(summary.checkpoints) + " checkpoints" + spectra;
+}
+
+ExitCode report_interruption(const AnalysisOptions& analysis, const AnalysisSummary& summary, bool appends) {
+  std::cerr << "moescope: interrupted: " << kept(analysis, summary, appends)
             << "\nhint: to go on: " << analysis.command_line << '\n';
   return exit_interrupted;
 }
@@ -188,7 +194,7 @@ ExitCode run_analyze(const Arguments& arguments) {
   const AnalysisSummary summary =
       appends ? append_checkpoints(analysis, display) : analyze_series(analysis, display);
   display.end();
-  if (!summary.complete) return report_interruption(analysis, summary);
+  if (!summary.complete) return report_interruption(analysis, summary, appends);
   if (!options.common.quiet) print_summary(analysis, summary);
   return exit_done;
 }

@@ -140,7 +140,7 @@ std::string reading_in_words(const RunPlan& plan) {
 }
 
 std::string file_in_words(const RunPlan& plan) {
-  const std::string size = bytes_in_words(plan.run_file_bytes) + " at most";
+  const std::string size = bytes_in_words(plan.run_file_bytes);
   return plan.free_bytes ? size + ", " + bytes_in_words(*plan.free_bytes) + " free" : size;
 }
 

@@ -17,7 +17,7 @@ struct RunFile::Handle {
   bool writable = false;
   Hdf5Handle file;
   std::map<haddr_t, std::string> dimension_names;   // of the root's scales, by the address of their object
-  std::map<std::string, Hdf5Handle> open_datasets;  // kept open for the sake of their chunk caches
+  std::map<std::string, Hdf5Handle> open_datasets;  // kept open: chunked copies (h5repack) have caches
 
   Hdf5Site site(const std::string& object = {}) const { return {path.string(), object, writable}; }
   /// Like site(), of a failure that means a damaged file even where the file is open for writing.

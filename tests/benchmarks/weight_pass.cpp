@@ -1,6 +1,6 @@
-/// benchmark_weight_pass [--threads N] [--memory MIB] DIRECTORY...: the weight pass over checkpoints of one
-/// model, against the rate at which this machine reads memory and these files. The files are dropped from the
-/// page cache and read again and again.
+/// benchmark_weight_pass [--threads N] [--memory MIB] [--rounds N] DIRECTORY...: the weight pass over
+/// checkpoints of one model, against the rate at which this machine reads memory and these files. The files
+/// are dropped from the page cache and read again and again.
 
 #include <cstdio>
 #include <cstdlib>
@@ -21,14 +21,14 @@ namespace moescope {
 namespace {
 
 constexpr std::size_t read_bytes = 8 << 20;
-constexpr int rounds = 5;
+constexpr int memory_rounds = 5;
 
 /// Bytes a second at which all threads together sum up a gibibyte in memory: the median of five.
 double memory_rate(ThreadPool& pool) {
   constexpr std::size_t words = (std::size_t{1} << 30) / sizeof(std::uint64_t), part = words / 256;
   std::vector<std::uint64_t> memory(words, 1), sums(256);
   std::vector<double> seconds;
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < memory_rounds; ++round) {
     const Stopwatch watch;
     pool.for_each(sums.size(), [&](std::size_t i, unsigned) {
       const auto first = memory.begin() + static_cast<std::ptrdiff_t>(i * part);
@@ -91,7 +91,7 @@ double pass_seconds(const Series& series, ThreadPool& pool, std::uint64_t memory
   return watch.seconds();
 }
 
-void run(const std::vector<std::string>& directories, unsigned threads, std::uint64_t memory) {
+void run(const std::vector<std::string>& directories, unsigned threads, std::uint64_t memory, int rounds) {
   ThreadPool pool(threads);
   const Series series(directories);
   const double of_memory = memory_rate(pool);
@@ -125,22 +125,26 @@ int main(int argument_count, char** arguments) {
   std::vector<std::string> directories;
   unsigned threads = 0;
   std::uint64_t memory = std::uint64_t{2} << 30;
+  int rounds = 5;
   for (int i = 1; i < argument_count; ++i) {
     const bool has_value = i + 1 < argument_count;
     if (has_value && std::strcmp(arguments[i], "--threads") == 0) {
       threads = static_cast<unsigned>(std::atoi(arguments[++i]));
     } else if (has_value && std::strcmp(arguments[i], "--memory") == 0) {
       memory = static_cast<std::uint64_t>(std::atoll(arguments[++i])) << 20;
+    } else if (has_value && std::strcmp(arguments[i], "--rounds") == 0) {
+      rounds = std::atoi(arguments[++i]);
     } else {
       directories.emplace_back(arguments[i]);
     }
   }
   if (directories.empty()) {
-    std::fprintf(stderr, "Usage: benchmark_weight_pass [--threads N] [--memory MIB] DIRECTORY...\n");
+    std::fprintf(stderr,
+                 "Usage: benchmark_weight_pass [--threads N] [--memory MIB] [--rounds N] DIRECTORY...\n");
     return 2;
   }
   try {
-    moescope::run(directories, threads, memory);
+    moescope::run(directories, threads, memory, rounds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "benchmark_weight_pass: %s\n", error.what());
     return 1;

@@ -3,22 +3,22 @@
 finished, and the same command goes on to the bytes of an analysis that nobody disturbed.
 
 The structure of the run file must not change from its first moment on; a reader during the run sees what is finished.
+A run file to which a checkpoint is appended is what it was, or has the checkpoint.
 
-Usage: kill.py --moescope PROGRAM --source ROOT [--kills N] [--seed N]
+Usage: kill.py --moescope PROGRAM --source ROOT [--kills N] [--seed N]      (MOESCOPE_KILLS in the environment: N)
 """
 
 import argparse
+import os
 import pathlib
 import random
 import subprocess
-import sys
 import tempfile
 import time
 
 import h5py
-import numpy as np
 
-UNEQUAL = ("/io/", "/checkpoint_info/path")  # measurements of the machine
+UNEQUAL = ("/io/", "/checkpoint_info/path")  # measurements of the machine, places
 
 
 def datasets(file):
@@ -36,30 +36,23 @@ def differing(path, other):
 
 
 def equal(a, b):
-    if a.dtype.kind == "O":
-        return a.tolist() == b.tolist()
-    return a.tobytes() == b.tobytes()
-
-
-def extents(path):
-    """(offset, bytes) of the values of every dataset in the file."""
-    with h5py.File(path) as file:
-        places = []
-        file.visititems(lambda _, item: places.append((item.id.get_offset(), item.nbytes))
-                        if isinstance(item, h5py.Dataset) and item.id.get_offset() is not None else None)
-    return places
+    return a.tolist() == b.tolist() if a.dtype.kind == "O" else a.tobytes() == b.tobytes()
 
 
 def structure(path):
     """The file's bytes with those of its values blanked."""
+    places = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, item: places.append((item.id.get_offset(), item.nbytes))
+                        if isinstance(item, h5py.Dataset) and item.id.get_offset() is not None else None)
     content = bytearray(path.read_bytes())
-    for offset, size in extents(path):
+    for offset, size in places:
         content[offset:offset + size] = bytes(size)
     return bytes(content)
 
 
 def finished_part(path, whole):
-    """Checks that what the killed file calls finished is what the whole file holds; how much that is."""
+    """Checks that what the unfinished file calls finished is what the whole file holds; how much that is."""
     with h5py.File(path) as run, h5py.File(whole) as other:
         forward = run["/status/forward"][()] == 1
         for name in ("/routing/topk_index", "/routing/entropy", "/routing/expert_count", "/loss/nll"):
@@ -70,6 +63,67 @@ def finished_part(path, whole):
         return int(forward.sum()), int(tensors.sum())
 
 
+class Killer:
+    """Runs one command again and again, and kills it at random moments of its first `duration` seconds."""
+
+    def __init__(self, command, duration, chance):
+        self.command, self.duration, self.chance = [str(word) for word in command], duration, chance
+
+    def strike(self, look):
+        """False when the command had ended by itself; `look` is called just before."""
+        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(self.chance.uniform(0, self.duration))
+        look()
+        running = process.poll() is None
+        process.kill()
+        _, said = process.communicate(timeout=60)
+        assert running or process.returncode == 0, said
+        return running
+
+    def finish(self):
+        done = subprocess.run(self.command, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done
+
+
+def kill_analyses(command, whole, run, duration, kills, chance):
+    """States that were seen, and how often a bookmark was left."""
+    killer, seen, bookmarks, frozen, done = Killer([*command, run], duration, chance), set(), 0, None, 0
+
+    def look():
+        if run.exists():
+            seen.add(finished_part(run, whole))
+
+    for _ in range(20 * kills):
+        if done == kills:
+            break
+        if not killer.strike(look):
+            assert differing(run, whole) == []
+            run.unlink()
+            frozen = None
+            continue
+        done += 1
+        look()
+        if run.exists():
+            bookmarks += pathlib.Path(f"{run}.resume").exists()
+            frozen = frozen or structure(run)
+            assert structure(run) == frozen, "the structure of the run file has changed"
+    assert done == kills, "the program is too fast to be killed"
+    killer.finish()
+    assert differing(run, whole) == [], differing(run, whole)
+    assert len(seen) > 1, f"only one state was seen: {seen}"
+    return sorted(seen), bookmarks
+
+
+def kill_appends(program, checkpoint, whole, run, duration, kills, chance):
+    killer = Killer([program, "analyze", checkpoint, "--append", run, "--save-every", "0"], duration, chance)
+    before = run.read_bytes()
+    for _ in range(kills):
+        killer.strike(lambda: None)
+        assert run.read_bytes() == before or differing(run, whole) == []
+    killer.finish()
+    assert differing(run, whole) == [], differing(run, whole)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--moescope", type=pathlib.Path, required=True)
@@ -78,51 +132,25 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     program, data = options.moescope.resolve(), options.source.resolve() / "data"
-    chance = random.Random(options.seed)
+    chance, kills = random.Random(options.seed), int(os.environ.get("MOESCOPE_KILLS", options.kills))
 
     with tempfile.TemporaryDirectory(prefix="moescope-kill-") as place:
         place = pathlib.Path(place)
-        series = [str(data / "tiny-dots1" / f"tiny-dots1-{name}") for name in ("00T", "01T", "11.2T")]
+        whole, run, appended = place / "whole.h5", place / "run.h5", place / "appended.h5"
+        series = [data / "tiny-dots1" / f"tiny-dots1-{name}" for name in ("00T", "01T", "11.2T")]
+        texts = ["--corpus", *sorted(data.glob("eval_text/*.jsonl")), "--save", "router_logits"]
         # --save-every 0: after each layer, and after each weight.
-        command = [str(program), "analyze", *series, "--corpus", *map(str, sorted(data.glob("eval_text/*.jsonl"))),
-                   "--save", "router_logits", "--save-every", "0", "-o"]
-        whole, run = place / "whole.h5", place / "run.h5"
+        command = [program, "analyze", *series, *texts, "--save-every", "0", "-o"]
         start = time.monotonic()
-        subprocess.run([*command, str(whole)], check=True, capture_output=True, timeout=600)
+        Killer([*command, whole], 0, chance).finish()
         duration = time.monotonic() - start
-
-        kills, rounds, seen, partly = 0, 0, set(), 0
-        frozen = None
-        while kills < options.kills:
-            rounds += 1
-            assert rounds < 20 * options.kills, "the program is too fast to be killed"
-            process = subprocess.Popen([*command, str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            time.sleep(chance.uniform(0, 0.5 * duration))
-            running = process.poll() is None
-            if run.exists():  # a reader meanwhile
-                seen.add(finished_part(run, whole))
-            process.kill()
-            _, said = process.communicate(timeout=60)
-            if not running:
-                assert process.returncode == 0, said
-                assert differing(run, whole) == [], differing(run, whole)
-                run.unlink()
-                frozen = None
-                continue
-            kills += 1
-            if not run.exists():
-                continue
-            seen.add(finished_part(run, whole))
-            partly += pathlib.Path(f"{run}.resume").exists()
-            frozen = frozen or structure(run)
-            assert structure(run) == frozen, "the structure of the run file has changed"
-        last = subprocess.run([*command, str(run)], capture_output=True, text=True, timeout=600)
-        assert last.returncode == 0, last
-        assert differing(run, whole) == [], differing(run, whole)
+        seen, bookmarks = kill_analyses(command, whole, run, 0.6 * duration, kills, chance)
+        Killer([program, "analyze", *series[:2], *texts, "-o", appended], 0, chance).finish()
+        kill_appends(program, series[2], whole, appended, 0.6 * duration, (kills + 1) // 2, chance)
         left = sorted(path.name for path in place.iterdir())
-        assert left == ["run.h5", "whole.h5"], left
-        assert len(seen) > 1, f"only one state was seen: {seen}"
-    print(f"{kills} kills, {partly} of them with a bookmark, states seen (forward passes, tensors): {sorted(seen)}")
+        assert left == ["appended.h5", "run.h5", "whole.h5"], left
+    print(f"{kills} kills, {bookmarks} of them with a bookmark, states seen (forward passes, tensors): {seen}; "
+          f"{(kills + 1) // 2} kills while appending")
 
 
 main()
