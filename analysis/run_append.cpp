@@ -30,7 +30,7 @@ Recorded read_recorded(const fs::path& path) {
   Recorded recorded{subject_of(run), recorded_options(read_identity(run)), false};
   const AnalysisOptions& options = recorded.options;
   recorded.complete = (!options.forward || all_set(run, "/status/forward")) &&
-                      (!options.weights || run.contains("/status/tensor_done"));
+                      (!options.weights || all_set(run, "/status/tensor_done"));
   return recorded;
 }
 

@@ -128,6 +128,7 @@ void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t c
   run.define_dimension("magnitude", bfloat16_magnitudes);
   define_and_write(run, "/weights/element_count", sizes);
   run.define(raw_dataset("/status/tensor_done"));
+  run.define(raw_dataset("/status/pair_done"));
   for (const char* path :
        {"/weights/norm", "/weights/rms", "/weights/mean", "/weights/std", "/weights/kurtosis", "/weights/min",
         "/weights/max", "/weights/max_abs", "/weights/zero_count", "/weights/denormal_count",

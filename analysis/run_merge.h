@@ -19,7 +19,8 @@ struct MergeOptions {
 struct MergeSummary {
   std::size_t checkpoints = 0, domains = 0, tokens = 0;
   std::size_t forward_finished = 0;               // checkpoints, in all domains
-  std::size_t tensors = 0, tensors_finished = 0;  // those measured at all pairs of checkpoints
+  std::size_t tensors = 0, tensors_finished = 0;  // at all checkpoints
+  std::size_t pairs = 0, pairs_finished = 0;      // of checkpoints, at all tensors
   bool complete = false;                          // nothing is left for an analysis of the whole
 };
 

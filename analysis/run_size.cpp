@@ -92,8 +92,8 @@ bool is_recorded(const DatasetSpec& spec, const RunExtent& extent) {
   if (is_of_steps(spec)) return extent.weights && extent.checkpoints > 1;
   if (path == "/other_expert") return extent.weights;
   if (path == "/probability") return extent.weights;
-  if (path == "/tensor" || path == "/status/tensor_done" || is_below(path, "/weights/") ||
-      is_below(path, "/io/weight_pass_"))
+  if (path == "/tensor" || path == "/status/tensor_done" || path == "/status/pair_done" ||
+      is_below(path, "/weights/") || is_below(path, "/io/weight_pass_"))
     return extent.weights;
   if (path == "/domain" || is_below(path, "/corpus/") || is_below(path, "/routing/") ||
       is_below(path, "/loss/") || path == "/pass_part" || is_below(path, "/io/")) {

@@ -96,7 +96,7 @@ bool RunUnderWay::wants_forward(std::size_t checkpoint) const {
 }
 
 bool RunUnderWay::wants_weights() const {
-  return options.weights && !all_set(weights_done);
+  return options.weights && !all_set(pair_done);
 }
 
 bool RunUnderWay::wants_spectra() const {
@@ -193,8 +193,9 @@ void record_weights(RunUnderWay& work) {
   write_weight_telemetry(work.run, bytes_of(work.series, numbers(own)), seconds);
   const std::vector<std::uint8_t> tensors(own.end - own.begin, 1);
   work.run.write<std::uint8_t>("/status/tensor_done", {{own.begin}, {tensors.size()}}, tensors);
-  work.weights_done.assign(work.series.size(), 1);
-  mark_finished(work, "/status/weights", work.weights_done);
+  work.run.write<std::uint8_t>("/status/weights", std::vector<std::uint8_t>(work.series.size(), 1));
+  work.pair_done.assign(work.series.size() * work.series.size(), 1);
+  mark_finished(work, "/status/pair_done", work.pair_done);
 }
 
 namespace {

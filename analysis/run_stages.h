@@ -26,7 +26,8 @@ struct RunUnderWay {
   RunFile& run;
   Bookmark& bookmark;
   AnalysisSummary& summary;
-  std::vector<std::uint8_t> forward_done, weights_done, spectra_done;  // (C), as in /status
+  std::vector<std::uint8_t> forward_done, spectra_done;  // (C), as in /status
+  std::vector<std::uint8_t> pair_done;                   // (C, C); empty without a weight pass
 
   /// Bytes that may be used for everything.
   std::uint64_t memory() const;

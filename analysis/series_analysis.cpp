@@ -58,6 +58,9 @@ ExistingRecord find_record(const fs::path& path, const RunIdentity& identity, co
   try {
     RunFile run = RunFile::open_for_update(path);
     const std::string difference = identity_difference(run, identity, subject);
+    const bool whole = run.contains("/status/forward") && run.contains("/status/spectra") &&
+                       run.contains("/status/pair_done") == run.contains("/tensor");
+    if (!whole) return {std::nullopt, "exists and is not laid out as this version does"};
     if (difference.empty()) return {std::move(run), {}};
     return {std::nullopt, "exists and holds another analysis (" + difference + ")"};
   } catch (const InputError&) {
@@ -190,8 +193,9 @@ AnalysisSummary SeriesAnalysis::run() {
                    bookmark,
                    summary_,
                    run.read<std::uint8_t>("/status/forward"),
-                   run.read<std::uint8_t>("/status/weights"),
-                   run.read<std::uint8_t>("/status/spectra")};
+                   run.read<std::uint8_t>("/status/spectra"),
+                   {}};
+  if (options_.weights) work.pair_done = run.read<std::uint8_t>("/status/pair_done");
   announce(work);
   try {
     run_stages(work);

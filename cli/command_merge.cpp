@@ -46,12 +46,15 @@ void print(const Options& options, const MergeSummary& summary) {
     std::cout << ", " << plural(summary.domains, "domain") << ", " << plural(summary.tokens, "token");
   std::cout << '\n';
   if (!summary.complete) {
-    std::cout << "finished  ";
+    std::vector<std::string> finished;
     if (summary.tokens > 0)
-      std::cout << share(summary.forward_finished, summary.checkpoints, "forward passes");
-    if (summary.tokens > 0 && summary.tensors > 0) std::cout << ", ";
-    if (summary.tensors > 0)
-      std::cout << share(summary.tensors_finished, summary.tensors, "tensors at all pairs of checkpoints");
+      finished.push_back(share(summary.forward_finished, summary.checkpoints, "forward passes"));
+    if (summary.tensors > 0) {
+      finished.push_back(share(summary.tensors_finished, summary.tensors, "tensors"));
+      finished.push_back(share(summary.pairs_finished, summary.pairs, "pairs of checkpoints"));
+    }
+    for (std::size_t i = 0; i < finished.size(); ++i)
+      std::cout << (i == 0 ? "finished  " : ", ") << finished[i];
     std::cout << "\n          moescope analyze with the same inputs and -o " << options.output
               << " completes it\n";
   }

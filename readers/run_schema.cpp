@@ -336,7 +336,7 @@ std::vector<DatasetSpec> status_datasets() {
       {"/status/forward", u1, per_checkpoint, pure_number, "Forward pass finished",
        "1 once the checkpoint's forward pass is completely recorded, else 0.", "moescope analyze"},
       {"/status/weights", u1, per_checkpoint, pure_number, "Weight pass finished",
-       "1 once the checkpoint's weights are completely recorded, else 0.", "moescope analyze"},
+       "1 once what the weight pass tells of the checkpoint alone is recorded, else 0.", "moescope analyze"},
       {"/status/tensor_done",
        u1,
        {"tensor"},
@@ -345,6 +345,15 @@ std::vector<DatasetSpec> status_datasets() {
        "1 once the weight pass has recorded the tensor at all checkpoints, else 0: of a run that is a part, "
        "the "
        "tensors of that part.",
+       "moescope analyze"},
+      {"/status/pair_done",
+       u1,
+       {"checkpoint", "other_checkpoint"},
+       pure_number,
+       "Pair of checkpoints finished",
+       "1 once the weights of both checkpoints have been compared with each other, read side by side; else "
+       "0, as "
+       "where one was deleted before the other came.",
        "moescope analyze"},
       {"/status/spectra", u1, per_checkpoint, pure_number, "Spectra finished",
        "1 once the spectra of all chosen matrices are recorded, else 0; 0 also where none were asked for.",

@@ -104,7 +104,16 @@ class JoinedRunsTest(analysis_run.TestCase):
             estimate, error = (after[f"/metrics/role_sketched_drift{suffix}"][0, 2] for suffix in ("", "_error"))
             there = ~np.isnan(exact)
             self.assertTrue((np.abs(estimate - exact)[there] <= 5 * error[there] + 1e-6 * exact[there]).all())
-            np.testing.assert_array_equal(after["/status/weights"], 0)  # not all pairs are measured
+            np.testing.assert_array_equal(after["/status/pair_done"], [[1, 1, 0], [1, 1, 1], [0, 1, 1]])
+            np.testing.assert_array_equal(after["/status/weights"], 1)
+        # Another one still joins, and the record of the deleted one stays.
+        self.assertEqual(moescope("analyze", checkpoint("01T"), "--append", run, "--quiet").returncode, 0)
+        with h5py.File(run) as after, h5py.File(self.whole) as whole:
+            np.testing.assert_array_equal(after["/loss/nll"], whole["/loss/nll"])
+            np.testing.assert_array_equal(after["/weights/norm"], whole["/weights/norm"])
+            np.testing.assert_array_equal(after["/weights/sketch"], whole["/weights/sketch"])
+            self.assertEqual(after["/weights/inner_product"][:, 0, 2].tolist(), record["/weights/inner_product"][:, 0, 1].tolist())
+            np.testing.assert_array_equal(after["/weights/inner_product"][:, 1:, 1:], whole["/weights/inner_product"][:, 1:, 1:])
 
     def test_domains_and_passes_that_were_made_apart_are_joined(self):
         sequences, _ = evaluation_sequences()
