@@ -133,16 +133,25 @@ std::vector<std::string> permutation_warnings(const RouterRecord& record,
   return warnings;
 }
 
+namespace {
+
+/// Nothing is told of any expert yet.
+void define_matches(RunFile& run, const std::string& path) {
+  run.define(raw_dataset(path));
+  run.define(raw_dataset(path + "_cosine"));
+  const std::vector<std::uint64_t> shape = run.shape(path);
+  run.write<std::int32_t>(path, std::vector<std::int32_t>(shape[0] * shape[1] * shape[2], -1));
+}
+
+}  // namespace
+
 void define_routers(RunFile& run, std::size_t checkpoints) {
   for (const char* path :
        {"/weights/router_row_norm", "/weights/router_row_cosine", "/weights/score_correction_bias"})
     run.define(raw_dataset(path));
   if (checkpoints < 2) return;
-  run.define(raw_dataset("/weights/expert_match"));
-  run.define(raw_dataset("/weights/expert_match_cosine"));
-  if (!run.contains("/weights/sketch")) return;
-  run.define(raw_dataset("/weights/expert_weight_match"));
-  run.define(raw_dataset("/weights/expert_weight_match_cosine"));
+  define_matches(run, "/weights/expert_match");
+  if (run.contains("/weights/sketch")) define_matches(run, "/weights/expert_weight_match");
 }
 
 void write_routers(RunFile& run, const RouterRecord& record) {

@@ -1,5 +1,9 @@
 #include "plots/figures.h"
 
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
 #include "plots/drift_figures.h"
 #include "plots/load_figures.h"
 #include "plots/loss_figures.h"
@@ -189,12 +193,30 @@ std::span<const FigureEntry> figure_table() {
   return table;
 }
 
+namespace {
+
+/// Whether anything but NaN is recorded yet; row by row, until something is found.
+bool has_value(const RunFile& run, const std::string& dataset) {
+  const ElementType type = run.describe(dataset).type;
+  if (type != ElementType::f4 && type != ElementType::f8) return true;
+  Slab row{{}, run.shape(dataset)};
+  row.start.resize(row.count.size());
+  for (const std::uint64_t rows = std::exchange(row.count.at(0), 1); row.start[0] < rows; ++row.start[0]) {
+    const std::vector<double> values = run.read<double>(dataset, row);
+    if (!std::ranges::all_of(values, [](double value) { return std::isnan(value); })) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::string figure_unavailable(const RunFile& run, const FigureEntry& entry) {
   for (const std::string& path : entry.needs) {
     if (!run.contains(path)) return "the run file holds no " + path;
     for (const std::uint64_t extent : run.shape(path)) {
       if (extent == 0) return path + " is empty";
     }
+    if (!has_value(run, path)) return path + " holds no number: it is not measured yet, or not defined here";
   }
   const std::uint64_t checkpoints = run.shape("/checkpoint").at(0);
   if (checkpoints >= entry.checkpoints_needed) return {};

@@ -44,6 +44,7 @@ HeatmapExplorer load_explorer(const RunFile& run) {
   Selector domain = {.name = "Domain", .labels = labels.domains, .initial = 0, .slider = false};
   domain.labels.insert(domain.labels.begin(), "all domains");
   explorer.selectors = {checkpoint_slider(labels.short_checkpoints), std::move(domain)};
+  explorer.selectors[0].initial = last_measured(load);
   for (std::size_t c = 0; c < labels.checkpoints.size(); ++c) {
     append(explorer.values, std::span(pooled.data).subspan(c * cells, cells));
     append(explorer.values, std::span(load.data).subspan(c * domains * cells, domains * cells));

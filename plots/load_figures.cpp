@@ -16,7 +16,7 @@ Figure load_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
   const Values load = read_values(run, "/metrics/relative_load");
   const std::size_t checkpoint =
-      find_label(labels.checkpoints, choice.checkpoint, labels.checkpoints.size() - 1, "checkpoint");
+      find_label(labels.checkpoints, choice.checkpoint, last_measured(load), "checkpoint");
   Figure figure = metric_figure(
       run, "relative_load",
       "White is an even share, red is used more, blue less; the scale ends at 1/8 and 8 times.");

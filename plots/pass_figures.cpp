@@ -16,13 +16,6 @@ std::vector<double> parts_of(const RunFile& run, const std::string& path, std::s
   return {begin, begin + static_cast<std::ptrdiff_t>(values.shape[1])};
 }
 
-std::size_t last_measured(const std::vector<double>& wall_seconds) {
-  for (std::size_t c = wall_seconds.size(); c-- > 0;) {
-    if (std::isfinite(wall_seconds[c])) return c;
-  }
-  return wall_seconds.size() - 1;
-}
-
 std::string seconds_text(double seconds) {
   return seconds < 1 ? format_number(1000 * seconds, 3) + " ms" : format_number(seconds, 3) + " s";
 }
@@ -69,8 +62,8 @@ std::string caption(const RunFile& run, std::size_t c) {
 
 Figure pass_time_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
-  const std::vector<double> wall = read_values(run, "/io/wall_seconds").data;
-  const std::size_t c = find_label(labels.checkpoints, choice.checkpoint, last_measured(wall), "checkpoint");
+  const std::size_t measured = last_measured(read_values(run, "/io/wall_seconds"));
+  const std::size_t c = find_label(labels.checkpoints, choice.checkpoint, measured, "checkpoint");
   const std::vector<double> read = parts_of(run, "/io/read_seconds", c),
                             wait = parts_of(run, "/io/wait_seconds", c),
                             compute = parts_of(run, "/io/compute_seconds", c);
@@ -81,7 +74,9 @@ Figure pass_time_figure(const RunFile& run, const FigureChoice& choice) {
   Figure figure;
   figure.id = "pass_time";
   figure.title = "Time of the forward pass by layer, " + labels.checkpoints.at(c);
-  figure.caption = std::isfinite(wall[c]) ? caption(run, c) : "The forward pass has not been measured.";
+  figure.caption = run.read<double>("/io/wall_seconds", {{c}, {1}})[0] > 0
+                       ? caption(run, c)
+                       : "The forward pass has not been measured.";
   figure.formula = "overlap efficiency = max(sum read, sum compute) / wall";
   figure.source = "Measured in this run, on the machine that made the run file";
   figure.x.label = "layer";

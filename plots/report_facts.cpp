@@ -210,6 +210,37 @@ void describe_provenance(const RunFile& run, ReportFacts& facts) {
   std::erase_if(facts.provenance, [](const auto& entry) { return entry.second.empty(); });
 }
 
+std::vector<std::uint8_t> flags(const RunFile& run, const char* path) {
+  return run.contains(path) ? run.read<std::uint8_t>(path) : std::vector<std::uint8_t>();
+}
+
+/// What an analysis that was interrupted, or a checkpoint that was deleted, has left open.
+std::vector<std::string> unfinished(const RunFile& run) {
+  std::vector<std::string> sentences;
+  const std::vector<std::uint8_t> forward = flags(run, "/status/forward"),
+                                  weights = flags(run, "/status/weights"),
+                                  pairs = flags(run, "/status/pair_done");
+  const auto done = [](const std::vector<std::uint8_t>& all) { return std::ranges::count(all, 1); };
+  const auto size = [](const std::vector<std::uint8_t>& all) {
+    return static_cast<std::ptrdiff_t>(all.size());
+  };
+  if (run.contains("/loss/nll") && done(forward) < size(forward)) {
+    sentences.push_back("This run is not finished: it has the forward passes of " +
+                        std::to_string(done(forward)) + " of " + std::to_string(forward.size()) +
+                        " checkpoints so far. Repeating its command goes on with it.");
+  }
+  if (!pairs.empty() && done(weights) < size(weights)) {
+    sentences.emplace_back(
+        "The weight pass of this run is not finished: what is told of weights is missing.");
+  } else if (done(pairs) < size(pairs)) {
+    sentences.push_back("Of " + std::to_string((pairs.size() - weights.size()) / 2) +
+                        " pairs of checkpoints, " + std::to_string((size(pairs) - done(pairs)) / 2) +
+                        " were never read side by side, because one was deleted before the other came: their "
+                        "distances are known from sketches only, as estimates.");
+  }
+  return sentences;
+}
+
 }  // namespace
 
 ReportFacts read_report_facts(const RunFile& run) {
@@ -218,6 +249,7 @@ ReportFacts read_report_facts(const RunFile& run) {
   facts.checkpoints = read_checkpoints(run, facts.labels);
   facts.title = common_title(facts.labels, text_attribute(run, "model_type"));
   if (facts.title.empty()) facts.title = "Mixture of experts";
+  facts.unfinished = unfinished(run);
   facts.expert_moves = expert_moves(run);
   if (run.contains("/routing/token_count")) facts.domain_tokens = run.read<double>("/routing/token_count");
   if (run.contains("/metrics/router_saturation")) {

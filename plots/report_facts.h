@@ -36,6 +36,7 @@ struct ReportFacts {
   std::string title;  // what the checkpoints' names have in common, else the model type
   RunLabels labels;
   std::vector<CheckpointFacts> checkpoints;
+  std::vector<std::string> unfinished;    // what the run lacks, in sentences
   std::vector<std::string> expert_moves;  // see expert_moves.h
   std::optional<double> saturation_chance, max_violation_bound;
   std::vector<double> domain_tokens;                          // (D)

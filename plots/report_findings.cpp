@@ -210,7 +210,8 @@ std::vector<Headline> report_headlines(const ReportFacts& facts) {
 }
 
 std::vector<std::string> report_findings(const ReportFacts& facts) {
-  std::vector<std::string> findings = facts.expert_moves;  // as the others must be read in their light
+  std::vector<std::string> findings = facts.unfinished;  // as the others must be read in their light
+  findings.insert(findings.end(), facts.expert_moves.begin(), facts.expert_moves.end());
   if (facts.checkpoints.empty()) return findings;
   add_loss(facts, findings);
   add_balance(facts, findings);

@@ -1,6 +1,7 @@
 #include "plots/run_values.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
@@ -176,6 +177,14 @@ Values of_domain(const Values& values, std::size_t domain) {
     part.data.insert(part.data.end(), begin, begin + static_cast<std::ptrdiff_t>(rest));
   }
   return part;
+}
+
+std::size_t last_measured(const Values& values) {
+  const auto found = std::find_if(values.data.rbegin(), values.data.rend(),
+                                  [](double value) { return std::isfinite(value); });
+  if (found == values.data.rend()) return values.shape.at(0) - 1;
+  const auto index = static_cast<std::size_t>(values.data.rend() - found) - 1;
+  return index / (values.data.size() / values.shape.at(0));
 }
 
 std::size_t find_label(const std::vector<std::string>& labels, const std::string& name, std::size_t fallback,

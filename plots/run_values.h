@@ -30,6 +30,9 @@ struct Values {
   }
 };
 Values read_values(const RunFile& run, const std::string& path);
+/// The last index along the first dimension, of checkpoints, at which there is a number: an analysis may be
+/// unfinished. The last one where there is none at all.
+std::size_t last_measured(const Values& values);
 
 /// The labels of every dimension that the file has; absent ones are empty.
 struct RunLabels {
