@@ -269,7 +269,9 @@ TEST_F(FiguresTest, DriftBySketchIsShownRelativeToTheExactOne) {
 TEST_F(FiguresTest, TimeOfAPassThatWasNotFinishedIsUnknown) {
   SampleRun interrupted;
   interrupted.unmeasured = 4;
-  EXPECT_EQ(build_figure(sample(interrupted), "pass_time").caption,
+  EXPECT_THROW(build_figure(sample(interrupted), "pass_time"), FormatError);
+  interrupted.unmeasured = 3;  // of four
+  EXPECT_EQ(build_figure(sample(interrupted), "pass_time", {.checkpoint = "tiny-3T", .domain = {}}).caption,
             "The forward pass has not been measured.");
 }
 
