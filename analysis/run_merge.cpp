@@ -198,7 +198,7 @@ class Coverage {
 
 bool has_all_spectra(const RunFile& whole, const RunSubject& subject, SpectraChoice choice) {
   if (choice == SpectraChoice::none) return false;
-  const SpectraRecord record(whole);
+  const SpectraRecord record(whole, {0, subject.checkpoints.size()});
   return std::ranges::all_of(choose_spectra(subject.weights.all(), choice),
                              [&](std::size_t index) { return record.contains(index); });
 }

@@ -48,6 +48,28 @@ std::vector<std::size_t> own_spectra(const RunUnderWay& work) {
   return chosen;
 }
 
+/// The checkpoints whose spectra are wanted: all, or those that are not recorded elsewhere, with their
+/// neighbours, from which they have moved.
+CheckpointRange wanted_checkpoints(const RunUnderWay& work) {
+  const std::size_t count = work.series.size();
+  const auto is_new = [&](std::size_t c) { return !work.is_recorded_elsewhere(c); };
+  std::size_t first = 0, last = count - 1;
+  while (first < last && !is_new(first)) ++first;
+  while (last > first && !is_new(last)) --last;
+  if (!is_new(first)) return {0, count};
+  return {first > 0 ? first - 1 : 0, std::min(last + 2, count)};
+}
+
+/// Bytes of the matrices whose spectra are measured, of each checkpoint; 0 where they are recorded elsewhere.
+std::vector<std::int64_t> spectra_bytes(const RunUnderWay& work) {
+  std::vector<std::int64_t> bytes = bytes_of(work.series, own_spectra(work));
+  const CheckpointRange wanted = wanted_checkpoints(work);
+  for (std::size_t c = 0; c < bytes.size(); ++c) {
+    if (c < wanted.begin || c >= wanted.end) bytes[c] = 0;
+  }
+  return bytes;
+}
+
 /// Values first, safe on the disk, then the mark that they are there.
 void mark_finished(RunUnderWay& work, const char* status, const std::vector<std::uint8_t>& flags) {
   work.run.sync();
@@ -90,9 +112,12 @@ std::uint64_t RunUnderWay::memory() const {
 }
 
 bool RunUnderWay::wants_forward(std::size_t checkpoint) const {
-  const std::string& name = series.entries[checkpoint].name;
   return options.forward && options.part.has(checkpoint) && !forward_done[checkpoint] &&
-         std::ranges::count(options.recorded_elsewhere, name) == 0;
+         !is_recorded_elsewhere(checkpoint);
+}
+
+bool RunUnderWay::is_recorded_elsewhere(std::size_t checkpoint) const {
+  return std::ranges::count(options.recorded_elsewhere, series.entries[checkpoint].name) > 0;
 }
 
 bool RunUnderWay::wants_weights() const {
@@ -111,7 +136,7 @@ std::uint64_t remaining_bytes(const RunUnderWay& work) {
         forward_weight_bytes(work.series.config(), work.series.weights[c], work.corpus, work.options.memory);
   }
   if (work.wants_weights()) bytes += sum(bytes_of(work.series, numbers(own_weights(work))));
-  if (work.wants_spectra()) bytes += sum(bytes_of(work.series, own_spectra(work)));
+  if (work.wants_spectra()) bytes += sum(spectra_bytes(work));
   return bytes;
 }
 
@@ -220,9 +245,15 @@ void trace_spectra_into(SpectraRecord& record, RunUnderWay& work) {
   };
   std::vector<std::size_t> missing = own_spectra(work);
   std::erase_if(missing, [&](std::size_t index) { return record.contains(index); });
+  const CheckpointRange wanted = wanted_checkpoints(work);
+  const std::vector<CheckpointWeights> all = work.series.views();
+  const std::size_t checkpoints = wanted.end - wanted.begin,
+                    tensors = work.series.weights.front().all().size();
+  const std::vector<double> deviation =
+      work.run.read<double>("/weights/std", {{wanted.begin, 0}, {checkpoints, tensors}});
   try {
-    trace_spectra(work.series.views(), missing, work.run.read<double>("/weights/std"), work.threads, options,
-                  add);
+    trace_spectra(std::span(all).subspan(wanted.begin, checkpoints), missing, deviation, work.threads,
+                  options, add);
   } catch (const Interrupted&) {
     record.write(work.run);
     throw;
@@ -235,11 +266,11 @@ void trace_spectra_into(SpectraRecord& record, RunUnderWay& work) {
 void record_spectra(RunUnderWay& work) {
   work.listener.stage("spectra of weights");
   const Clock::time_point start = Clock::now();
-  SpectraRecord record(work.run);
+  SpectraRecord record(work.run, wanted_checkpoints(work));
   trace_spectra_into(record, work);
   require_unchanged(work);
   work.summary.spectra_seconds = seconds_since(start);
-  write_spectra_telemetry(work.run, bytes_of(work.series, own_spectra(work)), work.summary.spectra_seconds);
+  write_spectra_telemetry(work.run, spectra_bytes(work), work.summary.spectra_seconds);
   work.spectra_done.assign(work.series.size(), 1);
   mark_finished(work, "/status/spectra", work.spectra_done);
 }

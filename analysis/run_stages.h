@@ -31,6 +31,7 @@ struct RunUnderWay {
 
   /// Bytes that may be used for everything.
   std::uint64_t memory() const;
+  bool is_recorded_elsewhere(std::size_t checkpoint) const;
   bool wants_forward(std::size_t checkpoint) const;
   bool wants_weights() const;
   bool wants_spectra() const;

@@ -31,7 +31,7 @@ struct AnalysisOptions {
   std::vector<CorpusSource> corpus;  // may be empty without a forward pass
   CorpusOptions corpus_options;
   std::filesystem::path recorded_corpus;        // a run file whose texts are taken instead
-  std::vector<std::string> recorded_elsewhere;  // checkpoints whose forward passes are not wanted
+  std::vector<std::string> recorded_elsewhere;  // checkpoints whose forward passes and spectra are not wanted
   std::filesystem::path output;
   bool overwrite = false;                         // replace a run file that holds another analysis
   bool forward = true;                            // run the model on the corpus

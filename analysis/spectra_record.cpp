@@ -51,10 +51,10 @@ void set_chance(RunFile& run, std::span<const Weight> weights) {
 
 template <class Spectrum>
 void put(std::vector<std::vector<double>>& tables, std::span<const Column<Spectrum>> columns,
-         std::span<const Spectrum> spectra, std::size_t weights, std::size_t index) {
+         std::span<const Spectrum> spectra, std::size_t first, std::size_t weights, std::size_t index) {
   for (std::size_t row = 0; row < spectra.size(); ++row) {
     for (std::size_t i = 0; i < columns.size(); ++i)
-      tables[i][row * weights + index] = columns[i].value(spectra[row]);
+      tables[i][(first + row) * weights + index] = columns[i].value(spectra[row]);
   }
 }
 
@@ -78,10 +78,10 @@ bool is_spectra_dataset(std::string_view path) {
   return std::ranges::any_of(checkpoint_columns, is_path) || std::ranges::any_of(step_columns, is_path);
 }
 
-SpectraRecord::SpectraRecord(const RunFile& run)
-    : checkpoints_(run.shape("/checkpoint")[0]), weights_(run.shape("/tensor")[0]) {
+SpectraRecord::SpectraRecord(const RunFile& run, CheckpointRange range)
+    : range_(range), weights_(run.shape("/tensor")[0]) {
   for (const auto& column : checkpoint_columns) by_checkpoint_.push_back(run.read<double>(column.path));
-  if (checkpoints_ < 2) return;
+  if (run.shape("/checkpoint")[0] < 2) return;
   for (const auto& column : step_columns) by_step_.push_back(run.read<double>(column.path));
 }
 
@@ -89,16 +89,17 @@ bool SpectraRecord::contains(std::size_t index) const {
   const auto has_row = [&](const std::vector<double>& table, std::size_t row) {
     return !std::isnan(table[row * weights_ + index]);
   };
-  for (std::size_t c = 0; c < checkpoints_; ++c) {
+  for (std::size_t c = range_.begin; c < range_.end; ++c) {
     if (!has_row(by_checkpoint_.front(), c)) return false;
-    if (c > 0 && !has_row(by_step_.front(), c - 1)) return false;
+    if (c > range_.begin && !has_row(by_step_.front(), c - 1)) return false;
   }
   return true;
 }
 
 void SpectraRecord::add(const MatrixSpectra& spectra) {
-  put<CheckpointSpectrum>(by_checkpoint_, checkpoint_columns, spectra.checkpoints, weights_, spectra.index);
-  put<StepSpectrum>(by_step_, step_columns, spectra.steps, weights_, spectra.index);
+  put<CheckpointSpectrum>(by_checkpoint_, checkpoint_columns, spectra.checkpoints, range_.begin, weights_,
+                          spectra.index);
+  put<StepSpectrum>(by_step_, step_columns, spectra.steps, range_.begin, weights_, spectra.index);
 }
 
 /// The first column comes last, once the others are safe: it tells what is there.

@@ -19,20 +19,26 @@ void define_spectra(RunFile& run, std::size_t checkpoints, std::span<const Weigh
 /// Whether this is one of those datasets.
 bool is_spectra_dataset(std::string_view path);
 
+/// Neighbours among the checkpoints of a series.
+struct CheckpointRange {
+  std::size_t begin = 0, end = 0;
+};
+
 /// All spectra of an analysis, C checkpoints of W tensors, most of which may have none.
 class SpectraRecord {
  public:
-  /// With what an earlier, interrupted analysis left in the file.
-  explicit SpectraRecord(const RunFile& run);
-  /// Whether the spectra of a tensor are there; false also where some are NaN.
+  /// With what an earlier, interrupted analysis left in the file. `range`: the checkpoints that it is about.
+  SpectraRecord(const RunFile& run, CheckpointRange range);
+  /// Whether the spectra of a tensor are there, in the whole range; false also where some are NaN.
   bool contains(std::size_t index) const;
-  /// Any order, each tensor once.
+  /// Of the checkpoints of the range. Any order, each tensor once.
   void add(const MatrixSpectra& spectra);
   /// When the process dies meanwhile, what contains() finds afterwards is complete.
   void write(RunFile& run) const;
 
  private:
-  std::size_t checkpoints_ = 0, weights_ = 0;
+  CheckpointRange range_;
+  std::size_t weights_ = 0;
   std::vector<std::vector<double>> by_checkpoint_;  // each (C, W), in the order of the datasets
   std::vector<std::vector<double>> by_step_;        // each (C-1, W)
 };
