@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <system_error>
 
 #include "readers/run_file.h"
 
@@ -119,7 +120,8 @@ std::optional<WeightPosition> Bookmark::weights() const {
 
 void Bookmark::remove() {
   std::filesystem::remove(path_);
-  std::filesystem::remove(path_.string() + ".partial");
+  std::error_code ignored;  // what a killed process left half written is never read
+  std::filesystem::remove(path_.string() + ".partial", ignored);
 }
 
 }  // namespace moescope

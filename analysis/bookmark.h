@@ -33,6 +33,9 @@ class Bookmark {
   void save(std::size_t checkpoint, const ForwardPosition& position, const Matrix& x);
   void save(const WeightPosition& position);
 
+  /// After a save that failed, as after one that did not.
+  void postpone() { saved(Clock::now()); }
+
   /// Where the forward pass of that checkpoint stands, if the bookmark is of it.
   std::optional<ForwardStart> forward(std::size_t checkpoint) const;
   std::optional<WeightPosition> weights() const;

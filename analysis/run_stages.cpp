@@ -1,6 +1,8 @@
 #include "analysis/run_stages.h"
 
 #include <algorithm>
+#include <string>
+#include <system_error>
 
 #include "analysis/clock.h"
 #include "analysis/memory_budget.h"
@@ -86,11 +88,19 @@ bool all_set(const std::vector<std::uint8_t>& flags) {
   return std::ranges::all_of(flags, [](std::uint8_t flag) { return flag == 1; });
 }
 
-void save_if_due(RunUnderWay& work, std::size_t checkpoint, const ForwardPosition& position,
-                 const Matrix& x) {
+/// A disk that has no room for a bookmark costs time after an interruption, and is no reason for one.
+/// `complete` writes what the bookmark will say is there.
+template <class Complete, class Save>
+void save_if_due(RunUnderWay& work, Complete complete, Save save) {
   if (!work.bookmark.is_due()) return;
+  complete();
   work.run.sync();
-  work.bookmark.save(checkpoint, position, x);
+  try {
+    save();
+  } catch (const std::system_error& error) {
+    work.bookmark.postpone();
+    work.listener.note("where this pass stands cannot be saved (" + std::string(error.what()) + ")");
+  }
 }
 
 ForwardOptions forward_options(RunUnderWay& work, std::size_t checkpoint) {
@@ -100,7 +110,8 @@ ForwardOptions forward_options(RunUnderWay& work, std::size_t checkpoint) {
   options.interrupted = work.options.interrupted;
   options.progress = [&work](std::uint64_t bytes) { work.listener.advance(bytes); };
   options.layer_done = [&work, checkpoint](const ForwardPosition& position, const Matrix& x) {
-    save_if_due(work, checkpoint, position, x);
+    save_if_due(
+        work, [] {}, [&] { work.bookmark.save(checkpoint, position, x); });
   };
   return options;
 }
@@ -161,13 +172,6 @@ void record_forward(RunUnderWay& work, std::size_t c) {
 
 namespace {
 
-void save_if_due(RunUnderWay& work, WeightRecorder& recorder, std::size_t next) {
-  if (!work.bookmark.is_due()) return;
-  recorder.write();
-  work.run.sync();
-  work.bookmark.save({next, recorder.magnitude_counts()});
-}
-
 /// A position that an earlier process saved in this part, else its beginning.
 WeightPosition weight_start(const RunUnderWay& work, WeightRange own) {
   WeightPosition start = work.bookmark.weights().value_or(WeightPosition());
@@ -187,7 +191,11 @@ void trace_own_weights(RunUnderWay& work, WeightRange own) {
     const std::uint64_t bytes = trajectory.weight->bytes() * checkpoints;
     work.listener.advance(bytes);
     work.summary.weights.bytes += bytes;
-    save_if_due(work, recorder, trajectory.index + 1);
+    save_if_due(
+        work, [&] { recorder.write(); },
+        [&] {
+          work.bookmark.save({trajectory.index + 1, recorder.magnitude_counts()});
+        });
   };
   trace_weights(work.series.views(), {start.next, own.end}, work.threads,
                 work.memory() - std::min(work.memory(), held), add);

@@ -304,6 +304,22 @@ struct Meddler : AnalysisListener {
   }
 };
 
+TEST_F(SeriesAnalysisTest, ABookmarkThatCannotBeWrittenDoesNotEndTheAnalysis) {
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  struct : Meddler {
+    std::vector<std::string> notes;
+    void note(const std::string& message) override { notes.push_back(message); }
+  } meddler;
+  meddler.where = "1T";
+  meddler.act = [&] { fs::create_directories(options_.output.string() + ".resume.partial/in the way"); };
+  options_.seconds_between_saves = 0;
+  EXPECT_TRUE(analyze_series(options_, meddler).complete);
+  EXPECT_THAT(meddler.notes, testing::Contains(testing::HasSubstr("where this pass stands cannot be saved")));
+  expect_same_datasets(whole, options_.output);
+}
+
 TEST_F(SeriesAnalysisTest, ACheckpointThatIsWrittenToMeanwhileIsNoticedAndWhatWasFinishedIsKept) {
   const fs::path shard = directory_ / "series" / "2T" / "model.safetensors";
   ASSERT_TRUE(fs::exists(shard));
