@@ -224,6 +224,7 @@ void record_weights(RunUnderWay& work) {
   record_routers(work);
   require_unchanged(work);
   write_weight_telemetry(work.run, bytes_of(work.series, numbers(own)), seconds);
+  work.run.sync();  // before anything says that it is there
   const std::vector<std::uint8_t> tensors(own.end - own.begin, 1);
   work.run.write<std::uint8_t>("/status/tensor_done", {{own.begin}, {tensors.size()}}, tensors);
   work.run.write<std::uint8_t>("/status/weights", std::vector<std::uint8_t>(work.series.size(), 1));
