@@ -18,178 +18,233 @@
 namespace moescope {
 namespace {
 
-const std::string loss = "Loss", load = "Load balance", router = "Router",
-                  settling = "How the routing settled", weights = "Weights", path = "The way of the weights",
-                  spectra = "Spectra", machine = "The run itself";
+std::vector<FigureEntry> loss_entries() {
+  const std::string section = "Loss";
+  return {
+      {"loss", "Loss by domain", section, {"/metrics/loss"}, 1, loss_figure},
+  };
+}
 
-const std::vector<std::string> by_sketch = {
-    "/metrics/role_sketched_drift", "/metrics/role_sketched_drift_error", "/metrics/role_relative_drift"};
-
-}  // namespace
-
-std::span<const FigureEntry> figure_table() {
-  static const std::vector<FigureEntry> table = {
-      {"loss", "Loss by domain", loss, {"/metrics/loss"}, 1, loss_figure},
+std::vector<FigureEntry> load_entries() {
+  const std::string section = "Load balance";
+  return {
       {"load_heatmap",
        "Expert load by layer and expert",
-       load,
+       section,
        {"/metrics/relative_load"},
        1,
        load_heatmap_figure},
-      {"max_violation", "MaxVio by layer", load, {"/metrics/max_violation"}, 1, max_violation_figure},
+      {"max_violation", "MaxVio by layer", section, {"/metrics/max_violation"}, 1, max_violation_figure},
       {"max_violation_by_domain",
        "MaxVio by domain",
-       load,
+       section,
        {"/metrics/max_violation"},
        1,
        max_violation_by_domain_figure},
-      {"load_entropy", "Entropy of load by layer", load, {"/metrics/load_entropy"}, 1, load_entropy_figure},
-      {"dead_experts", "Dead experts by domain", load, {"/metrics/dead_experts"}, 1, dead_experts_figure},
+      {"load_entropy",
+       "Entropy of load by layer",
+       section,
+       {"/metrics/load_entropy"},
+       1,
+       load_entropy_figure},
+      {"dead_experts", "Dead experts by domain", section, {"/metrics/dead_experts"}, 1, dead_experts_figure},
+  };
+}
+
+std::vector<FigureEntry> router_entries() {
+  const std::string section = "Router";
+  return {
       {"router_entropy",
        "Router entropy by layer",
-       router,
+       section,
        {"/metrics/router_entropy"},
        1,
        router_entropy_figure},
       {"router_entropy_by_domain",
        "Router entropy of single tokens by domain",
-       router,
+       section,
        {"/metrics/router_entropy_quantile"},
        1,
        router_entropy_by_domain_figure},
       {"topk_mass",
        "Router mass on the chosen experts by layer",
-       router,
+       section,
        {"/metrics/topk_mass"},
        1,
        topk_mass_figure},
       {"top1_share",
        "Weight of the strongest expert by layer",
-       router,
+       section,
        {"/metrics/top1_share"},
        1,
        top1_share_figure},
       {"routing_margin",
        "Routing margin by layer",
-       router,
+       section,
        {"/metrics/routing_margin"},
        1,
        routing_margin_figure},
       {"bias_flip_rate",
        "Choices made by the correction bias by layer",
-       router,
+       section,
        {"/metrics/bias_flip_rate"},
        1,
        bias_flip_rate_figure},
+  };
+}
+
+std::vector<FigureEntry> settling_entries() {
+  const std::string section = "How the routing settled";
+  return {
       {"router_saturation",
        "Router saturation by layer",
-       settling,
+       section,
        {"/metrics/router_saturation"},
        2,
        router_saturation_figure},
       {"router_saturation_top1",
        "Router saturation of the first choice by layer",
-       settling,
+       section,
        {"/metrics/router_saturation_top1"},
        2,
        router_saturation_top1_figure},
       {"routing_agreement",
        "Routing agreement between checkpoints",
-       settling,
+       section,
        {"/metrics/routing_agreement"},
        2,
        routing_agreement_figure},
+  };
+}
+
+std::vector<FigureEntry> weight_entries() {
+  const std::string section = "Weights";
+  const std::vector<std::string> by_sketch = {
+      "/metrics/role_sketched_drift", "/metrics/role_sketched_drift_error", "/metrics/role_relative_drift"};
+  return {
       {"drift_heatmap",
        "Weight drift by layer and role",
-       weights,
+       section,
        {"/metrics/layer_relative_drift"},
        2,
        drift_heatmap_figure},
       {"weight_drift",
        "Weight drift since the first checkpoint by role",
-       weights,
+       section,
        {"/metrics/role_relative_drift"},
        2,
        weight_drift_figure},
       {"weight_step_drift",
        "Weight drift between successive checkpoints by role",
-       weights,
+       section,
        {"/metrics/role_relative_drift"},
        2,
        weight_step_drift_figure},
-      {"sketched_drift", "Weight drift by sketch beside exact by role", weights, by_sketch, 2,
+      {"sketched_drift", "Weight drift by sketch beside exact by role", section, by_sketch, 2,
        sketched_drift_figure},
-      {"sketched_drift_ratio", "Weight drift by sketch relative to exact by role", weights, by_sketch, 2,
+      {"sketched_drift_ratio", "Weight drift by sketch relative to exact by role", section, by_sketch, 2,
        sketched_drift_ratio_figure},
-      {"weight_norm", "Norm of the weights by role", weights, {"/metrics/role_norm"}, 1, weight_norm_figure},
+      {"weight_norm", "Norm of the weights by role", section, {"/metrics/role_norm"}, 1, weight_norm_figure},
       {"weight_update_rate",
        "Update per trillion tokens by role",
-       weights,
+       section,
        {"/metrics/role_update_rms_per_token"},
        2,
        weight_update_rate_figure},
       {"expert_drift",
        "Drift of single experts since the first checkpoint",
-       weights,
+       section,
        {"/metrics/expert_relative_drift"},
        2,
        expert_drift_figure},
+  };
+}
+
+std::vector<FigureEntry> path_entries() {
+  const std::string section = "The way of the weights";
+  return {
       {"weight_trajectory",
        "Trajectory of the weights in the plane of most movement",
-       path,
+       section,
        {"/metrics/role_trajectory_coordinate", "/metrics/role_trajectory_share"},
        3,
        weight_trajectory_figure},
       {"update_direction",
        "Direction of the updates",
-       path,
+       section,
        {"/metrics/role_update_direction"},
        3,
        update_direction_figure},
       {"weight_path_length",
        "Length of the weights' path by role",
-       path,
+       section,
        {"/metrics/role_path_length", "/metrics/role_norm"},
        2,
        weight_path_length_figure},
       {"weight_tortuosity",
        "Tortuosity of the weights' path by role",
-       path,
+       section,
        {"/metrics/role_tortuosity"},
        3,
        weight_tortuosity_figure},
+  };
+}
+
+std::vector<FigureEntry> spectrum_entries() {
+  const std::string section = "Spectra";
+  return {
       {"router_stable_rank",
        "Stable rank of the routers by layer",
-       spectra,
+       section,
        {"/weights/stable_rank", "/moe_layer"},
        1,
        router_stable_rank_figure},
       {"router_effective_rank",
        "Effective rank of the routers by layer",
-       spectra,
+       section,
        {"/weights/effective_rank", "/moe_layer"},
        1,
        router_effective_rank_figure},
       {"router_row_cosine",
        "Likeness of the router's rows",
-       spectra,
+       section,
        {"/weights/router_row_cosine"},
        1,
        router_row_cosine_figure},
       {"expert_alpha",
        "Power-law exponent of the routed experts by layer",
-       spectra,
+       section,
        {"/weights/power_law_alpha", "/moe_layer"},
        1,
        expert_alpha_figure},
+  };
+}
+
+std::vector<FigureEntry> pass_entries() {
+  const std::string section = "The run itself";
+  return {
       {"pass_time",
        "Time of the forward pass by layer",
-       machine,
+       section,
        {"/io/read_seconds", "/io/wait_seconds", "/io/compute_seconds", "/io/flops", "/io/wall_seconds",
         "/io/overlap_efficiency"},
        1,
        pass_time_figure},
   };
+}
+
+std::vector<FigureEntry> all_entries() {
+  std::vector<FigureEntry> all;
+  for (const auto& part : {loss_entries(), load_entries(), router_entries(), settling_entries(),
+                           weight_entries(), path_entries(), spectrum_entries(), pass_entries()})
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+}  // namespace
+
+std::span<const FigureEntry> figure_table() {
+  static const std::vector<FigureEntry> table = all_entries();
   return table;
 }
 
