@@ -4,130 +4,19 @@
 #include <stdexcept>
 #include <vector>
 
-#include "readers/run_schema_spectra.h"
-#include "readers/run_schema_weights.h"
+#include "readers/run_schema_parts.h"
 
 namespace moescope {
 namespace {
 
 using enum ElementType;
 
-constexpr const char* pure_number = "1";
-constexpr const char* own_definition = "moescope";
 constexpr const char* corpus_source = "The files given to --corpus.";
 constexpr const char* measured =
     "Measured in this run, on this machine: other runs on the same inputs have other values.";
 
 std::string deepseek_v3(const char* equation) {
   return std::string("DeepSeek-V3, arXiv 2412.19437, ") + equation;
-}
-
-/// Labels of the dimensions that have any.
-std::vector<DatasetSpec> scales() {
-  return {
-      {"/checkpoint",
-       text,
-       {"checkpoint"},
-       pure_number,
-       "Checkpoint",
-       "Name of each checkpoint, unique, in training order.",
-       "The series file, a revision or a directory's name."},
-      {"/other_checkpoint",
-       text,
-       {"other_checkpoint"},
-       pure_number,
-       "Other checkpoint",
-       "The labels of checkpoint once more: the second axis of quantities that compare two checkpoints.",
-       "The same as checkpoint."},
-      {"/domain",
-       text,
-       {"domain"},
-       pure_number,
-       "Domain",
-       "Label of each evaluation domain, in order of first appearance in the corpus.",
-       "DOMAIN= on the command line, else the record's own label, else the file's name."},
-      {"/layer",
-       i8,
-       {"layer"},
-       pure_number,
-       "Layer",
-       "Index of each decoder layer, from 0.",
-       "num_hidden_layers in config.json."},
-      {"/moe_layer",
-       i8,
-       {"moe_layer"},
-       pure_number,
-       "MoE layer",
-       "Layer index, in the whole model, of each layer with routed experts. Dense layers do not appear.",
-       "first_k_dense_replace and moe_layer_freq in config.json."},
-      {"/expert",
-       i8,
-       {"expert"},
-       pure_number,
-       "Expert",
-       "Index of each routed expert within its layer, from 0. Shared experts do not appear.",
-       "n_routed_experts in config.json."},
-      {"/other_expert",
-       i8,
-       {"other_expert"},
-       pure_number,
-       "Other expert",
-       "The labels of expert once more: the second axis of quantities that compare two experts.",
-       "The same as expert."},
-      {"/tensor",
-       text,
-       {"tensor"},
-       pure_number,
-       "Weight tensor",
-       "Name of each weight tensor: embedding, layers ascending, final norm, head. Each routed expert has "
-       "its own "
-       "names, also where experts are stored fused in one tensor.",
-       "Hugging Face tensor names."},
-      {"/pass_part",
-       text,
-       {"pass_part"},
-       pure_number,
-       "Part of a pass",
-       "Parts of a forward pass, in its order: embedding, layer 0 to layer N-1, head (with the final norm).",
-       "num_hidden_layers in config.json."},
-      {"/role",
-       text,
-       {"role"},
-       pure_number,
-       "Role",
-       "What a tensor is for: the groups over which weight metrics are taken together; at last whole_model, "
-       "all of them.",
-       "The tensor's name."},
-      {"/component",
-       i8,
-       {"component"},
-       pure_number,
-       "Principal component",
-       "Number of each principal component of a trajectory of weights, from 1, the largest first.",
-       "C checkpoints around their mean have C-1."},
-      {"/probability",
-       f8,
-       {"probability"},
-       pure_number,
-       "Probability",
-       "Probability level of quantiles over the elements of a tensor.",
-       "Chosen by moescope."},
-      {"/step_bin",
-       i8,
-       {"step_bin"},
-       "steps",
-       "Steps of the last place",
-       "Number of steps, the smallest by size of its bin: up to 15 each number has a bin, then each power of "
-       "two begins one. Negative: towards smaller values.",
-       "Chosen by moescope."},
-      {"/quantile",
-       f8,
-       {"quantile"},
-       pure_number,
-       "Quantile",
-       "Probability level of quantiles over tokens: 0.5 is the median.",
-       "Chosen by moescope."},
-  };
 }
 
 std::vector<DatasetSpec> checkpoint_datasets() {
@@ -361,20 +250,13 @@ std::vector<DatasetSpec> status_datasets() {
   };
 }
 
-std::vector<DatasetSpec> all_datasets() {
-  std::vector<DatasetSpec> all;
-  for (const auto& part : {scales(), checkpoint_datasets(), corpus_datasets(), routing_datasets(),
-                           routing_counts(), forward_datasets(), weight_datasets(), spectra_datasets(),
-                           router_weight_datasets(), measurements(), status_datasets()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
-}
-
 }  // namespace
 
 std::span<const DatasetSpec> raw_datasets() {
-  static const std::vector<DatasetSpec> datasets = all_datasets();
+  static const std::vector<DatasetSpec> datasets =
+      joined({scale_datasets(), checkpoint_datasets(), corpus_datasets(), routing_datasets(),
+              routing_counts(), forward_datasets(), weight_datasets(), spectra_datasets(),
+              router_weight_datasets(), measurements(), status_datasets()});
   return datasets;
 }
 

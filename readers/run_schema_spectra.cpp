@@ -1,12 +1,10 @@
-#include "readers/run_schema_spectra.h"
+#include "readers/run_schema_parts.h"
 
 namespace moescope {
 namespace {
 
 using enum ElementType;
 
-constexpr const char* pure_number = "1";
-constexpr const char* own_definition = "moescope";
 constexpr const char* power_law_source =
     "Martin and Mahoney, arXiv 1810.01075; fitted as WeightWatcher does (Clauset et al., arXiv 0706.1062)";
 
@@ -96,24 +94,11 @@ std::vector<DatasetSpec> step_datasets() {
   };
 }
 
-}  // namespace
-
-std::vector<DatasetSpec> spectra_datasets() {
-  std::vector<DatasetSpec> all;
-  for (const auto& part : {rank_datasets(), tail_datasets(), step_datasets()})
-    all.insert(all.end(), part.begin(), part.end());
-  return all;
-}
-
-std::vector<DatasetSpec> router_weight_datasets() {
+std::vector<DatasetSpec> router_row_datasets() {
+  const std::vector<std::string> per_expert = {"checkpoint", "moe_layer", "expert"};
   return {
-      {"/weights/router_row_norm",
-       f8,
-       {"checkpoint", "moe_layer", "expert"},
-       pure_number,
-       "Norm of router rows",
-       "Norm of the router's row of each expert: how strongly hidden states can call it.",
-       own_definition},
+      {"/weights/router_row_norm", f8, per_expert, pure_number, "Norm of router rows",
+       "Norm of the router's row of each expert: how strongly hidden states can call it.", own_definition},
       {"/weights/router_row_cosine",
        f4,
        {"checkpoint", "moe_layer", "expert", "other_expert"},
@@ -123,50 +108,47 @@ std::vector<DatasetSpec> router_weight_datasets() {
        "row is "
        "zero or not finite.",
        own_definition},
-      {"/weights/score_correction_bias",
-       f4,
-       {"checkpoint", "moe_layer", "expert"},
-       pure_number,
-       "Score correction bias",
+      {"/weights/score_correction_bias", f4, per_expert, pure_number, "Score correction bias",
        "What is added to an expert's score when experts are chosen. NaN where the model has none.",
        "Wang et al., arXiv 2408.15664"},
-      {"/weights/expert_match",
-       i4,
-       {"checkpoint_step", "moe_layer", "expert"},
-       pure_number,
-       "Match of experts",
+  };
+}
+
+/// Experts of one checkpoint and of the next.
+std::vector<DatasetSpec> expert_match_datasets() {
+  const std::vector<std::string> per_expert = {"checkpoint_step", "moe_layer", "expert"};
+  return {
+      {"/weights/expert_match", i4, per_expert, pure_number, "Match of experts",
        "Where each expert of a checkpoint is found in the next one: its own index where it kept its place, "
        "another "
        "where it clearly moved, -1 where the best assignment of experts by similarity would move it, but the "
        "similarity is too weak to tell.",
        "Hungarian assignment of the router rows' cosines"},
-      {"/weights/expert_match_cosine",
-       f8,
-       {"checkpoint_step", "moe_layer", "expert"},
-       pure_number,
-       "Cosine of matched router rows",
+      {"/weights/expert_match_cosine", f8, per_expert, pure_number, "Cosine of matched router rows",
        "Cosine of an expert's router row and that of its match in the next checkpoint; where the match is "
        "-1, that "
        "of the best assignment. NaN where a row is zero or not finite.",
        own_definition},
-      {"/weights/expert_weight_match",
-       i4,
-       {"checkpoint_step", "moe_layer", "expert"},
-       pure_number,
-       "Match of experts by weights",
+      {"/weights/expert_weight_match", i4, per_expert, pure_number, "Match of experts by weights",
        "As expert_match, but by the experts' own weights, not by the router: where both differ, the router "
        "may belong to another order of the experts.",
        "Hungarian assignment of the weights' cosines, each the mean over gate, up and down"},
-      {"/weights/expert_weight_match_cosine",
-       f8,
-       {"checkpoint_step", "moe_layer", "expert"},
-       pure_number,
-       "Cosine of matched weights",
+      {"/weights/expert_weight_match_cosine", f8, per_expert, pure_number, "Cosine of matched weights",
        "ESTIMATE, by sketch, of the cosine of an expert's weights and those of its match by weights in the "
        "next checkpoint, mean over gate, up and down; where the match is -1, that of the best assignment. "
        "Standard error at most 0.02. NaN where a matrix is zero or not finite.",
        "Alon, Matias and Szegedy 1996; Charikar, Chen and Farach-Colton 2002"},
   };
+}
+
+}  // namespace
+
+std::vector<DatasetSpec> spectra_datasets() {
+  return joined({rank_datasets(), tail_datasets(), step_datasets()});
+}
+
+std::vector<DatasetSpec> router_weight_datasets() {
+  return joined({router_row_datasets(), expert_match_datasets()});
 }
 
 }  // namespace moescope

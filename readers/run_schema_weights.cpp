@@ -1,11 +1,10 @@
-#include "readers/run_schema_weights.h"
+#include "readers/run_schema_parts.h"
 
 namespace moescope {
 namespace {
 
 using enum ElementType;
 
-constexpr const char* pure_number = "1";
 constexpr const char* stored_weights =
     "The weights as stored; sums in double precision and in a fixed order.";
 
@@ -143,7 +142,8 @@ std::vector<DatasetSpec> weight_pairs() {
        "Sketch",
        "A random projection of each tensor onto 1,024 numbers, the same for all checkpoints of all runs, and "
        "for all routed experts of a layer: from two sketches follow the distance (relative standard error "
-       "2.2 %), inner product and cosine of two tensors, also when a checkpoint is no longer there. Exact for "
+       "2.2 %), inner product and cosine of two tensors, also when a checkpoint is no longer there. Exact "
+       "for "
        "tensors of up to 1,024 elements.",
        "Alon, Matias and Szegedy 1996; Charikar, Chen and Farach-Colton 2002 (signs and places)"},
   };
@@ -152,10 +152,7 @@ std::vector<DatasetSpec> weight_pairs() {
 }  // namespace
 
 std::vector<DatasetSpec> weight_datasets() {
-  std::vector<DatasetSpec> all;
-  for (const auto& part : {weight_statistics(), weight_histograms(), weight_pairs()})
-    all.insert(all.end(), part.begin(), part.end());
-  return all;
+  return joined({weight_statistics(), weight_histograms(), weight_pairs()});
 }
 
 }  // namespace moescope
