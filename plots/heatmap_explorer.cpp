@@ -26,6 +26,17 @@ std::vector<Selector> drift_selectors(const RunLabels& labels) {
           {.name = "Since", .labels = {"the first checkpoint", "the checkpoint before"}}};
 }
 
+/// MoE layers x experts, the first layer at the bottom.
+HeatmapExplorer of_experts(const RunLabels& labels) {
+  HeatmapExplorer explorer;
+  explorer.row_name = "MoE layer";
+  explorer.column_name = "Expert";
+  explorer.row_labels = labels.moe_layers;
+  explorer.column_labels = labels.experts;
+  explorer.rows_upward = true;
+  return explorer;
+}
+
 }  // namespace
 
 HeatmapExplorer load_explorer(const RunFile& run) {
@@ -34,13 +45,9 @@ HeatmapExplorer load_explorer(const RunFile& run) {
   const Values pooled = average_over_domains(run, load);
   const std::size_t domains = labels.domains.size();
   const std::size_t cells = labels.moe_layers.size() * labels.experts.size();
-  HeatmapExplorer explorer;
+  HeatmapExplorer explorer = of_experts(labels);
   explorer.id = "load_heatmap";
-  explorer.row_name = "MoE layer";
-  explorer.column_name = "Expert";
   explorer.value_name = "times an even share";
-  explorer.row_labels = labels.moe_layers;
-  explorer.column_labels = labels.experts;
   Selector domain = {.name = "Domain", .labels = labels.domains, .initial = 0, .slider = false};
   domain.labels.insert(domain.labels.begin(), "all domains");
   explorer.selectors = {checkpoint_slider(labels.short_checkpoints), std::move(domain)};
@@ -50,7 +57,6 @@ HeatmapExplorer load_explorer(const RunFile& run) {
     append(explorer.values, std::span(load.data).subspan(c * domains * cells, domains * cells));
   }
   explorer.scales = {relative_load_scale()};
-  explorer.rows_upward = true;
   explorer.sortable = true;
   explorer.even_share = metric_text(run, "expert_load").chance;
   return explorer;
@@ -81,13 +87,9 @@ HeatmapExplorer expert_drift_explorer(const RunFile& run) {
   const RunLabels labels = read_labels(run);
   const Values drift = read_values(run, "/metrics/expert_relative_drift");
   const std::size_t checkpoints = labels.checkpoints.size(), cells = drift.shape[2] * drift.shape[3];
-  HeatmapExplorer explorer;
+  HeatmapExplorer explorer = of_experts(labels);
   explorer.id = "expert_drift";
-  explorer.row_name = "MoE layer";
-  explorer.column_name = "Expert";
   explorer.value_name = "relative drift";
-  explorer.row_labels = labels.moe_layers;
-  explorer.column_labels = labels.experts;
   explorer.selectors = drift_selectors(labels);
   std::vector<double> shown[2];  // since the first checkpoint, since the one before
   for (std::size_t to = 1; to < checkpoints; ++to) {
@@ -100,7 +102,6 @@ HeatmapExplorer expert_drift_explorer(const RunFile& run) {
     }
   }
   explorer.scales = {drift_scale(shown[0]), drift_scale(shown[1])};
-  explorer.rows_upward = true;
   return explorer;
 }
 
