@@ -66,9 +66,7 @@ ColorScale drift_scale(const std::vector<double>& drifts) {
 
 Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
-  const std::size_t last = labels.checkpoints.size() - 1;
-  const std::size_t to =
-      std::max<std::size_t>(find_label(labels.checkpoints, choice.checkpoint, last, "checkpoint"), 1);
+  const std::size_t to = std::max<std::size_t>(find_checkpoint(labels, choice.checkpoint), 1);
   const DriftCells cells(run);
   Figure figure = metric_figure(run, "layer_relative_drift", "");
   figure.caption =
@@ -93,9 +91,7 @@ Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
 
 Figure expert_drift_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
-  const std::size_t last = labels.checkpoints.size() - 1;
-  const std::size_t to =
-      std::max<std::size_t>(find_label(labels.checkpoints, choice.checkpoint, last, "checkpoint"), 1);
+  const std::size_t to = std::max<std::size_t>(find_checkpoint(labels, choice.checkpoint), 1);
   const Values drift = read_values(run, "/metrics/expert_relative_drift");
   Figure figure = metric_figure(run, "expert_relative_drift", "");
   figure.caption =
@@ -121,48 +117,48 @@ Figure expert_drift_figure(const RunFile& run, const FigureChoice& choice) {
 }
 
 Figure weight_drift_figure(const RunFile& run, const FigureChoice&) {
-  const RunLabels labels = read_labels(run);
-  const Values drift = read_values(run, "/metrics/role_relative_drift");
-  Figure figure = metric_figure(run, "role_relative_drift", "Measured from the first checkpoint.");
-  figure.id = "weight_drift";
-  figure.title = "Weight drift since the first checkpoint";
-  figure.y.label = "relative drift since " + labels.short_checkpoints.at(0);
+  Figure figure =
+      role_lines(run,
+                 {.id = "weight_drift",
+                  .title = "Weight drift since the first checkpoint",
+                  .metric = "role_relative_drift",
+                  .reading = "Measured from the first checkpoint.",
+                  .y_label = "relative drift since " + read_labels(run).short_checkpoints.at(0)},
+                 [](const Values& drift, std::size_t c, std::size_t role) { return drift.at(0, c, role); });
   figure.y.minimum = 0;
-  add_role_lines(figure, labels, training_progress(labels),
-                 [&](std::size_t c, std::size_t role) { return drift.at(0, c, role); });
   return figure;
 }
 
 Figure weight_step_drift_figure(const RunFile& run, const FigureChoice&) {
-  const RunLabels labels = read_labels(run);
-  const Values drift = read_values(run, "/metrics/role_relative_drift");
-  Figure figure =
-      metric_figure(run, "role_relative_drift",
-                    "Measured from each checkpoint to the next, and drawn at the later one; unequal gaps "
-                    "between checkpoints show as unequal drift.");
-  figure.id = "weight_step_drift";
-  figure.title = "Weight drift between successive checkpoints";
-  figure.y.label = "relative drift since the checkpoint before";
+  Figure figure = role_lines(
+      run,
+      {.id = "weight_step_drift",
+       .title = "Weight drift between successive checkpoints",
+       .metric = "role_relative_drift",
+       .reading = "Measured from each checkpoint to the next, and drawn at the later one; unequal gaps "
+                  "between checkpoints show as unequal drift.",
+       .y_label = "relative drift since the checkpoint before"},
+      [](const Values& drift, std::size_t c, std::size_t role) {
+        return c == 0 ? std::numeric_limits<double>::quiet_NaN() : drift.at(c - 1, c, role);
+      });
   figure.y.logarithmic = true;
-  add_role_lines(figure, labels, training_progress(labels), [&](std::size_t c, std::size_t role) {
-    return c == 0 ? std::numeric_limits<double>::quiet_NaN() : drift.at(c - 1, c, role);
-  });
   return figure;
 }
 
 Figure weight_norm_figure(const RunFile& run, const FigureChoice&) {
-  const RunLabels labels = read_labels(run);
-  const Values norm = read_values(run, "/metrics/role_norm");
-  Figure figure = metric_figure(run, "role_norm", "");
-  figure.id = "weight_norm";
-  figure.title = "Norm of the weights relative to the first checkpoint";
+  Figure figure = role_lines(run,
+                             {.id = "weight_norm",
+                              .title = "Norm of the weights relative to the first checkpoint",
+                              .metric = "role_norm",
+                              .reading = "",
+                              .y_label = "norm, times that of " + read_labels(run).short_checkpoints.at(0)},
+                             [](const Values& norm, std::size_t c, std::size_t role) {
+                               return norm.at(c, role) / norm.at(0, role);
+                             });
   figure.caption =
       "Frobenius norm of all weights of a role together, relative to the first checkpoint: above 1 the "
       "role has grown, a fall in the end is weight decay winning over a small learning rate.";
   figure.formula = "norm(W_c) / norm(W_first)";
-  figure.y.label = "norm, times that of " + labels.short_checkpoints.at(0);
-  add_role_lines(figure, labels, training_progress(labels),
-                 [&](std::size_t c, std::size_t role) { return norm.at(c, role) / norm.at(0, role); });
   return figure;
 }
 

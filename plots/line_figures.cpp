@@ -40,27 +40,36 @@ Figure metric_figure(const RunFile& run, const std::string& name, const std::str
   return figure;
 }
 
+Series progress_line(const std::string& label, std::size_t color, const Progress& progress) {
+  Series series;
+  series.label = label;
+  series.color = color;
+  series.x = progress.x;
+  return series;
+}
+
+void color_by_layer(Figure& figure, const RunLabels& labels) {
+  figure.line_colors = LineColors::sequence;
+  figure.color_key_label = "MoE layer";
+  figure.color_key = labels.moe_layers;
+}
+
 Figure layer_lines(const RunFile& run, const FigureChoice& choice, const LayerLines& what) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
   const Values values = by_layer(run, choice, what);
-  Figure figure = metric_figure(
-      run, what.metric, "One line per MoE layer, from dark (first) to bright (last).", what.unit_size);
+  Figure figure = metric_figure(run, what.metric, layers_reading, what.unit_size);
   figure.id = what.id;
   if (!choice.domain.empty()) figure.title += ", " + choice.domain;
   figure.x = progress.axis;
   figure.y.label = what.y_label;
   if (what.from_zero) figure.y.minimum = 0;
   figure.y.maximum = what.top;
-  figure.line_colors = LineColors::sequence;
-  figure.color_key_label = "MoE layer";
-  figure.color_key = labels.moe_layers;
+  color_by_layer(figure, labels);
   Panel& panel = figure.panels.emplace_back();
   for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
-    Series& series = panel.series.emplace_back();
-    series.label = "layer " + labels.moe_layers[layer];
-    series.color = layer;
-    series.x = progress.x;
+    Series& series =
+        panel.series.emplace_back(progress_line("layer " + labels.moe_layers[layer], layer, progress));
     for (std::size_t c = 0; c < progress.x.size(); ++c)
       series.y.push_back(values.at(c, layer) / what.unit_size);
   }
@@ -84,10 +93,7 @@ Figure domain_lines(const RunFile& run, const std::string& metric, const std::st
   figure.y.label = y_label;
   Panel& panel = figure.panels.emplace_back();
   for (std::size_t d = 0; d < labels.domains.size(); ++d) {
-    Series& series = panel.series.emplace_back();
-    series.label = labels.domains[d];
-    series.color = d;
-    series.x = progress.x;
+    Series& series = panel.series.emplace_back(progress_line(labels.domains[d], d, progress));
     for (std::size_t c = 0; c < progress.x.size(); ++c) {
       std::vector<double> of_layers(layers);
       for (std::size_t layer = 0; layer < layers; ++layer) of_layers[layer] = values.at(c, d, layer);
@@ -100,21 +106,27 @@ Figure domain_lines(const RunFile& run, const std::string& metric, const std::st
   return figure;
 }
 
-void add_role_lines(Figure& figure, const RunLabels& labels, const Progress& progress,
-                    const std::function<double(std::size_t checkpoint, std::size_t role)>& values) {
+Figure role_lines(
+    const RunFile& run, const RoleLines& what,
+    const std::function<double(const Values& metric, std::size_t checkpoint, std::size_t role)>& value) {
+  const RunLabels labels = read_labels(run);
+  const Progress progress = training_progress(labels);
+  const Values metric = read_values(run, "/metrics/" + what.metric);
+  Figure figure = metric_figure(run, what.metric, what.reading);
+  figure.id = what.id;
+  figure.title = what.title;
   figure.x = progress.axis;
+  figure.y.label = what.y_label;
   Panel& panel = figure.panels.emplace_back();
   for (std::size_t role = 0; role < labels.roles.size(); ++role) {
-    Series series;
-    series.label = labels.roles[role];
-    series.color = role;
+    Series series = progress_line(labels.roles[role], role, progress);
     series.total = series.label == whole_model_label;
-    series.x = progress.x;
-    for (std::size_t c = 0; c < progress.x.size(); ++c) series.y.push_back(values(c, role));
+    for (std::size_t c = 0; c < progress.x.size(); ++c) series.y.push_back(value(metric, c, role));
     const bool exists =
         std::any_of(series.y.begin(), series.y.end(), [](double y) { return std::isfinite(y); });
     if (exists) panel.series.push_back(std::move(series));
   }
+  return figure;
 }
 
 }  // namespace moescope

@@ -15,6 +15,14 @@ namespace moescope {
 Figure metric_figure(const RunFile& run, const std::string& name, const std::string& reading,
                      double unit_size = 1);
 
+/// A line without points yet: where it has them from left to right.
+Series progress_line(const std::string& label, std::size_t color, const Progress& progress);
+
+/// Colours that tell which MoE layer a line is of: Series::color is its index.
+void color_by_layer(Figure& figure, const RunLabels& labels);
+/// How to read them, as a sentence.
+inline constexpr const char* layers_reading = "One line per MoE layer, from dark (first) to bright (last).";
+
 /// What to draw of a metric by layer.
 struct LayerLines {
   std::string id;
@@ -39,8 +47,16 @@ std::string over_layers_reading(std::size_t lines);
 /// quantile of layers.
 Figure domain_lines(const RunFile& run, const std::string& metric, const std::string& y_label);
 
-/// One line per role of `values`(checkpoint, role); roles without a value are left out.
-void add_role_lines(Figure& figure, const RunLabels& labels, const Progress& progress,
-                    const std::function<double(std::size_t checkpoint, std::size_t role)>& values);
+/// What to draw of a metric by role.
+struct RoleLines {
+  std::string id, title;
+  std::string metric;   // /metrics/NAME
+  std::string reading;  // how to read it, after the metric's description; may be empty
+  std::string y_label;
+};
+/// One line per role of `value`(the metric, checkpoint, role); roles without a value are left out.
+Figure role_lines(
+    const RunFile& run, const RoleLines& what,
+    const std::function<double(const Values& metric, std::size_t checkpoint, std::size_t role)>& value);
 
 }  // namespace moescope

@@ -16,10 +16,7 @@ Figure loss_figure(const RunFile& run, const FigureChoice&) {
   figure.y.label = "mean loss (nat per token)";
   Panel& panel = figure.panels.emplace_back();
   for (std::size_t d = 0; d < labels.domains.size(); ++d) {
-    Series& series = panel.series.emplace_back();
-    series.label = labels.domains[d];
-    series.color = d;
-    series.x = progress.x;
+    Series& series = panel.series.emplace_back(progress_line(labels.domains[d], d, progress));
     for (std::size_t c = 0; c < progress.x.size(); ++c) series.y.push_back(loss.at(c, d));
   }
   return figure;

@@ -162,55 +162,55 @@ HeatmapExplorer update_direction_explorer(const RunFile& run) {
 }
 
 Figure weight_path_length_figure(const RunFile& run, const FigureChoice&) {
-  const RunLabels labels = read_labels(run);
-  const Values length = read_values(run, "/metrics/role_path_length");
   const Values norm = read_values(run, "/metrics/role_norm");
-  Figure figure = metric_figure(run, "role_path_length", "");
-  figure.id = "weight_path_length";
-  figure.title = "Length of the weights' path by role";
+  Figure figure =
+      role_lines(run,
+                 {.id = "weight_path_length",
+                  .title = "Length of the weights' path by role",
+                  .metric = "role_path_length",
+                  .reading = "",
+                  .y_label = "path length, times the norm at " + read_labels(run).short_checkpoints.at(0)},
+                 [&](const Values& length, std::size_t c, std::size_t role) {
+                   return length.at(c, role) / norm.at(0, role);
+                 });
   figure.caption =
       "How far the weights went from checkpoint to checkpoint, all steps added up, relative to their norm at "
-      "the "
-      "first checkpoint. The path runs straight from one checkpoint to the next: with more checkpoints in "
-      "between, the same training is longer, so compare only series of like spacing.";
+      "the first checkpoint. The path runs straight from one checkpoint to the next: with more checkpoints "
+      "in between, the same training is longer, so compare only series of like spacing.";
   figure.formula = "sum_{i<c} norm(D_i) / norm(W_0)";
-  figure.y.label = "path length, times the norm at " + labels.short_checkpoints.at(0);
   figure.y.minimum = 0;
-  add_role_lines(figure, labels, training_progress(labels),
-                 [&](std::size_t c, std::size_t role) { return length.at(c, role) / norm.at(0, role); });
   return figure;
 }
 
 Figure weight_tortuosity_figure(const RunFile& run, const FigureChoice&) {
-  const RunLabels labels = read_labels(run);
-  const Values tortuosity = read_values(run, "/metrics/role_tortuosity");
-  Figure figure = metric_figure(run, "role_tortuosity", "");
+  Figure figure = role_lines(
+      run,
+      {.id = "weight_tortuosity",
+       .title = "Tortuosity of the weights' path by role",
+       .metric = "role_tortuosity",
+       .reading = "",
+       .y_label = "path length / displacement"},
+      [](const Values& tortuosity, std::size_t c, std::size_t role) { return tortuosity.at(c, role); });
   figure.references.clear();
-  figure.id = "weight_tortuosity";
-  figure.title = "Tortuosity of the weights' path by role";
   figure.caption =
       "How much longer the path so far is than the straight way from the first checkpoint: 1 is a straight "
       "line, large means that much of what was learned was unlearned or replaced. Equal steps at right "
-      "angles "
-      "give the square root of their number, so the value depends on the spacing of the checkpoints.";
-  figure.y.label = "path length / displacement";
+      "angles give the square root of their number, so the value depends on the spacing of the checkpoints.";
   figure.y.minimum = 1;
-  add_role_lines(figure, labels, training_progress(labels),
-                 [&](std::size_t c, std::size_t role) { return tortuosity.at(c, role); });
   return figure;
 }
 
 Figure weight_update_rate_figure(const RunFile& run, const FigureChoice&) {
-  const RunLabels labels = read_labels(run);
-  const Values rate = read_values(run, "/metrics/role_update_rms_per_token");
-  Figure figure =
-      metric_figure(run, "role_update_rms_per_token", "Drawn at the later checkpoint of each step.");
-  figure.id = "weight_update_rate";
-  figure.title = "Update per trillion tokens by role";
-  figure.y.label = "root mean square update per trillion tokens";
+  Figure figure = role_lines(run,
+                             {.id = "weight_update_rate",
+                              .title = "Update per trillion tokens by role",
+                              .metric = "role_update_rms_per_token",
+                              .reading = "Drawn at the later checkpoint of each step.",
+                              .y_label = "root mean square update per trillion tokens"},
+                             [](const Values& rate, std::size_t c, std::size_t role) {
+                               return c == 0 ? nan : 1e12 * rate.at(c - 1, role);
+                             });
   figure.y.logarithmic = true;
-  add_role_lines(figure, labels, training_progress(labels),
-                 [&](std::size_t c, std::size_t role) { return c == 0 ? nan : 1e12 * rate.at(c - 1, role); });
   if (figure.panels[0].series.empty())
     figure.caption =
         "Unknown, as neither the series file nor the names tell the training tokens. " + figure.caption;

@@ -106,14 +106,13 @@ Figure router_entropy_by_domain_figure(const RunFile& run, const FigureChoice&) 
     return mean_of(values);
   };
   for (std::size_t d = 0; d < labels.domains.size(); ++d) {
-    Series series = {.label = labels.domains[d], .x = progress.x, .y = {}, .low = {}, .high = {}, .color = d};
+    Series& series = panel.series.emplace_back(progress_line(labels.domains[d], d, progress));
     for (std::size_t c = 0; c < progress.x.size(); ++c) {
       series.y.push_back(over_layers(1, c, d));
       if (!banded) continue;
       series.low.push_back(over_layers(0, c, d));
       series.high.push_back(over_layers(2, c, d));
     }
-    panel.series.push_back(std::move(series));
   }
   return figure;
 }

@@ -197,4 +197,8 @@ std::size_t find_label(const std::vector<std::string>& labels, const std::string
   throw UsageError("no " + std::string(what) + " is called '" + name + "'", "known: " + known);
 }
 
+std::size_t find_checkpoint(const RunLabels& labels, const std::string& name) {
+  return find_label(labels.checkpoints, name, labels.checkpoints.size() - 1, "checkpoint");
+}
+
 }  // namespace moescope

@@ -77,5 +77,7 @@ Values of_domain(const Values& values, std::size_t domain);
 /// The index of `name`, or `fallback` when it is empty. Throws UsageError with the known names.
 std::size_t find_label(const std::vector<std::string>& labels, const std::string& name, std::size_t fallback,
                        std::string_view what);
+/// The index of checkpoint `name`, or of the last when it is empty. Throws UsageError with the known names.
+std::size_t find_checkpoint(const RunLabels& labels, const std::string& name);
 
 }  // namespace moescope

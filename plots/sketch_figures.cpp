@@ -24,9 +24,7 @@ struct Drifts {
 /// By sketch, divided by unit_of(checkpoint).
 template <class UnitOf>
 Series estimates(const Progress& progress, const Drifts& drifts, std::size_t role, UnitOf unit_of) {
-  Series series;
-  series.label = "by sketch";
-  series.x = progress.x;
+  Series series = progress_line("by sketch", 0, progress);
   for (std::size_t c = 0; c < progress.x.size(); ++c) {
     const double value = drifts.estimated.at(0, c, role) / unit_of(c);
     const double reach = standard_errors * drifts.error.at(0, c, role) / unit_of(c);
@@ -38,10 +36,8 @@ Series estimates(const Progress& progress, const Drifts& drifts, std::size_t rol
 }
 
 Series exact_line(const Progress& progress, const Drifts& drifts, std::size_t role) {
-  Series series;
-  series.label = "exact";
+  Series series = progress_line("exact", 0, progress);
   series.total = true;
-  series.x = progress.x;
   for (std::size_t c = 0; c < progress.x.size(); ++c) series.y.push_back(drifts.exact.at(0, c, role));
   return series;
 }

@@ -14,8 +14,6 @@
 namespace moescope {
 namespace {
 
-const std::string layers_reading = "One line per MoE layer, from dark (first) to bright (last).";
-
 /// The tensors of a run: what each of them is.
 std::vector<WeightKey> tensor_keys(const RunFile& run) {
   const std::string config = run.read<std::string>("/checkpoint_info/config_json").at(0);
@@ -53,18 +51,19 @@ bool is_routed_expert(const WeightKey& key) {
   return key.expert >= 0;
 }
 
-/// A panel with one line per MoE layer: the median of `path` (C, W) over the wanted tensors of the layer.
-Panel layer_panel(const RunFile& run, const std::string& path, IsWanted wanted) {
+/// One line per MoE layer: the median of `path` (C, W) over the wanted tensors of the layer. Layers without a
+/// value are left out.
+Figure layer_figure(const RunFile& run, const std::string& path, IsWanted wanted) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
   const Values values = read_values(run, path);
   const auto tensors = tensors_by_layer(run, labels, wanted);
-  Panel panel;
+  Figure figure;
+  figure.x = progress.axis;
+  color_by_layer(figure, labels);
+  Panel& panel = figure.panels.emplace_back();
   for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
-    Series series;
-    series.label = "layer " + labels.moe_layers[layer];
-    series.color = layer;
-    series.x = progress.x;
+    Series series = progress_line("layer " + labels.moe_layers[layer], layer, progress);
     for (std::size_t c = 0; c < progress.x.size(); ++c) {
       std::vector<double> of_layer;
       for (const std::size_t w : tensors[layer]) of_layer.push_back(values.at(c, w));
@@ -73,16 +72,6 @@ Panel layer_panel(const RunFile& run, const std::string& path, IsWanted wanted) 
     if (std::ranges::any_of(series.y, [](double y) { return std::isfinite(y); }))
       panel.series.push_back(std::move(series));
   }
-  return panel;
-}
-
-Figure layer_figure(const RunFile& run) {
-  const RunLabels labels = read_labels(run);
-  Figure figure;
-  figure.x = training_progress(labels).axis;
-  figure.line_colors = LineColors::sequence;
-  figure.color_key_label = "MoE layer";
-  figure.color_key = labels.moe_layers;
   return figure;
 }
 
@@ -131,7 +120,7 @@ ColorScale cosine_scale(std::span<const Value> values) {
 Figure router_stable_rank_figure(const RunFile& run, const FigureChoice&) {
   const auto [n, m] = router_sides(run);
   const double random = random_stable_rank(n, m);
-  Figure figure = layer_figure(run);
+  Figure figure = layer_figure(run, "/weights/stable_rank", is_router);
   figure.id = "router_stable_rank";
   figure.title = "Stable rank of the routers";
   figure.caption =
@@ -139,37 +128,35 @@ Figure router_stable_rank_figure(const RunFile& run, const FigureChoice&) {
       "There is at most one for each expert; below the stable rank of a random matrix, a few directions "
       "decide "
       "for many experts. " +
-      layers_reading;
+      std::string(layers_reading);
   figure.formula = "norm² / sigma_1²";
   figure.source = "Rudelson and Vershynin, arXiv math/0503442";
   figure.y.label = "stable rank (directions)";
   figure.y.minimum = 0;
   figure.references = {{random, "random matrix " + format_number(random, 3)},
                        {n, "upper bound " + format_number(n, 3)}};
-  figure.panels = {layer_panel(run, "/weights/stable_rank", is_router)};
   return figure;
 }
 
 Figure router_effective_rank_figure(const RunFile& run, const FigureChoice&) {
   const double n = router_sides(run).first;
-  Figure figure = layer_figure(run);
+  Figure figure = layer_figure(run, "/weights/effective_rank", is_router);
   figure.id = "router_effective_rank";
   figure.title = "Effective rank of the routers";
   figure.caption =
       "How many directions of the hidden states each router tells apart, weak ones included. At the upper "
       "bound "
       "each expert has a direction of its own, and all are equally strong. " +
-      layers_reading;
+      std::string(layers_reading);
   figure.formula = "exp(-sum q ln q), q = sigma / sum sigma";
   figure.source = "Roy and Vetterli, EUSIPCO 2007";
   figure.y.label = "effective rank (directions)";
   figure.references = {{n, "upper bound " + format_number(n, 3)}};
-  figure.panels = {layer_panel(run, "/weights/effective_rank", is_router)};
   return figure;
 }
 
 Figure expert_alpha_figure(const RunFile& run, const FigureChoice&) {
-  Figure figure = layer_figure(run);
+  Figure figure = layer_figure(run, "/weights/power_law_alpha", is_routed_expert);
   figure.id = "expert_alpha";
   figure.title = "Power-law exponent of the routed experts";
   figure.caption =
@@ -178,23 +165,20 @@ Figure expert_alpha_figure(const RunFile& run, const FigureChoice&) {
       "Trained matrices are said to lie between 2 and 6; above, the tail is hardly heavier than that of "
       "noise. "
       "An exponent is fitted to any spectrum: with few eigenvalues in the tail, or a large distance "
-      "(/weights/power_law_ks_distance), it means little. One line per MoE layer, from dark (first) to "
-      "bright "
-      "(last).";
+      "(/weights/power_law_ks_distance), it means little. " +
+      std::string(layers_reading);
   figure.formula = "density of eigenvalues ~ lambda^-alpha for lambda >= x_min";
   figure.source = "Martin and Mahoney, arXiv 1810.01075; fitted as WeightWatcher does";
   figure.y.label = "alpha, median over experts";
   figure.y.minimum = 1;
   figure.references = {{2, "alpha 2"}, {6, "alpha 6"}};
-  figure.panels = {layer_panel(run, "/weights/power_law_alpha", is_routed_expert)};
   return figure;
 }
 
 Figure router_row_cosine_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
   const std::size_t experts = labels.experts.size(), layers = labels.moe_layers.size();
-  const std::size_t checkpoint =
-      find_label(labels.checkpoints, choice.checkpoint, labels.checkpoints.size() - 1, "checkpoint");
+  const std::size_t checkpoint = find_checkpoint(labels, choice.checkpoint);
   Figure figure;
   figure.id = "router_row_cosine";
   figure.title = "Likeness of the router's rows at " + labels.checkpoints.at(checkpoint);
