@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include "readers/errors.h"
 #include "readers/run_file.h"
 #include "tests/plots/sample_run.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moescope {
 namespace {
@@ -24,16 +24,12 @@ using testing::SizeIs;
 
 class FiguresTest : public testing::Test {
  protected:
-  FiguresTest() { std::filesystem::create_directories(directory); }
-  ~FiguresTest() override { std::filesystem::remove_all(directory); }
-
   RunFile sample(const SampleRun& what = {}) const {
     write_sample_run(directory / "run.h5", what);
     return RunFile::open(directory / "run.h5");
   }
 
-  const std::filesystem::path directory =
-      std::filesystem::temp_directory_path() / ("moescope_figures_test_" + std::to_string(getpid()));
+  const TemporaryDirectory directory;
 };
 
 TEST_F(FiguresTest, EveryFigureOfTheTableCanBeBuiltAndExplainsItself) {

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -12,6 +11,7 @@
 
 #include "plots/svg.h"
 #include "readers/errors.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moescope {
 namespace {
@@ -22,11 +22,7 @@ using testing::StartsWith;
 
 class GnuplotTest : public testing::Test {
  protected:
-  GnuplotTest() { std::filesystem::create_directories(directory); }
-  ~GnuplotTest() override { std::filesystem::remove_all(directory); }
-
-  const std::filesystem::path directory =
-      std::filesystem::temp_directory_path() / ("moescope_gnuplot_test_" + std::to_string(getpid()));
+  const TemporaryDirectory directory;
 };
 
 Figure line_figure(const std::string& label) {
@@ -116,8 +112,8 @@ TEST_F(GnuplotTest, ManyFiguresAtOnceAreDrawnAsOneByOne) {
 class HostileText : public testing::TestWithParam<std::string> {};
 
 TEST_P(HostileText, IsDrawnAndNeverObeyed) {
-  const std::filesystem::path directory = std::filesystem::temp_directory_path();
-  const std::filesystem::path mark = directory / ("moescope_pwned_" + std::to_string(getpid()));
+  const TemporaryDirectory directory;
+  const std::filesystem::path mark = directory / "mark";
   std::string text = GetParam();
   for (std::size_t at = text.find("MARK"); at != std::string::npos; at = text.find("MARK")) {
     text.replace(at, 4, mark.string());
@@ -146,7 +142,7 @@ TEST_F(GnuplotTest, APercentSignIsNoFormat) {
 
 TEST_F(GnuplotTest, AMissingProgramIsNamedTogetherWithTheFigure) {
   const std::string path = std::getenv("PATH");
-  setenv("PATH", directory.c_str(), 1);
+  setenv("PATH", directory.path().c_str(), 1);
   try {
     render(line_figure("loss"));
     ADD_FAILURE() << "no exception";
@@ -161,7 +157,7 @@ TEST_F(GnuplotTest, AFailingProgramIsQuoted) {
   std::ofstream(directory / "gnuplot") << "#!/bin/sh\necho 'no terminal' >&2\nexit 3\n";
   std::filesystem::permissions(directory / "gnuplot", std::filesystem::perms::owner_all);
   const std::string path = std::getenv("PATH");
-  setenv("PATH", (directory.string() + ":" + path).c_str(), 1);
+  setenv("PATH", (directory.path().string() + ":" + path).c_str(), 1);
   EXPECT_THAT(
       [] { render(line_figure("loss")); },
       testing::ThrowsMessage<std::runtime_error>(HasSubstr("figure 'test': gnuplot failed: no terminal")));
@@ -172,7 +168,7 @@ TEST_F(GnuplotTest, AnUnwritableOutputNamesTheFileAndLeavesNothingBehind) {
   const std::filesystem::path missing = directory / "none" / "a.svg";
   EXPECT_THAT([&] { render_figure(line_figure("loss"), missing); },
               testing::ThrowsMessage<std::system_error>(HasSubstr(missing.string())));
-  EXPECT_TRUE(std::filesystem::is_empty(directory));
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
 TEST_F(GnuplotTest, InlineSvgHasItsOwnIdsAndThePageColours) {

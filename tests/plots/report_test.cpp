@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
@@ -15,6 +14,7 @@
 #include "plots/report_page.h"
 #include "readers/run_file.h"
 #include "tests/plots/sample_run.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moescope {
 namespace {
@@ -25,9 +25,6 @@ using testing::Not;
 
 class ReportTest : public testing::Test {
  protected:
-  ReportTest() { std::filesystem::create_directories(directory); }
-  ~ReportTest() override { std::filesystem::remove_all(directory); }
-
   RunFile run(const SampleRun& sample) const {
     write_sample_run(directory / "run.h5", sample);
     return RunFile::open(directory / "run.h5");
@@ -41,8 +38,7 @@ class ReportTest : public testing::Test {
     return text("report.html");
   }
 
-  const std::filesystem::path directory =
-      std::filesystem::temp_directory_path() / ("moescope_report_test_" + std::to_string(getpid()));
+  const TemporaryDirectory directory;
 };
 
 nlohmann::json page_data(const std::string& html) {

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -22,6 +21,7 @@ namespace moescope {
 namespace {
 
 using testing::HasSubstr;
+using testing::ThrowsMessage;
 
 constexpr std::uint64_t page = BulkFile::page_bytes;
 
@@ -46,15 +46,6 @@ std::string read_past_the_cache(const BulkFile& file, std::uint64_t offset, std:
   const PageBuffer room(BulkFile::room_for(bytes));
   std::ranges::fill(room.bytes(), std::byte{0xEE});
   return as_text(file.read_uncached(offset, bytes, room.bytes()));
-}
-
-std::string failure_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::system_error& error) {
-    return error.what();
-  }
-  return {};
 }
 
 /// Writes the file to its disk and takes it out of the page cache.
@@ -216,11 +207,11 @@ TEST(BulkFile, ReadingBeyondTheEndIsAnError) {
   write_file(directory / "f", pattern(page + 1));
   const SourceFile file(directory / "f");
   const BulkFile bulk(file);
-  EXPECT_THAT(
-      failure_of([&] { read_past_the_cache(bulk, 1, page + 1); }),
-      HasSubstr("/f: the file ends early (expected to read to byte 4098, found the end at byte 4097)"));
-  EXPECT_THAT(failure_of([&] { read_past_the_cache(bulk, UINT64_MAX, 3); }),
-              HasSubstr("the file ends early"));
+  EXPECT_THAT([&] { read_past_the_cache(bulk, 1, page + 1); },
+              ThrowsMessage<std::system_error>(HasSubstr(
+                  "/f: the file ends early (expected to read to byte 4098, found the end at byte 4097)")));
+  EXPECT_THAT([&] { read_past_the_cache(bulk, UINT64_MAX, 3); },
+              ThrowsMessage<std::system_error>(HasSubstr("the file ends early")));
 }
 
 TEST(BulkFile, AFileThatShrinksIsAnErrorAndNeitherACrashNorZeros) {
@@ -235,10 +226,11 @@ TEST(BulkFile, AFileThatShrinksIsAnErrorAndNeitherACrashNorZeros) {
     const std::string sentence =
         "/f: the file ends early (expected to read to byte 1048576, found the end at byte " +
         std::to_string(left) + ")";
-    EXPECT_THAT(failure_of([&] { read_past_the_cache(bulk, 0, size); }), HasSubstr(sentence));
-    EXPECT_THAT(failure_of([&] { read_past_the_cache(bulk, size - 5, 5); }),
-                HasSubstr("the file ends early"));
-    EXPECT_THAT(failure_of([&] { bulk.map(0, size); }), HasSubstr(sentence));
+    EXPECT_THAT([&] { read_past_the_cache(bulk, 0, size); },
+                ThrowsMessage<std::system_error>(HasSubstr(sentence)));
+    EXPECT_THAT([&] { read_past_the_cache(bulk, size - 5, 5); },
+                ThrowsMessage<std::system_error>(HasSubstr("the file ends early")));
+    EXPECT_THAT([&] { bulk.map(0, size); }, ThrowsMessage<std::system_error>(HasSubstr(sentence)));
   }
 }
 

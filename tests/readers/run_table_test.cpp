@@ -2,17 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <sstream>
 #include <system_error>
 
 #include "readers/closest_names.h"
 #include "readers/errors.h"
 #include "readers/run_schema.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moescope {
 namespace {
@@ -29,7 +30,7 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// A run file of two checkpoints, two domains (one with a comma), layers 1 and 3, and a metric with a NaN.
 class RunTableTest : public testing::Test {
  protected:
-  RunTableTest() : file(RunFile::create(path)) {
+  RunTableTest() : file(RunFile::create(directory / "run.h5")) {
     file.define_dimension(raw_dataset("/checkpoint"), Texts{"00T", "11.2T"});
     file.define_dimension(raw_dataset("/domain"), Texts{"c", "prose, old"});
     file.define_dimension(raw_dataset("/moe_layer"), std::vector<std::int64_t>{1, 3});
@@ -49,10 +50,6 @@ class RunTableTest : public testing::Test {
     file.define(raw_dataset("/phase"));
     file.write<std::string>("/phase", Texts{"say \"stable\"", "two\nlines\tof text"});
   }
-  ~RunTableTest() override {
-    { const RunFile closed = std::move(file); }
-    std::filesystem::remove(path);
-  }
 
   std::string table(const std::string& dataset, TableFormat format, const TableSelection& selection = {},
                     const std::string& wide = "") const {
@@ -61,8 +58,18 @@ class RunTableTest : public testing::Test {
     return out.str();
   }
 
-  const std::filesystem::path path = std::filesystem::temp_directory_path() /
-                                     ("moescope_run_table_test_" + std::to_string(getpid()) + ".h5");
+  /// /raw/value, in which each element is its own number.
+  void write_numbers(std::int64_t rows, std::int64_t columns) {
+    file.define_dimension("row", static_cast<std::uint64_t>(rows));
+    file.define_dimension("column", static_cast<std::uint64_t>(columns));
+    file.define(
+        {"/raw/value", ElementType::i8, {"row", "column"}, "1", "Value", "Its own number.", "The test."});
+    std::vector<std::int64_t> values(static_cast<std::size_t>(rows * columns));
+    std::iota(values.begin(), values.end(), std::int64_t{0});
+    file.write<std::int64_t>("/raw/value", values);
+  }
+
+  const TemporaryDirectory directory;
   RunFile file;
 };
 
@@ -197,13 +204,7 @@ TEST_F(RunTableTest, AMisspeltNameIsAnErrorWithTheClosestName) {
 // Blocks of reading must not show: T x 400 elements are more than one block, in both orders of magnitude.
 TEST_F(RunTableTest, LargeDatasetsComeOutWholeAndInOrder) {
   constexpr std::int64_t rows = 300, columns = 2000;
-  file.define_dimension("row", rows);
-  file.define_dimension("column", columns);
-  file.define(
-      {"/raw/value", ElementType::i8, {"row", "column"}, "1", "Value", "Its own number.", "The test."});
-  std::vector<std::int64_t> values(rows * columns);
-  for (std::int64_t i = 0; i < rows * columns; ++i) values[static_cast<std::size_t>(i)] = i;
-  file.write<std::int64_t>("/raw/value", values);
+  write_numbers(rows, columns);
   std::istringstream lines(table("/raw/value", TableFormat::csv));
   std::string line;
   std::getline(lines, line);
@@ -218,13 +219,7 @@ TEST_F(RunTableTest, LargeDatasetsComeOutWholeAndInOrder) {
 // The rows of the wide table are columns of the dataset, 300 of 2,000, read in blocks of 873.
 TEST_F(RunTableTest, LargeWideTablesComeOutWholeAndInOrder) {
   constexpr std::int64_t rows = 300, columns = 2000;
-  file.define_dimension("row", rows);
-  file.define_dimension("column", columns);
-  file.define(
-      {"/raw/value", ElementType::i8, {"row", "column"}, "1", "Value", "Its own number.", "The test."});
-  std::vector<std::int64_t> values(rows * columns);
-  for (std::int64_t i = 0; i < rows * columns; ++i) values[static_cast<std::size_t>(i)] = i;
-  file.write<std::int64_t>("/raw/value", values);
+  write_numbers(rows, columns);
   std::istringstream lines(table("/raw/value", TableFormat::csv, {}, "row"));
   std::string line;
   std::getline(lines, line);
