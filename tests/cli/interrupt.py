@@ -4,13 +4,14 @@
 Usage: interrupt.py --moescope PROGRAM --source ROOT [--quick]      (--quick: for a program that is slow)
 """
 
-import argparse
 import pathlib
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+
+from analysis import TABLES, analysis, go_on, read_options, require_undisturbed
 
 
 def wait_for(condition, what):
@@ -22,15 +23,9 @@ def wait_for(condition, what):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--moescope", type=pathlib.Path, required=True)
-    parser.add_argument("--source", type=pathlib.Path, required=True)
-    parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
-    program, data = options.moescope.resolve(), options.source.resolve() / "data"
-    series = [str(data / "tiny-dots1" / f"tiny-dots1-0{i}T") for i in range(5)]
-    command = [str(program), "analyze", *series, "--corpus", *map(str, sorted(data.glob("eval_text/*.jsonl"))),
-               "--threads", "1", "--verbose", *(["--max-tokens", "256"] if options.quick else []), "-o"]
+    options = read_options()
+    series = [str(options.data / "tiny-dots1" / f"tiny-dots1-0{i}T") for i in range(5)]
+    command = analysis(options, series, "--verbose")
 
     with tempfile.TemporaryDirectory(prefix="moescope-interrupt-") as place:
         run = pathlib.Path(place) / "run.h5"
@@ -47,16 +42,9 @@ def main():
         assert f"\nhint: to go on: moescope analyze {series[0]}" in said, said
         assert sorted(p.name for p in pathlib.Path(place).iterdir()) == ["log", "run.h5"]
 
-        again = subprocess.run([*command, str(run)], capture_output=True, text=True, timeout=300)
-        assert again.returncode == 0, again
-        assert "\nreused    " in again.stdout, again.stdout
-        whole = pathlib.Path(place) / "whole.h5"
-        subprocess.run([*command, str(whole)], capture_output=True, check=True, timeout=300)
-        for name in ("/routing/topk_index", "/routing/entropy", "/loss/nll", "/weights/inner_product",
-                     "/metrics/router_saturation", "/metrics/loss"):
-            tables = [subprocess.run([str(program), "export", str(file), name], capture_output=True, check=True).stdout
-                      for file in (run, whole)]
-            assert tables[0] == tables[1], f"{name} differs from that of an uninterrupted run"
+        said = go_on(command, run)
+        assert "\nreused    " in said, said
+        require_undisturbed(command, run, pathlib.Path(place) / "whole.h5", (*TABLES, "/metrics/router_saturation"))
     print("interrupted, continued, equal")
 
 

@@ -7,7 +7,6 @@ that the file is shorter. It is tried until the other one was seen, that of the 
 Usage: lost_file.py --moescope PROGRAM --source ROOT [--quick]      (--quick: for a program that is slow)
 """
 
-import argparse
 import os
 import pathlib
 import re
@@ -18,9 +17,10 @@ import sys
 import tempfile
 import time
 
+from analysis import TABLES, analysis, go_on, read_options, require_undisturbed
+
 SENTENCE = "the file ends early"
 SIGNAL_SENTENCE = "the file became shorter while it was being read, or can no longer be read"
-TABLES = ("/routing/topk_index", "/routing/entropy", "/loss/nll", "/weights/inner_product", "/metrics/loss")
 
 
 def mapped_parts(process, shard):
@@ -70,20 +70,14 @@ def lose_a_shard(command, shards):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--moescope", type=pathlib.Path, required=True)
-    parser.add_argument("--source", type=pathlib.Path, required=True)
-    parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
-    program, data = options.moescope.resolve(), options.source.resolve() / "data"
+    options = read_options()
 
     with tempfile.TemporaryDirectory(prefix="moescope-lost-file-") as name:
         place = pathlib.Path(name).resolve()
         series = [place / f"tiny-dots1-0{i}T" for i in range(5)]
         for checkpoint in series:
-            shutil.copytree(data / "tiny-dots1" / checkpoint.name, checkpoint)
-        command = [str(program), "analyze", *map(str, series), "--corpus", *map(str, sorted(data.glob("eval_text/*.jsonl"))),
-                   "--threads", "1", *(["--max-tokens", "256"] if options.quick else []), "-o"]
+            shutil.copytree(options.data / "tiny-dots1" / checkpoint.name, checkpoint)
+        command = analysis(options, series)
         run = place / "run.h5"
 
         # The first checkpoint is left alone, so that one forward pass is finished.
@@ -99,19 +93,13 @@ def main():
             sys.exit("the signal was never seen")
 
         # What is finished is in the unfinished file, which opens.
-        subprocess.run([str(program), "export", str(run), "/loss/nll"], capture_output=True, check=True, timeout=300)
+        subprocess.run([command[0], "export", str(run), "/loss/nll"], capture_output=True, check=True, timeout=300)
 
         lost.write_bytes(whole)
-        again = subprocess.run([*command, str(run)], capture_output=True, text=True, timeout=300)
-        assert again.returncode == 0, again
-        reused = re.search(r"^reused +([1-4]) of 5 forward passes", again.stdout, re.M)
-        assert reused, again.stdout
-        other = place / "uninterrupted.h5"
-        subprocess.run([*command, str(other)], capture_output=True, check=True, timeout=300)
-        for table in TABLES:
-            texts = [subprocess.run([str(program), "export", str(file), table], capture_output=True, check=True).stdout
-                     for file in (run, other)]
-            assert texts[0] == texts[1], f"{table} differs from that of an uninterrupted run"
+        said = go_on(command, run)
+        reused = re.search(r"^reused +([1-4]) of 5 forward passes", said, re.M)
+        assert reused, said
+        require_undisturbed(command, run, place / "uninterrupted.h5", TABLES)
     print(f"lost {lost.parent.name}, told, continued after {reused.group(1)} forward passes, equal")
 
 
