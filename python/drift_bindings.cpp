@@ -132,31 +132,26 @@ void bind_drift(py::module_& module) {
              "run file they\n"
              "are weights/inner_product and weights/delta_inner_product.");
   const auto define = [&](const char* name, Axes axes,
-                          std::vector<double> (*metric)(const WeightInnerProducts&), const char* text) {
+                          std::vector<double> (*metric)(const WeightInnerProducts&), const char* result) {
+    const std::string text = std::string("(..., C, C), (..., C-1, C-1) -> ") + result;
     module.def(
         name,
         [metric, axes](const Doubles& inner, const Doubles& delta) {
           return drift_metric(inner, delta, axes, metric);
         },
-        arg("inner_product"), arg("delta_inner_product"), text);
+        arg("inner_product"), arg("delta_inner_product"), text.c_str());
   };
-  define("weight_norms", Axes::checkpoints, weight_norms,
-         "(..., C, C), (..., C-1, C-1) -> norm(W_i) (..., C)");
-  define("distances", Axes::checkpoint_pairs, distances,
-         "(..., C, C), (..., C-1, C-1) -> norm(W_j - W_i) (..., C, C)");
+  define("weight_norms", Axes::checkpoints, weight_norms, "norm(W_i) (..., C)");
+  define("distances", Axes::checkpoint_pairs, distances, "norm(W_j - W_i) (..., C, C)");
   define("relative_drift", Axes::checkpoint_pairs, relative_drift,
-         "(..., C, C), (..., C-1, C-1) -> norm(W_j - W_i) / norm(W_i) (..., C, C) [i, j]");
-  define("weight_cosine", Axes::checkpoint_pairs, weight_cosine,
-         "(..., C, C), (..., C-1, C-1) -> cos(W_i, W_j) (..., C, C)");
-  define("update_norms", Axes::steps, update_norms, "(..., C, C), (..., C-1, C-1) -> norm(D_i) (..., C-1)");
-  define("update_direction", Axes::step_pairs, update_direction,
-         "(..., C, C), (..., C-1, C-1) -> cos(D_i, D_j) (..., C-1, C-1)");
-  define("path_length", Axes::checkpoints, path_length,
-         "(..., C, C), (..., C-1, C-1) -> length of the path up to each checkpoint (..., C)");
-  define("displacement", Axes::checkpoints, displacement,
-         "(..., C, C), (..., C-1, C-1) -> norm(W_c - W_0) (..., C)");
+         "norm(W_j - W_i) / norm(W_i) (..., C, C) [i, j]");
+  define("weight_cosine", Axes::checkpoint_pairs, weight_cosine, "cos(W_i, W_j) (..., C, C)");
+  define("update_norms", Axes::steps, update_norms, "norm(D_i) (..., C-1)");
+  define("update_direction", Axes::step_pairs, update_direction, "cos(D_i, D_j) (..., C-1, C-1)");
+  define("path_length", Axes::checkpoints, path_length, "length of the path up to each checkpoint (..., C)");
+  define("displacement", Axes::checkpoints, displacement, "norm(W_c - W_0) (..., C)");
   define("tortuosity", Axes::checkpoints, tortuosity,
-         "(..., C, C), (..., C-1, C-1) -> path length over displacement (..., C): 1 is a straight line");
+         "path length over displacement (..., C): 1 is a straight line");
   module.def("trajectory_pca", trajectory, arg("inner_product"), arg("delta_inner_product"),
              "(C, C), (C-1, C-1) -> dict: eigenvalues (C-1), shares (C-1), coordinates (C, C-1) of the "
              "principal components");
