@@ -10,6 +10,7 @@
 #include "analysis/clock.h"
 #include "analysis/matrix_product.h"
 #include "analysis/weight_trajectory.h"
+#include "metrics/statistics.h"
 
 namespace moescope {
 namespace {
@@ -19,12 +20,6 @@ constexpr std::uint64_t mebibyte = 1 << 20;
 constexpr std::uint64_t uncached_bytes = 96 * mebibyte;
 constexpr double product_seconds = 1.0, weight_pass_seconds = 0.2, reading_seconds = 0.5;
 constexpr std::uint64_t read_bytes = 4 * mebibyte, sample_bytes = 32 * mebibyte, most_samples = 32;
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// Elements of ordinary size, all different: denormal numbers would be slower than any weight, and so would
 /// counting the same one again and again.

@@ -1,9 +1,11 @@
 #include "metrics/statistics.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace moescope {
 namespace {
@@ -53,6 +55,10 @@ std::vector<double> quantiles(std::vector<double> values, std::span<const double
     result.push_back(quantile(values, probability));
   }
   return result;
+}
+
+double median(std::vector<double> values) {
+  return quantiles(std::move(values), std::array{0.5}).front();
 }
 
 }  // namespace moescope

@@ -36,4 +36,7 @@ double mean(std::span<const double> values);
 /// copy: shape (probabilities.size()).
 std::vector<double> quantiles(std::vector<double> values, std::span<const double> probabilities);
 
+/// The quantile 0.5.
+double median(std::vector<double> values);
+
 }  // namespace moescope

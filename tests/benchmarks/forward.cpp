@@ -9,6 +9,7 @@
 
 #include "analysis/forward.h"
 #include "analysis/forward_cost.h"
+#include "metrics/statistics.h"
 #include "tests/benchmarks/large_product.h"
 #include "tests/benchmarks/stopwatch.h"
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "metrics/statistics.h"
 #include "readers/checkpoint.h"
 #include "readers/tensor_roles.h"
 #include "tests/benchmarks/stopwatch.h"

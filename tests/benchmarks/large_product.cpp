@@ -10,6 +10,7 @@
 #include <span>
 
 #include "analysis/matrix_product.h"
+#include "metrics/statistics.h"
 #include "tests/benchmarks/stopwatch.h"
 
 namespace moescope {

@@ -1,11 +1,8 @@
 #pragma once
-/// Repeated measurements of one piece of work.
+/// How long a piece of work takes.
 
-#include <algorithm>
 #include <chrono>
-#include <cstddef>
 #include <ctime>
-#include <vector>
 
 namespace moescope {
 
@@ -22,12 +19,5 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::clock_t cpu_start_ = std::clock();
 };
-
-/// Of at least one value; of an even number, the lower of the two in the middle.
-inline double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 }  // namespace moescope

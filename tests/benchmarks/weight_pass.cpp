@@ -13,6 +13,7 @@
 #include "analysis/machine_speed.h"
 #include "analysis/memory_budget.h"
 #include "analysis/weight_pass.h"
+#include "metrics/statistics.h"
 #include "readers/checkpoint.h"
 #include "readers/tensor_roles.h"
 #include "tests/benchmarks/stopwatch.h"

@@ -54,5 +54,10 @@ TEST(Quantiles, AnInfiniteNeighbourDoesNotSpread) {
   EXPECT_THAT(quantiles({1, 2, infinity}, std::vector<double>{0.5, 1}), testing::ElementsAre(2, infinity));
 }
 
+TEST(Median, OfAnEvenNumberIsBetweenTheTwoInTheMiddle) {
+  EXPECT_EQ(median({4, 1, 2}), 2);
+  EXPECT_EQ(median({10, 1, 3, 2}), 2.5);
+}
+
 }  // namespace
 }  // namespace moescope
