@@ -90,12 +90,8 @@ BulkFile::~BulkFile() {
   }
 }
 
-bool BulkFile::is_inside(std::uint64_t offset, std::uint64_t bytes) const {
-  return offset <= file_.size() && bytes <= file_.size() - offset;
-}
-
 bool BulkFile::is_cached(std::uint64_t offset, std::uint64_t bytes) const {
-  if (bytes == 0 || !is_inside(offset, bytes)) return false;
+  if (bytes == 0 || !ends_within(offset, bytes, file_.size())) return false;
   const std::uint64_t pages = (offset + bytes - 1) / system_page() - offset / system_page() + 1;
   if (counts_pages_) return count_cached_pages(probe_, offset, bytes) == pages;
   constexpr std::uint64_t samples = 16;
@@ -109,7 +105,7 @@ bool BulkFile::is_cached(std::uint64_t offset, std::uint64_t bytes) const {
 }
 
 MappedBytes BulkFile::map(std::uint64_t offset, std::uint64_t bytes) const {
-  if (probe_ < 0 || bytes == 0 || !is_inside(offset, bytes)) return {};
+  if (probe_ < 0 || bytes == 0 || !ends_within(offset, bytes, file_.size())) return {};
   MappedBytes mapped(probe_, offset, bytes);
   file_.require_bytes(offset + bytes);
   return mapped;
@@ -117,7 +113,7 @@ MappedBytes BulkFile::map(std::uint64_t offset, std::uint64_t bytes) const {
 
 /// Reads the whole pages around the bytes. False where the file system or the end of the file is against it.
 bool BulkFile::read_direct(std::uint64_t offset, std::uint64_t bytes, std::span<std::byte> room) const {
-  if (direct_ < 0 || !is_inside(offset, bytes)) return false;
+  if (direct_ < 0 || !ends_within(offset, bytes, file_.size())) return false;
   const std::uint64_t begin = offset / page_bytes * page_bytes, end = whole_pages(offset + bytes);
   for (std::uint64_t at = begin; at < offset + bytes;) {
     const ssize_t count = ::pread(direct_, room.data() + (at - begin), end - at, static_cast<off_t>(at));

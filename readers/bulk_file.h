@@ -69,7 +69,6 @@ class BulkFile {
   static constexpr std::uint64_t room_for(std::uint64_t bytes) { return bytes + 2 * page_bytes; }
 
  private:
-  bool is_inside(std::uint64_t offset, std::uint64_t bytes) const;
   bool read_direct(std::uint64_t offset, std::uint64_t bytes, std::span<std::byte> room) const;
 
   const SourceFile& file_;

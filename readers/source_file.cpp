@@ -87,7 +87,7 @@ SourceFile& SourceFile::operator=(SourceFile&& other) noexcept {
 
 void SourceFile::read(std::uint64_t offset, std::span<std::byte> destination) const {
   constexpr auto largest_offset = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
-  if (offset > largest_offset || destination.size() > largest_offset - offset) {
+  if (!ends_within(offset, destination.size(), largest_offset)) {
     throw_short_read(name_, size_, std::numeric_limits<std::uint64_t>::max());
   }
   const std::uint64_t end = offset + destination.size();

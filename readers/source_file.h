@@ -9,6 +9,11 @@
 
 namespace moescope {
 
+/// Whether `bytes` from `offset` end at or before `end`; nothing overflows.
+constexpr bool ends_within(std::uint64_t offset, std::uint64_t bytes, std::uint64_t end) {
+  return offset <= end && bytes <= end - offset;
+}
+
 /// An open, read-only regular file. Every read is positioned and complete: a file that shrinks while it is
 /// read is a std::system_error with a message, never a crash and never silence. Thread-safe.
 class SourceFile {
