@@ -28,8 +28,6 @@
 namespace moescope {
 namespace {
 
-using nlohmann::json;
-
 constexpr std::uint64_t largest_header = 100'000'000;
 constexpr std::uint64_t length_bytes = 8;
 
@@ -52,10 +50,11 @@ struct Draft {
   std::optional<std::vector<std::uint64_t>> shape, data_offsets;
 };
 
-/// Rule 5. Receives the parser's events, so that nothing a document object model would hide is lost.
-class HeaderHandler : public nlohmann::json_sax<json> {
+/// Rules 4 and 5, with parse_strict_json. Receives the parser's events, so that nothing a document object
+/// model would hide is lost.
+class HeaderHandler : public JsonHandler {
  public:
-  explicit HeaderHandler(const std::string& file) : file_(file), nesting_(file) {}
+  using JsonHandler::JsonHandler;
 
   bool null() override { return scalar("null"); }
   bool boolean(bool) override { return scalar("true or false"); }
@@ -69,9 +68,6 @@ class HeaderHandler : public nlohmann::json_sax<json> {
   bool start_array(std::size_t) override;
   bool end_array() override;
   bool key(string_t& name) override;
-  bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
-    throw_json_error(error, file_);
-  }
 
   std::vector<Entry> entries;
   std::map<std::string, std::string> metadata;
@@ -83,8 +79,6 @@ class HeaderHandler : public nlohmann::json_sax<json> {
   bool scalar(const std::string& found);
   void finish_tensor();
 
-  std::string file_;
-  JsonNesting nesting_;
   Place place_ = Place::outside;
   std::size_t ignored_depth_ = 0;  // nesting depth at which an ignored value began
   std::string key_;                // last key seen at the current place
@@ -270,13 +264,6 @@ void sort_by_offset(std::vector<Entry>& entries) {
   });
 }
 
-// Rule 5.
-HeaderHandler parse_entries(std::string_view text, const std::string& file) {
-  HeaderHandler handler(file);
-  json::sax_parse(text, &handler);
-  return handler;
-}
-
 // Rules 1 to 3.
 std::uint64_t read_header_length(const SourceFile& shard) {
   if (shard.size() < length_bytes) {
@@ -307,8 +294,8 @@ std::uint64_t read_header_length(const SourceFile& shard) {
 
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t buffer_bytes,
                                            const std::string& file) {
-  require_json_text(text, file);
-  HeaderHandler handler = parse_entries(text, file);
+  HeaderHandler handler(file);
+  parse_strict_json(text, file, handler);
   std::vector<Entry>& entries = handler.entries;
   sort_by_offset(entries);
   require_contiguous(entries, file);

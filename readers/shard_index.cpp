@@ -10,8 +10,6 @@
 namespace moescope {
 namespace {
 
-using nlohmann::json;
-
 // The name itself stays inside the directory; the file may well be a symbolic link to elsewhere.
 void require_plain_name(const std::string& name, const std::string& file) {
   const bool control = std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20; });
@@ -23,9 +21,9 @@ void require_plain_name(const std::string& name, const std::string& file) {
 }
 
 /// Receives the parser's events: a document object would hold the names of all tensors once more.
-class IndexHandler : public nlohmann::json_sax<json> {
+class IndexHandler : public JsonHandler {
  public:
-  explicit IndexHandler(const std::string& file) : file_(file), nesting_(file) {}
+  using JsonHandler::JsonHandler;
 
   bool null() override { return other("null"); }
   bool boolean(bool value) override { return other(excerpt(value)); }
@@ -39,9 +37,6 @@ class IndexHandler : public nlohmann::json_sax<json> {
   bool start_array(std::size_t) override;
   bool end_array() override;
   bool key(string_t& name) override;
-  bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
-    throw_json_error(error, file_);
-  }
 
   /// Throws FormatError unless the map was there.
   ShardIndex take();
@@ -53,8 +48,6 @@ class IndexHandler : public nlohmann::json_sax<json> {
   [[noreturn]] void fail(const std::string& problem) const;
 
   static constexpr const char* map_key = "weight_map";
-  std::string file_;
-  JsonNesting nesting_;
   std::string outer_key_, key_;  // of the outermost object; of the object in it
   bool has_map_ = false;
   ShardIndex index_;
@@ -137,9 +130,8 @@ std::vector<std::string> ShardIndex::shards() const {
 }
 
 ShardIndex parse_shard_index(std::string_view text, const std::string& file) {
-  require_json_text(text, file);
   IndexHandler handler(file);
-  json::sax_parse(text, &handler);
+  parse_strict_json(text, file, handler);
   return handler.take();
 }
 

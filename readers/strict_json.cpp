@@ -52,8 +52,7 @@ json::parser_callback_t strict_callback(JsonNesting& nesting) {
   };
 }
 
-}  // namespace
-
+/// JSON's parser skips a byte order mark, and takes a NUL for the end of its input.
 void require_json_text(std::string_view text, const std::string& file) {
   const std::size_t invalid = first_invalid_utf8(text);
   if (invalid != text.size()) {
@@ -68,10 +67,13 @@ void require_json_text(std::string_view text, const std::string& file) {
   }
 }
 
-void throw_json_error(const json::exception& error, const std::string& file) {
+/// The FormatError for an exception of the JSON library.
+[[noreturn]] void throw_json_error(const json::exception& error, const std::string& file) {
   throw FormatError(file, {},
                     "is not valid JSON: " + shortened(std::string(without_identifier(error.what())), 200));
 }
+
+}  // namespace
 
 void JsonNesting::enter() {
   if (scopes_.size() == json_nesting_limit) {
@@ -116,6 +118,15 @@ json parse_strict_json(std::string_view text, const std::string& file) {
   } catch (const json::exception& error) {
     throw_json_error(error, file);
   }
+}
+
+bool JsonHandler::parse_error(std::size_t, const std::string&, const json::exception& error) {
+  throw_json_error(error, file_);
+}
+
+void parse_strict_json(std::string_view text, const std::string& file, JsonHandler& handler) {
+  require_json_text(text, file);
+  json::sax_parse(text, &handler);
 }
 
 JsonObject::JsonObject(const json& value, std::string file, std::string thing)

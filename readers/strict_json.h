@@ -14,13 +14,6 @@ namespace moescope {
 /// Objects and arrays inside one another; the files we read need four.
 inline constexpr std::size_t json_nesting_limit = 64;
 
-/// Throws FormatError unless `text` is UTF-8 without byte order mark and NUL. (JSON's parser skips the one
-/// and takes the other for the end of its input.)
-void require_json_text(std::string_view text, const std::string& file);
-
-/// Throws the FormatError for an exception of the JSON library.
-[[noreturn]] void throw_json_error(const nlohmann::json::exception& error, const std::string& file);
-
 /// Follows the nesting of a document while it is parsed; both limits of strictness live here.
 class JsonNesting {
  public:
@@ -53,6 +46,23 @@ class JsonNesting {
 
 /// Throws FormatError with the position and what was expected there.
 nlohmann::json parse_strict_json(std::string_view text, const std::string& file);
+
+/// Receives a document's events, for what a document object would hide, or hold once more. It keeps nesting_
+/// up to date itself: enter, leave and key.
+class JsonHandler : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit JsonHandler(const std::string& file) : file_(file), nesting_(file) {}
+
+  /// Throws FormatError.
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) override;
+
+ protected:
+  std::string file_;
+  JsonNesting nesting_;
+};
+
+/// Hands the events to `handler`; throws FormatError as the other one does.
+void parse_strict_json(std::string_view text, const std::string& file, JsonHandler& handler);
 
 /// One object's values by key, with messages that name file and key. The object must outlive it.
 class JsonObject {
