@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
+#include "analysis/recorded_products.h"
+#include "analysis/recorded_sketches.h"
 #include "metrics/expert_load.h"
+#include "metrics/sketched_drift.h"
 #include "metrics/weight_drift.h"
+#include "metrics/weight_sketch.h"
 #include "readers/errors.h"
 #include "readers/weight_table.h"
 
@@ -35,22 +40,65 @@ std::vector<double> pair_values(const RunFile& run, const char* path, std::size_
   return run.read<double>(path, {{0, a, b}, {tensors, 1, 1}});
 }
 
-// The inner products (2, 2) and the squared distance (1, 1) of each tensor.
+// norm(B - A)² of each tensor from the steps between the checkpoints; NaN where one of them was not measured.
+std::vector<double> squares_of_steps(const RunFile& run, std::size_t a, std::size_t b, std::size_t tensors) {
+  const std::size_t first = std::min(a, b), steps = std::max(a, b) - first;
+  std::vector<double> squares(tensors);
+  if (steps == 0) return squares;
+  const std::vector<double> deltas =  // (tensors, steps, steps)
+      run.read<double>("/weights/delta_inner_product", {{0, first, first}, {tensors, steps, steps}});
+  for (std::size_t w = 0; w < tensors; ++w) {
+    for (std::size_t i = 0; i < steps * steps; ++i) squares[w] += deltas[w * steps * steps + i];
+  }
+  return squares;
+}
+
+// The same, estimated.
+std::vector<double> squares_of_sketches(const RunFile& run, std::size_t a, std::size_t b,
+                                        std::size_t tensors) {
+  std::vector<double> squares;
+  for (std::uint64_t first = 0; first < tensors; first += tensors_at_once) {
+    const std::uint64_t count = std::min<std::uint64_t>(tensors_at_once, tensors - first);
+    const RecordedSketches sketches = read_sketches(run, first, count);
+    for (std::uint64_t w = first; w < first + count; ++w) {
+      const std::span<const float> of_both[] = {sketches.of(a, w), sketches.of(b, w)};
+      squares.push_back(sketched_squares(of_both)[1]);
+    }
+  }
+  return squares;
+}
+
+// Where they were once compared, but a step between them was not: from the distance that was recorded then.
+void fill_from_drift(const RunFile& run, std::size_t a, std::size_t b, std::vector<double>& squares) {
+  if (std::ranges::none_of(squares, [](double square) { return std::isnan(square); })) return;
+  const std::size_t tensors = squares.size();
+  for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {  // the other way where a norm is 0
+    const auto drift = run.read<double>("/weights/relative_drift", {{from, to, 0}, {1, 1, tensors}});
+    const auto norm = run.read<double>("/weights/norm", {{from, 0}, {1, tensors}});
+    for (std::size_t w = 0; w < tensors; ++w) {
+      if (std::isnan(squares[w])) squares[w] = std::pow(drift[w] * norm[w], 2);
+    }
+  }
+}
+
+bool were_compared(const RunFile& run, std::size_t a, std::size_t b) {
+  return run.read<std::uint8_t>("/status/pair_done", {{a, b}, {1, 1}}).front() == 1;
+}
+
+// The inner products (2, 2) and the squared distance (1, 1) of each tensor; `estimated` from sketches.
 std::vector<WeightInnerProducts> pair_products(const RunFile& run, std::size_t a, std::size_t b,
-                                               std::size_t tensors) {
+                                               std::size_t tensors, bool estimated) {
   const auto aa = pair_values(run, "/weights/inner_product", a, a, tensors);
   const auto ab = pair_values(run, "/weights/inner_product", a, b, tensors);
   const auto bb = pair_values(run, "/weights/inner_product", b, b, tensors);
-  const std::size_t first = std::min(a, b), steps = std::max(a, b) - first;
-  std::vector<double> deltas;  // (tensors, steps, steps)
-  if (steps > 0) {
-    deltas = run.read<double>("/weights/delta_inner_product", {{0, first, first}, {tensors, steps, steps}});
-  }
+  std::vector<double> squares =
+      estimated ? squares_of_sketches(run, a, b, tensors) : squares_of_steps(run, a, b, tensors);
+  if (!estimated) fill_from_drift(run, a, b, squares);
   std::vector<WeightInnerProducts> products;
   for (std::size_t w = 0; w < tensors; ++w) {
-    double square = 0;
-    for (std::size_t i = 0; i < steps * steps; ++i) square += deltas[w * steps * steps + i];
-    products.push_back({2, {aa[w], ab[w], ab[w], bb[w]}, {square}});
+    if (aa[w] == 0 && bb[w] == 0) squares[w] = 0;
+    const double inner = estimated ? (aa[w] + bb[w] - squares[w]) / 2 : ab[w];
+    products.push_back({2, {aa[w], inner, inner, bb[w]}, {squares[w]}});
   }
   return products;
 }
@@ -81,7 +129,9 @@ void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunCompar
   const Names tensors = run.read<std::string>("/tensor");
   const auto configs = run.read<std::string>("/checkpoint_info/config_json");
   const auto keys = weight_keys(parse_model_config(configs[a], run.path().string()));
-  const auto products = pair_products(run, a, b, tensors.size());
+  const bool estimated = !were_compared(run, a, b) && run.contains("/weights/sketch");
+  if (estimated) result.weights_standard_error = std::sqrt(0.5 / sketch_size);
+  const auto products = pair_products(run, a, b, tensors.size(), estimated);
   WeightInnerProducts whole;
   std::map<RoleGroup, WeightInnerProducts> by_role;
   std::map<std::int64_t, WeightInnerProducts> by_layer;

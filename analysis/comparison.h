@@ -43,6 +43,9 @@ struct LoadChange {
 struct RunComparison {
   std::string before, after;  // names
   double tokens_before = std::numeric_limits<double>::quiet_NaN(), tokens_after = tokens_before;
+  /// 0 where the weights of both were compared element by element. Else one was gone before the other came,
+  /// and changes are estimated from sketches: with at most this standard error, relative to each change.
+  double weights_standard_error = 0;
   std::vector<WeightChange> whole;    // the model: one entry, or none when the run file holds no weights
   std::vector<WeightChange> roles;    // in canonical order
   std::vector<WeightChange> layers;   // ascending

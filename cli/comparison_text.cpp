@@ -62,6 +62,13 @@ std::size_t moved(const std::vector<WeightChange>& changes) {
   return changes.size() - static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(), is_unmoved));
 }
 
+// What a reader must know before the first estimated number.
+std::string estimate_text(const RunComparison& comparison) {
+  if (comparison.weights_standard_error == 0) return "";
+  return "  Estimates from sketches, as the two were never read side by side; standard error at most " +
+         format_percent(comparison.weights_standard_error) + " of a change.\n";
+}
+
 std::string weights_text(const RunComparison& comparison, std::size_t top) {
   if (comparison.whole.empty()) return "";
   if (moved(comparison.tensors) == 0) return "\n" + bold("Weights") + "\n  All weights are equal.\n";
@@ -80,7 +87,8 @@ std::string weights_text(const RunComparison& comparison, std::size_t top) {
     add_row(tensors, {comparison.tensors[i].name}, comparison.tensors[i]);
   }
   std::string text = "\n" + bold("Weights") + " (change: norm of the difference / norm before)\n" +
-                     roles.text() + "\n" + bold("By layer") + "\n" + layers.text();
+                     estimate_text(comparison) + roles.text() + "\n" + bold("By layer") + "\n" +
+                     layers.text();
   if (!experts.empty()) text += "\n" + bold("Experts that changed most") + "\n" + experts.text();
   if (!tensors.empty()) text += "\n" + bold("Tensors that changed most") + "\n" + tensors.text();
   return text;
@@ -193,6 +201,7 @@ Json json_of(const RunComparison& comparison) {
                        {"experts", weights_json(comparison.experts)},
                        {"tensors", weights_json(comparison.tensors)}};
   }
+  if (!comparison.whole.empty()) json["weights_standard_error"] = comparison.weights_standard_error;
   json.update(forward_json(comparison));
   return json;
 }

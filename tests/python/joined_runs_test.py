@@ -1,4 +1,5 @@
 """Runs that were made in parts, one after the other, or on different machines are the run that was made at once."""
+import json
 import os
 import pathlib
 import resource
@@ -46,6 +47,10 @@ class JoinedRunsTest(analysis_run.TestCase):
         self.assertTrue(lines[0].startswith("moescope: "), done.stderr)
         self.assertTrue(len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("hint: ")), done.stderr)
         return lines[0]
+
+    def weights_of(self, run, before, after):
+        shown = json.loads(moescope("compare", "--run", run, before, after, "--json").stdout)
+        return {**shown["weights"], "error": shown["weights_standard_error"]}
 
     def test_parts_of_an_analysis_are_the_whole(self):
         for count in (2, 5):
@@ -106,6 +111,18 @@ class JoinedRunsTest(analysis_run.TestCase):
             self.assertTrue((np.abs(estimate - exact)[there] <= 5 * error[there] + 1e-6 * exact[there]).all())
             np.testing.assert_array_equal(after["/status/pair_done"], [[1, 1, 0], [1, 1, 1], [0, 1, 1]])
             np.testing.assert_array_equal(after["/status/weights"], 1)
+        # What compare shows of the two says that it is an estimate, and is one.
+        done = moescope("compare", "--run", run, "tiny-dots1-00T", "tiny-dots1-11.2T")
+        self.assertIn("Estimates from sketches, as the two were never read side by side; standard error at most 2.2 %", done.stdout)
+        shown = self.weights_of(run, "tiny-dots1-00T", "tiny-dots1-11.2T")
+        exact = self.weights_of(self.whole, "tiny-dots1-00T", "tiny-dots1-11.2T")
+        self.assertAlmostEqual(shown["error"], 0.5 ** 0.5 / 32)
+        self.assertEqual(exact["error"], 0)
+        for one, other in [(shown["model"], exact["model"]), *zip(shown["roles"], exact["roles"], strict=True)]:
+            self.assertAlmostEqual(one["relative_drift"] / other["relative_drift"], 1, delta=5 * shown["error"])
+            self.assertAlmostEqual(one["norm_after"], other["norm_after"], delta=1e-9 * other["norm_after"])
+        between = self.weights_of(run, "tiny-dots1-05T", "tiny-dots1-11.2T")
+        self.assertEqual(between["error"], 0)
         # Another one still joins, and the record of the deleted one stays.
         self.assertEqual(moescope("analyze", checkpoint("01T"), "--append", run, "--quiet").returncode, 0)
         with h5py.File(run) as after, h5py.File(self.whole) as whole:
@@ -114,6 +131,10 @@ class JoinedRunsTest(analysis_run.TestCase):
             np.testing.assert_array_equal(after["/weights/sketch"], whole["/weights/sketch"])
             self.assertEqual(after["/weights/inner_product"][:, 0, 2].tolist(), record["/weights/inner_product"][:, 0, 1].tolist())
             np.testing.assert_array_equal(after["/weights/inner_product"][:, 1:, 1:], whole["/weights/inner_product"][:, 1:, 1:])
+        # 00T and 05T were compared once, before 01T came between them.
+        once, exact = (self.weights_of(file, "tiny-dots1-00T", "tiny-dots1-05T") for file in (run, self.whole))
+        self.assertEqual(once["error"], 0)
+        self.assertAlmostEqual(once["model"]["relative_drift"] / exact["model"]["relative_drift"], 1, delta=1e-12)
 
     def test_domains_and_passes_that_were_made_apart_are_joined(self):
         sequences, _ = evaluation_sequences()
