@@ -38,11 +38,13 @@ std::uint16_t to_bf16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
-// For finite values; what is too large becomes infinite.
+// What is too large becomes infinite.
 std::uint16_t to_f16(float value) {
   const auto sign = static_cast<std::uint16_t>(std::signbit(value) ? 0x8000 : 0);
   const double magnitude = std::fabs(static_cast<double>(value));
   if (magnitude == 0) return sign;
+  if (std::isnan(value)) return 0x7E00;
+  if (std::isinf(value)) return sign | 0x7C00;
   const int exponent = std::max(std::ilogb(magnitude), -14);
   const auto units = static_cast<std::int64_t>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
   const std::int64_t code =
