@@ -5,7 +5,7 @@ finished, and the same command goes on to the bytes of an analysis that nobody d
 The structure of the run file must not change from its first moment on; a reader during the run sees what is finished.
 A run file to which a checkpoint is appended is what it was, or has the checkpoint.
 
-Usage: kill.py --moescope PROGRAM --source ROOT [--kills N] [--seed N]      (MOESCOPE_KILLS in the environment: N)
+Usage: kill.py --moescope PROGRAM --source ROOT [--kills N] [--seed N] [--quick]      (MOESCOPE_KILLS in the environment: N)
 """
 
 import argparse
@@ -130,6 +130,7 @@ def main():
     parser.add_argument("--source", type=pathlib.Path, required=True)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="for a program that is slow")
     options = parser.parse_args()
     program, data = options.moescope.resolve(), options.source.resolve() / "data"
     chance, kills = random.Random(options.seed), int(os.environ.get("MOESCOPE_KILLS", options.kills))
@@ -139,6 +140,8 @@ def main():
         whole, run, appended = place / "whole.h5", place / "run.h5", place / "appended.h5"
         series = [data / "tiny-dots1" / f"tiny-dots1-{name}" for name in ("00T", "01T", "11.2T")]
         texts = ["--corpus", *sorted(data.glob("eval_text/*.jsonl")), "--save", "router_logits"]
+        if options.quick:
+            texts += ["--max-tokens", "256", "--spectra", "none"]
         # --save-every 0: after each layer, and after each weight.
         command = [program, "analyze", *series, *texts, "--save-every", "0", "-o"]
         start = time.monotonic()
