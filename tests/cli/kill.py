@@ -110,7 +110,7 @@ def kill_analyses(command, whole, run, duration, kills, chance):
     assert done == kills, "the program is too fast to be killed"
     killer.finish()
     assert differing(run, whole) == [], differing(run, whole)
-    assert len(seen) > 1, f"only one state was seen: {seen}"
+    assert kills < 10 or len(seen) > 1, f"only one state was seen: {seen}"  # few may all come at one moment
     return sorted(seen), bookmarks
 
 
