@@ -82,6 +82,7 @@ void fill_from_drift(const RunFile& run, std::size_t a, std::size_t b, std::vect
 }
 
 bool were_compared(const RunFile& run, std::size_t a, std::size_t b) {
+  if (!run.contains("/status/pair_done")) return true;  // of an earlier version, which had all or none
   return run.read<std::uint8_t>("/status/pair_done", {{a, b}, {1, 1}}).front() == 1;
 }
 

@@ -138,12 +138,12 @@ bool starts_a_batch(const ForwardStart& start, const std::vector<TokenBatch>& ba
          });
 }
 
-MemoryBudget budget_for(const ModelConfig& config, const Corpus& corpus, std::uint64_t memory) {
-  return divide_memory(config, memory == 0 ? default_memory_budget() : memory, corpus.tokens(),
+}  // namespace
+
+MemoryBudget forward_budget(const ModelConfig& config, const Corpus& corpus, std::uint64_t memory) {
+  return divide_memory(config, memory_budget(memory), corpus.tokens(),
                        longest_sequence(corpus.sequence_start));
 }
-
-}  // namespace
 
 std::size_t longest_sequence(const std::vector<std::size_t>& sequence_start) {
   std::size_t longest = 0;
@@ -172,7 +172,7 @@ std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights
                                    std::uint64_t memory) {
   std::uint64_t bytes = 0;
   for (const Weight* weight : stream_order(model, 0)) bytes += weight->bytes();
-  return bytes * make_batches(corpus, budget_for(config, corpus, memory).batch_tokens).size();
+  return bytes * make_batches(corpus, forward_budget(config, corpus, memory).batch_tokens).size();
 }
 
 PartTimes total(const ForwardTimes& parts) {
@@ -184,7 +184,7 @@ ForwardTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model
                          const ForwardOptions& options, ThreadPool& threads, ForwardObserver& observer,
                          ForwardStart start) {
   const ModelConfig& config = checkpoint.config();
-  const MemoryBudget budget = budget_for(config, corpus, options.memory);
+  const MemoryBudget budget = forward_budget(config, corpus, options.memory);
   const std::vector<TokenBatch> batches = make_batches(corpus, budget.batch_tokens);
   if (!starts_a_batch(start, batches, config)) start = {};
   ForwardTimes times(static_cast<std::size_t>(config.num_hidden_layers) + 2);

@@ -4,6 +4,7 @@
 ///
 /// Model: dots.llm1 (arXiv 2506.05767), as in model.md: x += attention(norm(x)); x += mlp(norm(x)).
 
+#include "analysis/memory_budget.h"
 #include "analysis/observer.h"
 #include "analysis/weight_stream.h"
 #include "readers/checkpoint.h"
@@ -53,6 +54,10 @@ PartTimes total(const ForwardTimes& parts);
 
 /// Tokens of the longest sequence.
 std::size_t longest_sequence(const std::vector<std::size_t>& sequence_start);
+
+/// How a pass over the corpus divides `memory` bytes (0: the default). Throws UsageError, naming the least
+/// that would do, when not even one sequence fits.
+MemoryBudget forward_budget(const ModelConfig& config, const Corpus& corpus, std::uint64_t memory);
 
 /// Cuts the corpus into batches of whole sequences with at most `batch_tokens` each (one sequence at least).
 std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tokens);

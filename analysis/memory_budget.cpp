@@ -47,6 +47,10 @@ std::uint64_t default_memory_budget() {
   return std::min(physical_memory() / 2, std::uint64_t{4} << 30);
 }
 
+std::uint64_t memory_budget(std::uint64_t asked) {
+  return asked == 0 ? default_memory_budget() : asked;
+}
+
 bool outgrows_page_cache(std::uint64_t bytes) {
   return bytes > physical_memory() / 2;
 }

@@ -18,6 +18,8 @@ std::uint64_t physical_memory();
 
 /// Half of the machine's memory, 4 GiB at most.
 std::uint64_t default_memory_budget();
+/// `asked` bytes, or the default where nothing (0) was asked for.
+std::uint64_t memory_budget(std::uint64_t asked);
 
 /// Whether files of so many bytes, read once, would push everything else out of the page cache without
 /// fitting in it.

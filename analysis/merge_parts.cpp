@@ -14,8 +14,6 @@ namespace fs = std::filesystem;
 
 MergePart open_part(const fs::path& path) {
   RunFile run = RunFile::open(path);
-  if (!run.contains("/status/forward"))
-    throw FormatError(path.string(), {}, "holds no analysis", "moescope analyze writes such files");
   RunSubject subject = subject_of(run);
   MergePart part{std::move(run), std::move(subject), {}, {}, {}, {}, {}, {}, {}, {}, 0};
   part.identity = read_identity(part.run);
@@ -60,12 +58,10 @@ RunSubject joined_subject(const std::deque<MergePart>& parts) {
   RunSubject whole{{}, parts.front().subject.config, parts.front().subject.weights};
   for (const MergePart& part : parts) {
     for (const RunCheckpoint& checkpoint : part.subject.checkpoints) {
-      const auto same = std::ranges::find_if(whole.checkpoints, [&](const RunCheckpoint& other) {
-        return other.entry.name == checkpoint.entry.name;
-      });
-      if (same == whole.checkpoints.end()) {
+      const std::optional<std::size_t> same = whole.find(checkpoint.entry.name);
+      if (!same) {
         whole.checkpoints.push_back(checkpoint);
-      } else if (same->fingerprint != checkpoint.fingerprint) {
+      } else if (whole.checkpoints[*same].fingerprint != checkpoint.fingerprint) {
         throw FormatError(part.file(), "checkpoint '" + checkpoint.entry.name + "'",
                           "is not the one of that name in another part (their fingerprints differ)");
       }
@@ -125,12 +121,8 @@ Corpus joined_corpus(std::deque<MergePart>& parts, std::size_t& corpora) {
 
 Places places_of_checkpoints(const MergePart& part, const RunSubject& whole) {
   Places places;
-  for (const RunCheckpoint& checkpoint : part.subject.checkpoints) {
-    const auto found = std::ranges::find_if(whole.checkpoints, [&](const RunCheckpoint& other) {
-      return other.entry.name == checkpoint.entry.name;
-    });
-    places.emplace_back(static_cast<std::size_t>(found - whole.checkpoints.begin()));
-  }
+  for (const RunCheckpoint& checkpoint : part.subject.checkpoints)
+    places.push_back(whole.find(checkpoint.entry.name));
   return places;
 }
 

@@ -44,22 +44,16 @@ std::string what_is_gone(const RunCheckpoint& recorded) {
   }
 }
 
-const RunCheckpoint* find(const RunSubject& subject, const std::string& name) {
-  for (const RunCheckpoint& checkpoint : subject.checkpoints) {
-    if (checkpoint.entry.name == name) return &checkpoint;
-  }
-  return nullptr;
-}
-
 /// The checkpoints that the run does not have yet.
 std::vector<SeriesEntry> new_checkpoints(const std::vector<SeriesEntry>& given, const Recorded& recorded,
                                          const fs::path& run) {
   std::vector<SeriesEntry> fresh;
   for (const SeriesEntry& entry : given) {
-    const RunCheckpoint* same = find(recorded.subject, entry.name);
-    if (same == nullptr) {
+    const std::optional<std::size_t> same = recorded.subject.find(entry.name);
+    if (!same) {
       fresh.push_back(entry);
-    } else if (Checkpoint::open(entry.path).fingerprint() != same->fingerprint) {
+    } else if (Checkpoint::open(entry.path).fingerprint() !=
+               recorded.subject.checkpoints[*same].fingerprint) {
       throw UsageError(run.string() + ": has another checkpoint '" + entry.name + "'",
                        "a series file (.json) gives checkpoints other names");
     }
@@ -78,7 +72,9 @@ std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vect
       present.push_back(checkpoint.entry.name);
     } else if (recorded.options.weights) {
       listener.note(checkpoint.entry.name + " " + gone +
-                    ": its distances to new checkpoints are estimated from its sketches");
+                    (recorded.options.sketches
+                         ? ": its distances to new checkpoints are estimated from its sketches"
+                         : ": without sketches, its distances to new checkpoints stay unknown"));
     }
   }
   for (const SeriesEntry& entry : fresh) all.push_back({entry, {}, {}});

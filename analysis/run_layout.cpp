@@ -5,7 +5,6 @@
 
 #include "analysis/drift_metrics.h"
 #include "analysis/router_weights.h"
-#include "analysis/run_metrics.h"
 #include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
 #include "analysis/weight_recorder.h"
@@ -174,7 +173,6 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
   }
   define_telemetry(run, subject.config, options.forward, options.weights,
                    options.weights && options.spectra != SpectraChoice::none);
-  write_run_metrics(run);
   return run;
 }
 

@@ -9,8 +9,8 @@
 
 namespace moescope {
 
-/// A new run file with all dimensions, all datasets of the raw record that `options` ask for, the corpus and
-/// the metrics, NaN all of them: from its first flush on, only values change.
+/// A new run file with all dimensions, all datasets of the raw record that `options` ask for, and the corpus;
+/// the metrics are left to write_run_metrics().
 RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
                    const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity);
 

@@ -81,8 +81,9 @@ void copy_weights(const MergePart& part, RunFile& whole) {
     const bool by_tensor = std::ranges::count(spec.dimensions, "tensor") > 0;
     if (is_distance(spec.path)) {
       copy_values(part.run, whole, spec.path, places, Overlap::replace);
-    } else if (by_tensor || part.pair_done.front())
+    } else if (by_tensor || part.pair_done.front()) {
       copy_values(part.run, whole, spec.path, places, Overlap::agree);
+    }
   }
 }
 

@@ -131,7 +131,7 @@ std::uint64_t spectra_peak(const SpectraCost& cost, std::uint64_t memory, unsign
 void RunPlanner::plan_memory() {
   const std::uint64_t checkpoints = series_.size();
   const std::uint64_t weights = series_.checkpoints.front().weights.all().size();
-  plan_.memory_budget = options_.memory == 0 ? default_memory_budget() : options_.memory;
+  plan_.memory_budget = moescope::memory_budget(options_.memory);
   std::uint64_t forward = 0;
   if (options_.forward) {
     budget_ = divide_memory(series_.config(), plan_.memory_budget, plan_.tokens, plan_.longest_sequence);

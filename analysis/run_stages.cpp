@@ -119,7 +119,7 @@ ForwardOptions forward_options(RunUnderWay& work, std::size_t checkpoint) {
 }  // namespace
 
 std::uint64_t RunUnderWay::memory() const {
-  return options.memory == 0 ? default_memory_budget() : options.memory;
+  return memory_budget(options.memory);
 }
 
 bool RunUnderWay::wants_forward(std::size_t checkpoint) const {

@@ -20,6 +20,18 @@ void require_recorded_tensors(const RunFile& run, std::span<const Weight> weight
 
 }  // namespace
 
+std::optional<std::size_t> RunSubject::find(const std::string& name) const {
+  for (std::size_t c = 0; c < checkpoints.size(); ++c) {
+    if (checkpoints[c].entry.name == name) return c;
+  }
+  return {};
+}
+
+bool holds_analysis(const RunFile& run) {
+  return run.contains("/status/forward") && run.contains("/status/spectra") &&
+         run.contains("/status/pair_done") == run.contains("/tensor");
+}
+
 RunSubject subject_of(const OpenedSeries& series) {
   RunSubject subject{{}, series.config(), series.weights.front()};
   for (std::size_t c = 0; c < series.size(); ++c) {
@@ -30,6 +42,11 @@ RunSubject subject_of(const OpenedSeries& series) {
 }
 
 RunSubject subject_of(const RunFile& run) {
+  if (!holds_analysis(run)) {
+    throw FormatError(run.path().string(), {},
+                      "holds no analysis, or one that is not laid out as this version does",
+                      "moescope analyze writes such files");
+  }
   const auto names = run.read<std::string>("/checkpoint"), phases = run.read<std::string>("/phase"),
              configs = run.read<std::string>("/checkpoint_info/config_json"),
              fingerprints = run.read<std::string>("/checkpoint_info/fingerprint"),

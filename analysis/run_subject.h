@@ -1,6 +1,7 @@
 #pragma once
 /// What a run is about, whether its checkpoints are still there or not.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,18 @@ struct RunSubject {
   std::vector<RunCheckpoint> checkpoints;  // (C), in training order
   ModelConfig config;                      // of the first
   ModelWeights weights;                    // (W); where they are stored counts only for a series
+
+  /// The place of the checkpoint of that name; empty if there is none.
+  std::optional<std::size_t> find(const std::string& name) const;
 };
+
+/// Whether a run file holds an analysis, laid out as this version does.
+bool holds_analysis(const RunFile& run);
 
 RunSubject subject_of(const OpenedSeries& series);
 
-/// From what a run file holds; where weights are stored is unknown. Throws FormatError when its
-/// configurations and its tensors do not agree.
+/// From what a run file holds; where weights are stored is unknown. Throws FormatError when it holds no
+/// analysis, or its configurations and its tensors do not agree.
 RunSubject subject_of(const RunFile& run);
 
 /// By tokens where all know them, else by step where all do, else as they are; stable.

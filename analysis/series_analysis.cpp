@@ -1,12 +1,10 @@
 #include "analysis/series_analysis.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <system_error>
 
 #include "analysis/clock.h"
 #include "analysis/forward.h"
-#include "analysis/memory_budget.h"
 #include "analysis/run_identity.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
@@ -57,16 +55,13 @@ ExistingRecord find_record(const fs::path& path, const RunIdentity& identity, co
   if (!fs::exists(path, ignored)) return {};
   try {
     RunFile run = RunFile::open_for_update(path);
+    if (!holds_analysis(run))
+      return {std::nullopt, "exists and holds no analysis, or one that is not laid out as this version does"};
     const std::string difference = identity_difference(run, identity, subject);
-    const bool whole = run.contains("/status/forward") && run.contains("/status/spectra") &&
-                       run.contains("/status/pair_done") == run.contains("/tensor");
-    if (!whole) return {std::nullopt, "exists and is not laid out as this version does"};
     if (difference.empty()) return {std::move(run), {}};
     return {std::nullopt, "exists and holds another analysis (" + difference + ")"};
   } catch (const InputError&) {
     return {std::nullopt, "exists and is no readable run file"};
-  } catch (const std::out_of_range&) {
-    return {std::nullopt, "exists and holds no analysis"};
   }
 }
 
@@ -122,9 +117,8 @@ void SeriesAnalysis::load_corpus() {
     corpus_ = read_corpus(options_.corpus, options_.corpus_options, tokenizer ? &*tokenizer : nullptr,
                           static_cast<std::uint32_t>(series_.config().vocab_size));
   }
-  const std::uint64_t memory = options_.memory == 0 ? default_memory_budget() : options_.memory;
   // Too little memory is told before there is a run file.
-  divide_memory(series_.config(), memory, corpus_.tokens(), longest_sequence(corpus_.sequence_start));
+  forward_budget(series_.config(), corpus_, options_.memory);
 }
 
 /// Finds the record of the same analysis to go on with, or makes a new one; refuses to replace another.
@@ -141,6 +135,7 @@ RunFile SeriesAnalysis::begin_record(Bookmark& bookmark) {
   bookmark.remove();  // of the analysis that is replaced
   RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_);
   run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
+  write_run_metrics(run);  // NaN all of them: from here on, only values change
   run.sync();
   return run;
 }
