@@ -1,11 +1,20 @@
 #include "analysis/activations.h"
 
+#include <sys/mman.h>
+
 #include <cassert>
+#include <cstdlib>
 
 #include "analysis/parallel.h"
 
 namespace moescope {
 namespace {
+
+constexpr std::size_t cache_line = 64, large_page = std::size_t{2} << 20;
+
+std::size_t round_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
 
 template <class RowOf>
 TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, Precision precision,
@@ -26,6 +35,26 @@ TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, 
 }
 
 }  // namespace
+
+/// A matrix of all tokens comes and goes with each step of a layer. In pages of 4 KiB, to have it cleared and
+/// mapped anew costs as much as computing its norms.
+void* allocate_aligned(std::size_t bytes) {
+  const bool large = bytes >= 2 * large_page;
+  void* memory = std::aligned_alloc(large ? large_page : cache_line, round_up(bytes, cache_line));
+  if (memory == nullptr) throw std::bad_alloc();
+  if (large) ::madvise(memory, bytes / large_page * large_page, MADV_HUGEPAGE);  // a wish
+  return memory;
+}
+
+void free_aligned(void* memory) noexcept {
+  std::free(memory);
+}
+
+Matrix Matrix::zero(std::size_t rows, std::size_t columns) {
+  Matrix matrix(rows, columns);
+  std::ranges::fill(matrix.values, 0.0f);
+  return matrix;
+}
 
 PanelFormat panel_format(Precision precision) {
   return precision == Precision::bf16 && has_native_bfloat16() ? PanelFormat::pairs : PanelFormat::floats;

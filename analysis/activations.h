@@ -13,17 +13,21 @@ namespace moescope {
 
 class ThreadPool;
 
-/// Allocates on cache-line boundaries, as the kernels demand. Elements that are given no value have none: all
-/// of them are computed, and zeroing them first costs as much as computing some.
+/// Memory on cache-line boundaries, as the kernels demand; much of it in large pages where the system has them.
+/// Throws std::bad_alloc.
+void* allocate_aligned(std::size_t bytes);
+void free_aligned(void* memory) noexcept;
+
+/// Elements that are given no value have none: all of them are computed, and zeroing them first costs as much
+/// as computing some.
 template <class T>
 struct AlignedAllocator {
   using value_type = T;
-  static constexpr std::align_val_t alignment{64};
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
-  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), alignment)); }
-  void deallocate(T* pointer, std::size_t) { ::operator delete(pointer, alignment); }
+  T* allocate(std::size_t count) { return static_cast<T*>(allocate_aligned(count * sizeof(T))); }
+  void deallocate(T* pointer, std::size_t) { free_aligned(pointer); }
   template <class U>
   void construct(U* element) noexcept {
     ::new (static_cast<void*>(element)) U;
@@ -34,14 +38,15 @@ template <class T>
 using Aligned = std::vector<T, AlignedAllocator<T>>;
 using AlignedFloats = Aligned<float>;
 
-/// (rows, columns), row-major; a row is a token. Zero at first.
+/// (rows, columns), row-major; a row is a token. Without values at first.
 struct Matrix {
   std::size_t rows = 0, columns = 0;
   AlignedFloats values;
 
   Matrix() = default;
   Matrix(std::size_t row_count, std::size_t column_count)
-      : rows(row_count), columns(column_count), values(row_count * column_count, 0.0f) {}
+      : rows(row_count), columns(column_count), values(row_count * column_count) {}
+  static Matrix zero(std::size_t rows, std::size_t columns);
   std::span<float> row(std::size_t r) { return {values.data() + r * columns, columns}; }
   std::span<const float> row(std::size_t r) const { return {values.data() + r * columns, columns}; }
 };

@@ -77,7 +77,7 @@ void dense_mlp(const ForwardContext& context, std::int64_t layer, const Matrix& 
 void mixture_of_experts(const ForwardContext& context, std::int64_t layer, const Matrix& x,
                         const RouterOutput& routing, Matrix& residual) {
   const ModelWeights& model = context.model;
-  Matrix sum(x.rows, x.columns);  // (T, H)
+  Matrix sum = Matrix::zero(x.rows, x.columns);  // (T, H)
   const std::vector<ExpertTokens> sorted = sort_by_expert(routing, routing.logits.columns);
   for (std::size_t e = 0; e < sorted.size(); ++e) {
     const auto expert = static_cast<std::int64_t>(e);

@@ -12,7 +12,7 @@ namespace {
 
 /// Rows and panels of one task, at most: their outputs (180 KiB) and a block of the activations (144 KiB)
 /// wait in the second-level cache.
-constexpr std::size_t task_rows = 5 * row_block, task_panels = 12;
+constexpr std::size_t task_rows = 10 * row_block, task_panels = 12;
 static_assert(panel_features % row_block == 0, "a block of outputs is stored in one block of features");
 
 /// Where the rows of each task begin, and the end: large tasks first, which load less, then smaller ones, so

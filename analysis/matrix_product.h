@@ -21,7 +21,7 @@ struct WeightTile {
 };
 
 /// Outputs are produced in blocks of this many rows (the last of a tile may be smaller).
-inline constexpr std::size_t row_block = 48;
+inline constexpr std::size_t row_block = 24;
 
 /// Receives a finished block: y (rows, 16) holds, for the 16 tokens of `panel`, the outputs `first_row`,
 /// first_row + 1 … of the whole matrix. Called once for each block and panel, from any thread; it may change
