@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include <Eigen/Core>
 #include <dnnl.hpp>
 #include <span>
 
@@ -16,29 +15,11 @@
 namespace moescope {
 namespace {
 
-/// The rate of `multiply(matrix)`, called for one matrix after the other.
-double rate(const ProductCase& product, double seconds, const std::function<void(std::size_t)>& multiply) {
-  multiply(0);
-  std::vector<double> rates;
-  const Stopwatch all;
-  for (std::size_t i = 1; rates.size() < 3 || all.seconds() < seconds; ++i) {
-    const Stopwatch watch;
-    multiply(i % product.matrices);
-    rates.push_back(product.flops() / watch.seconds());
-  }
-  return median(std::move(rates));
-}
-
 /// Small numbers of varying size, as bfloat16 or float32.
 std::vector<std::uint16_t> bfloat16_values(std::size_t count) {
   std::vector<std::uint16_t> values(count);
   for (std::size_t i = 0; i < count; ++i)
     values[i] = static_cast<std::uint16_t>(0x3c00 + (i * 7919 >> 5) % 256);
-  return values;
-}
-std::vector<float> float_values(std::size_t count) {
-  std::vector<float> values(count);
-  for (std::size_t i = 0; i < count; ++i) values[i] = 0.01f * static_cast<float>(i % 13);
   return values;
 }
 
@@ -73,6 +54,25 @@ class OneDnnProduct {
 
 }  // namespace
 
+double product_rate(const ProductCase& product, double seconds,
+                    const std::function<void(std::size_t)>& multiply) {
+  multiply(0);
+  std::vector<double> rates;
+  const Stopwatch all;
+  for (std::size_t i = 1; rates.size() < 3 || all.seconds() < seconds; ++i) {
+    const Stopwatch watch;
+    multiply(i % product.matrices);
+    rates.push_back(product.flops() / watch.seconds());
+  }
+  return median(std::move(rates));
+}
+
+std::vector<float> float_values(std::size_t count) {
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) values[i] = 0.01f * static_cast<float>(i % 13);
+  return values;
+}
+
 double our_product_rate(ThreadPool& threads, const ProductCase& product, double seconds) {
   const std::size_t size = product.rows * product.columns;
   const std::vector<std::uint16_t> weights = bfloat16_values(product.matrices * size);
@@ -80,7 +80,7 @@ double our_product_rate(ThreadPool& threads, const ProductCase& product, double 
   const std::vector<float> values = float_values(x.values.size());
   std::copy(values.begin(), values.end(), x.values.begin());
   const TokenPanels panels = pack_panels(threads, x, product.precision);
-  return rate(product, seconds, [&](std::size_t matrix) {
+  return product_rate(product, seconds, [&](std::size_t matrix) {
     const auto bytes = std::as_bytes(std::span(weights).subspan(matrix * size, size));
     multiply(threads, {DType::bf16, 0, product.rows, product.columns, bytes}, panels, store_rows(panels, y));
   });
@@ -92,30 +92,11 @@ double onednn_product_rate(unsigned threads, const ProductCase& product, double 
   if (product.precision == Precision::bf16 && has_native_bfloat16()) {
     const std::vector<std::uint16_t> weights = bfloat16_values(product.matrices * size);
     OneDnnProduct matmul(product, Memory::data_type::bf16);
-    return rate(product, seconds, [&](std::size_t matrix) { matmul.run(weights.data() + matrix * size); });
+    return product_rate(product, seconds, [&](std::size_t matrix) { matmul.run(weights.data() + matrix * size); });
   }
   const std::vector<float> weights = float_values(product.matrices * size);
   OneDnnProduct matmul(product, Memory::data_type::f32);
-  return rate(product, seconds, [&](std::size_t matrix) { matmul.run(weights.data() + matrix * size); });
-}
-
-double eigen_product_rate(const ProductCase& product, double seconds) {
-  using Weights = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const std::size_t size = product.rows * product.columns;
-  const std::vector<float> weights = float_values(product.matrices * size);
-  const auto rows = static_cast<Eigen::Index>(product.rows),
-             columns = static_cast<Eigen::Index>(product.columns),
-             tokens = static_cast<Eigen::Index>(product.tokens);
-  const Eigen::MatrixXf x = Eigen::MatrixXf::Constant(columns, tokens, 0.01f);  // a column is a token
-  Eigen::MatrixXf y(rows, tokens);
-  return rate(product, seconds, [&](std::size_t matrix) {
-    y.noalias() = Eigen::Map<const Weights>(weights.data() + matrix * size, rows, columns) * x;
-  });
-}
-
-double large_product_rate(ThreadPool& threads, Precision precision) {
-  const ProductCase product{4096, 4096, 4096, 1, precision};
-  return std::max(our_product_rate(threads, product, 0), onednn_product_rate(threads.threads(), product, 0));
+  return product_rate(product, seconds, [&](std::size_t matrix) { matmul.run(weights.data() + matrix * size); });
 }
 
 }  // namespace moescope
