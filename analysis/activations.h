@@ -13,8 +13,8 @@ namespace moescope {
 
 class ThreadPool;
 
-/// Memory on cache-line boundaries, as the kernels demand; much of it in large pages where the system has them.
-/// Throws std::bad_alloc.
+/// Memory on cache-line boundaries, as the kernels demand; much of it in large pages where the system has
+/// them. Throws std::bad_alloc.
 void* allocate_aligned(std::size_t bytes);
 void free_aligned(void* memory) noexcept;
 

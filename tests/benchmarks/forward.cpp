@@ -1,7 +1,7 @@
 /// benchmark_forward CHECKPOINT [f32|bf16] [THREADS] [REPETITIONS] [TOKENS...]: the rate of whole forward
 /// passes, every output computed, beside the rates of one large matrix product (4,096 cubed), ours and
-/// oneDNN's, in the same run. They alternate, so that a noisy machine disturbs all alike. The ratio is that of
-/// the medians, to the better of the two products.
+/// oneDNN's, in the same run. They alternate, so that a noisy machine disturbs all alike. The ratio is that
+/// of the medians, to the better of the two products.
 
 #include <algorithm>
 #include <cstdio>

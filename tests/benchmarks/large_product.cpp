@@ -92,11 +92,13 @@ double onednn_product_rate(unsigned threads, const ProductCase& product, double 
   if (product.precision == Precision::bf16 && has_native_bfloat16()) {
     const std::vector<std::uint16_t> weights = bfloat16_values(product.matrices * size);
     OneDnnProduct matmul(product, Memory::data_type::bf16);
-    return product_rate(product, seconds, [&](std::size_t matrix) { matmul.run(weights.data() + matrix * size); });
+    return product_rate(product, seconds,
+                        [&](std::size_t matrix) { matmul.run(weights.data() + matrix * size); });
   }
   const std::vector<float> weights = float_values(product.matrices * size);
   OneDnnProduct matmul(product, Memory::data_type::f32);
-  return product_rate(product, seconds, [&](std::size_t matrix) { matmul.run(weights.data() + matrix * size); });
+  return product_rate(product, seconds,
+                      [&](std::size_t matrix) { matmul.run(weights.data() + matrix * size); });
 }
 
 }  // namespace moescope
