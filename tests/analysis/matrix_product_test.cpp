@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <vector>
@@ -97,6 +98,17 @@ float feature(const TokenPanels& panels, std::size_t token, std::size_t f) {
   if (!panels.paired()) return panels.float_panel(p, f)[lane];
   const Bfloat16 stored = panels.pair_panel(p, f / 2 * 2)[2 * lane + f % 2];
   return std::bit_cast<float>(static_cast<std::uint32_t>(stored) << 16);
+}
+
+// Below and above the size from which memory is asked for in large pages.
+TEST(Matrix, LiesOnACacheLineAndIsZeroWhereAskedFor) {
+  for (std::size_t rows : {1u, 1000u, 3001u}) {
+    const Matrix matrix = Matrix::zero(rows, 1001);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(matrix.values.data()) % 64, 0u);
+    EXPECT_TRUE(std::ranges::all_of(matrix.values, [](float value) { return value == 0.0f; }));
+    EXPECT_EQ(matrix.values.size(), rows * 1001);
+  }
+  EXPECT_TRUE(Matrix(0, 5).values.empty());
 }
 
 TEST(PackPanels, RoundsOnlyInBf16) {

@@ -42,7 +42,7 @@ TEST(MemoryBudget, TooLittleForOneSequenceNamesWhatWouldDo) {
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_STREQ(error.what(),
-                 "--memory 64MiB is too little for a sequence of 2048 tokens (expected at least 261MiB)");
+                 "--memory 64MiB is too little for a sequence of 2048 tokens (expected at least 259MiB)");
   }
 }
 

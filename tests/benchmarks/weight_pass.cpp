@@ -2,17 +2,20 @@
 /// checkpoints of one model, against the rate at which this machine reads memory and these files. The files
 /// are dropped from the page cache and read again and again.
 
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "analysis/machine_speed.h"
 #include "analysis/memory_budget.h"
 #include "analysis/weight_pass.h"
+#include "metrics/bfloat16_histogram.h"
 #include "metrics/statistics.h"
 #include "readers/checkpoint.h"
 #include "readers/tensor_roles.h"
@@ -39,6 +42,21 @@ double memory_rate(ThreadPool& pool) {
   }
   if (std::accumulate(sums.begin(), sums.end(), std::uint64_t{0}) != words) std::abort();
   return static_cast<double>(words * sizeof(std::uint64_t)) / median(seconds);
+}
+
+/// Bytes a second that all threads together count, from the second-level cache, in the exact histogram: what
+/// no pass that gives every quantile exactly can surpass.
+double histogram_rate(ThreadPool& pool) {
+  constexpr std::size_t elements = 1 << 16, repetitions = 2000;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal(0, 0.02f);
+  std::vector<std::uint16_t> weights(elements);
+  for (std::uint16_t& weight : weights)
+    weight = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(normal(random)) >> 16);
+  std::vector<Bfloat16Histogram> histograms(pool.threads());
+  const Stopwatch watch;
+  pool.for_each(repetitions, [&](std::size_t, unsigned worker) { histograms[worker].add(weights); });
+  return repetitions * elements * sizeof(std::uint16_t) / watch.seconds();
 }
 
 class Series {
@@ -101,6 +119,9 @@ void run(const std::vector<std::string>& directories, unsigned threads, std::uin
   const double rate = 2 * measure_weight_pass_rate(pool, directories.size(), DType::bf16);
   std::printf("%-44s %10s %8.2f GB/s %6.2f of memory\n", "the sums alone, bf16", "", 1e-9 * rate,
               rate / of_memory);
+  const double of_histogram = histogram_rate(pool);
+  std::printf("%-44s %10s %8.2f GB/s %6.2f of memory\n", "the exact histogram alone, bf16", "",
+              1e-9 * of_histogram, of_histogram / of_memory);
   std::vector<double> plain, cold, warm;
   for (int round = 0; round < rounds; ++round) {
     series.drop_from_cache();
