@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t cache_line = 64, large_page = std::size_t{2} << 20;
 
-std::size_t round_up(std::size_t bytes, std::size_t unit) {
-  return (bytes + unit - 1) / unit * unit;
-}
-
 template <class RowOf>
 TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, Precision precision,
                  RowOf row_of) {
@@ -40,8 +36,8 @@ TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, 
 /// mapped anew costs as much as computing its norms.
 void* allocate_aligned(std::size_t bytes) {
   const bool large = bytes >= 2 * large_page;
-  void* memory = std::aligned_alloc(large ? large_page : cache_line, round_up(bytes, cache_line));
-  if (memory == nullptr) throw std::bad_alloc();
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, large ? large_page : cache_line, bytes) != 0) throw std::bad_alloc();
   if (large) ::madvise(memory, bytes / large_page * large_page, MADV_HUGEPAGE);  // a wish
   return memory;
 }
