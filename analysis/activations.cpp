@@ -10,7 +10,7 @@
 namespace moescope {
 namespace {
 
-constexpr std::size_t cache_line = 64, large_page = std::size_t{2} << 20;
+constexpr std::size_t large_page = std::size_t{2} << 20;
 
 template <class RowOf>
 TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, Precision precision,

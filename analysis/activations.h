@@ -13,6 +13,8 @@ namespace moescope {
 
 class ThreadPool;
 
+inline constexpr std::size_t cache_line = 64;  // bytes
+
 /// Memory on cache-line boundaries, as the kernels demand; much of it in large pages where the system has
 /// them. Throws std::bad_alloc.
 void* allocate_aligned(std::size_t bytes);

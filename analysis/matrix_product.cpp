@@ -30,7 +30,6 @@ std::vector<std::size_t> divide_rows(std::size_t rows, std::size_t threads) {
 
 /// Columns and rows of the weights that are multiplied at a time, from the first-level cache.
 constexpr std::size_t column_block = panel_features, group_rows = 12;
-constexpr std::size_t cache_line = 64;
 
 /// Working memory of one thread, kept from product to product.
 struct Scratch {
