@@ -6,6 +6,7 @@
 
 #include "readers/source_file.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -13,7 +14,7 @@ namespace {
 
 /// The released model, from its configuration alone.
 ModelConfig dots_llm1() {
-  const std::string file = MOESCOPE_SOURCE_DIR "/data/dots_llm1/config.json";
+  const std::string file = source_path("data/dots_llm1/config.json");
   return parse_model_config(read_whole_file(file), file);
 }
 

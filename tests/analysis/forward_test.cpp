@@ -9,6 +9,7 @@
 #include "analysis/memory_budget.h"
 #include "readers/errors.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -71,7 +72,7 @@ bool same_bytes(const std::vector<float>& a, const std::vector<float>& b) {
          });
 }
 
-const std::filesystem::path variants = MOESCOPE_SOURCE_DIR "/data/variants";
+const std::filesystem::path variants = source_path("data/variants");
 
 TEST(Forward, NumberOfThreadsDoesNotChangeAByte) {
   const Model model(variants / "b_gqa");

@@ -8,6 +8,7 @@
 
 #include "readers/errors.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -18,7 +19,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const fs::path dots_llm1 = MOESCOPE_SOURCE_DIR "/data/dots_llm1";
+const fs::path dots_llm1 = source_path("data/dots_llm1");
 
 /// 1 GB/s, 1 GFLOP/s: times are then easy to tell.
 PlanRequest request_for(const fs::path& series) {
@@ -123,7 +124,7 @@ TEST(RunPlan, TakesMorePassesWithLessMemoryAndTheSameOperations) {
 }
 
 TEST(RunPlan, SmallWorkNeedsLessThanTheBudget) {
-  PlanRequest request = request_for(MOESCOPE_SOURCE_DIR "/data/variants/base");
+  PlanRequest request = request_for(source_path("data/variants/base"));
   request.tokens = 100;
   EXPECT_LT(plan_run(request).peak_memory, 100ull << 20);
 }
@@ -252,7 +253,7 @@ TEST(RunPlan, NotesARunFileThatDoesNotFit) {
 }
 
 TEST(RunPlan, AddsUpTheCheckpointsOfASeries) {
-  const RunPlan plan = plan_run(request_for(MOESCOPE_SOURCE_DIR "/data/tiny-dots1"));
+  const RunPlan plan = plan_run(request_for(source_path("data/tiny-dots1")));
   ASSERT_EQ(plan.checkpoints.size(), 13u);
   EXPECT_EQ(plan.checkpoints[1].name, "tiny-dots1-01T");
   EXPECT_EQ(plan.checkpoints[1].tokens_seen, 1e12);
@@ -262,7 +263,7 @@ TEST(RunPlan, AddsUpTheCheckpointsOfASeries) {
 }
 
 TEST(RunPlan, MeasuresWhatIsNotGiven) {
-  PlanRequest request = request_for(MOESCOPE_SOURCE_DIR "/data/variants/base");
+  PlanRequest request = request_for(source_path("data/variants/base"));
   EXPECT_FALSE(plan_run(request).measured_reading);
   EXPECT_EQ(plan_run(request).rates.bytes, 1e9);
   EXPECT_EQ(plan_run(request).rates.flops, 1e9);

@@ -7,6 +7,7 @@
 #include "analysis/series_analysis.h"
 #include "readers/source_file.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -14,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path data_directory = MOESCOPE_SOURCE_DIR "/data";
+const fs::path data_directory = source_path("data");
 
 /// A real run of two checkpoints of the builder's model on 19 tokens in two domains, and what was planned for
 /// it.

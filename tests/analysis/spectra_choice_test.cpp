@@ -7,6 +7,7 @@
 #include <set>
 
 #include "readers/source_file.h"
+#include "tests/support/source_path.h"
 
 namespace moescope {
 namespace {
@@ -15,7 +16,7 @@ using testing::HasSubstr;
 using testing::SizeIs;
 
 ModelConfig config_of(const char* model) {
-  const std::string file = std::string(MOESCOPE_SOURCE_DIR "/data/") + model + "/config.json";
+  const std::string file = source_path("data/") + model + "/config.json";
   return parse_model_config(read_whole_file(file), file);
 }
 

@@ -17,6 +17,7 @@
 #include "readers/source_file.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/random_values.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -87,7 +88,7 @@ Series tiny_series() {
   std::vector<std::filesystem::path> directories;
   for (const char* name :
        {"00T", "01T", "02T", "03T", "04T", "05T", "06T", "07T", "08T", "09T", "10T", "11T", "11.2T"}) {
-    directories.push_back(std::filesystem::path(MOESCOPE_SOURCE_DIR "/data/tiny-dots1") /
+    directories.push_back(std::filesystem::path(source_path("data/tiny-dots1")) /
                           ("tiny-dots1-" + std::string(name)));
   }
   return Series(directories);

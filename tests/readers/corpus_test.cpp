@@ -9,6 +9,7 @@
 
 #include "readers/errors.h"
 #include "readers/tokenizer.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -21,7 +22,7 @@ constexpr std::uint32_t tiny_vocabulary = 1024;
 
 const Tokenizer& tiny_tokenizer() {
   static const Tokenizer tokenizer =
-      Tokenizer::load(MOESCOPE_SOURCE_DIR "/data/tiny-dots1/tiny-dots1-00T/tokenizer.json");
+      Tokenizer::load(source_path("data/tiny-dots1/tiny-dots1-00T/tokenizer.json"));
   return tokenizer;
 }
 
@@ -43,7 +44,7 @@ std::string failure(const std::vector<CorpusSource>& sources, const CorpusOption
 }
 
 std::vector<CorpusSource> evaluation_texts() {
-  const std::filesystem::path folder = MOESCOPE_SOURCE_DIR "/data/eval_text";
+  const std::filesystem::path folder = source_path("data/eval_text");
   return {{"", folder / "prose.jsonl"},
           {"", folder / "c.jsonl"},
           {"", folder / "python.jsonl"},
@@ -52,7 +53,7 @@ std::vector<CorpusSource> evaluation_texts() {
 
 // ids256.json: first 256 tokens of each of the 16 passages by the Rust library.
 TEST(Corpus, GivesTheReferenceTokensOfTheEvaluationTexts) {
-  std::ifstream stream(MOESCOPE_SOURCE_DIR "/data/eval_text/ids256.json");
+  std::ifstream stream(source_path("data/eval_text/ids256.json"));
   const nlohmann::json expected = nlohmann::json::parse(stream);
   CorpusOptions options;
   options.sequence_length = 1u << 20;  // a sequence is a passage
@@ -100,7 +101,7 @@ TEST_F(CorpusFiles, CutLongDocumentsIntoSequences) {
 }
 
 TEST_F(CorpusFiles, AreThePassagesOfTheReferenceWhenGivenAsIds) {
-  const Corpus ids = read({{"", MOESCOPE_SOURCE_DIR "/data/eval_text/ids256.npy"}});
+  const Corpus ids = read({{"", source_path("data/eval_text/ids256.npy")}});
   CorpusOptions options;
   options.sequence_length = 256;
   const Corpus text = read(evaluation_texts(), options);

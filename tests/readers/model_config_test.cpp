@@ -9,6 +9,7 @@
 
 #include "readers/errors.h"
 #include "readers/source_file.h"
+#include "tests/support/source_path.h"
 
 namespace moescope {
 namespace {
@@ -80,7 +81,7 @@ TEST(ModelConfig, ReadsDotsLlm1) {
 }
 
 TEST(ModelConfig, ReadsTheDemoSeries) {
-  const std::string file = MOESCOPE_SOURCE_DIR "/data/tiny-dots1/tiny-dots1-11.2T/config.json";
+  const std::string file = source_path("data/tiny-dots1/tiny-dots1-11.2T/config.json");
   const ModelConfig config = parse_model_config(read_whole_file(file), file);
   EXPECT_EQ(config.hidden_size, 64);
   EXPECT_EQ(config.scoring_func, "sigmoid");  // the file has the early spelling

@@ -1,4 +1,5 @@
 #include "readers/nfc.h"
+#include "tests/support/source_path.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +16,7 @@ std::string normalized(const std::string& text) {
 
 // data/golden/unicode_goldens.json: by the Rust library.
 TEST(Nfc, IsThatOfUnicode9AsInTheReference) {
-  std::ifstream stream(MOESCOPE_SOURCE_DIR "/data/golden/unicode_goldens.json");
+  std::ifstream stream(source_path("data/golden/unicode_goldens.json"));
   const nlohmann::json goldens = nlohmann::json::parse(stream).at("nfc");
   ASSERT_EQ(goldens.size(), 39u);
   for (const auto& golden : goldens) {

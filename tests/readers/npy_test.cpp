@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "readers/errors.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -48,7 +49,7 @@ NpyFile write_and_open(const TemporaryDirectory& directory, const std::string& b
 
 TEST(Npy, ReadsAFileThatNumpyWrote) {
   // ids256.npy by numpy.save; its first ids are those of ids256.json.
-  const NpyFile file(MOESCOPE_SOURCE_DIR "/data/eval_text/ids256.npy");
+  const NpyFile file(source_path("data/eval_text/ids256.npy"));
   EXPECT_EQ(file.header().rows, 16u);
   EXPECT_EQ(file.header().columns, 256u);
   EXPECT_THAT(file.read(0, 0, 3), ElementsAre(429, 354, 386));

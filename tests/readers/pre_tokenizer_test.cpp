@@ -1,4 +1,5 @@
 #include "readers/pre_tokenizer.h"
+#include "tests/support/source_path.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,7 +52,7 @@ void mark(std::string& classes, const nlohmann::json& ranges, char name) {
 
 // data/golden/unicode_goldens.json: by the Rust library, for every code point.
 TEST(PreTokenizer, KnowsLettersNumbersAndSpacesAsTheReferenceDoes) {
-  std::ifstream stream(MOESCOPE_SOURCE_DIR "/data/golden/unicode_goldens.json");
+  std::ifstream stream(source_path("data/golden/unicode_goldens.json"));
   const nlohmann::json goldens = nlohmann::json::parse(stream);
   std::string expected(0x110000, 'O');
   mark(expected, goldens.at("letters"), 'L');

@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "readers/errors.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 // Of the leak sanitizer; absent without it.
@@ -364,7 +365,7 @@ TEST_F(RunFileTest, RejectsWhatIsNotHdf5) {
 
 // The reference model's outputs are HDF5, written by another program.
 TEST_F(RunFileTest, RejectsHdf5ThatIsNotARunFile) {
-  expect_format_error(MOESCOPE_SOURCE_DIR "/data/golden/tiny-dots1-00T.h5", "is HDF5, but not a run file");
+  expect_format_error(source_path("data/golden/tiny-dots1-00T.h5"), "is HDF5, but not a run file");
 }
 
 TEST_F(RunFileTest, RejectsANewerMajorVersionButNotANewerMinorOne) {

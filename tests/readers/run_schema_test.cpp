@@ -9,6 +9,7 @@
 
 #include "readers/closest_names.h"
 #include "readers/source_file.h"
+#include "tests/support/source_path.h"
 
 namespace moescope {
 namespace {
@@ -114,7 +115,7 @@ TEST(RunSchema, ShapesAreThoseOfTheContract) {
 }
 
 TEST(RunSchema, TheDocumentationStatesEveryDataset) {
-  const std::string documentation = read_whole_file(MOESCOPE_SOURCE_DIR "/data/run_format.md");
+  const std::string documentation = read_whole_file(source_path("data/run_format.md"));
   for (const DatasetSpec& spec : raw_datasets()) {
     EXPECT_THAT(documentation, HasSubstr("\n| `" + spec.path + "` | " + type_text(spec) + " | " +
                                          name_list(spec.dimensions) + " | " + spec.unit + " | " +

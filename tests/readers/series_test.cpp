@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "readers/errors.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -47,7 +48,7 @@ std::string refusal(const std::vector<fs::path>& paths) {
 }
 
 TEST(Series, TheDemoSeriesIsOrderedByTokens) {
-  const auto series = find_series({MOESCOPE_SOURCE_DIR "/data/tiny-dots1"});
+  const auto series = find_series({source_path("data/tiny-dots1")});
   ASSERT_EQ(series.size(), 13u);
   EXPECT_EQ(series[0].name, "tiny-dots1-00T");
   EXPECT_EQ(series[10].name, "tiny-dots1-10T");

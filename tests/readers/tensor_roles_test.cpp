@@ -9,6 +9,7 @@
 #include "readers/errors.h"
 #include "readers/source_file.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -18,7 +19,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::filesystem::path data_directory = MOESCOPE_SOURCE_DIR "/data";
+const std::filesystem::path data_directory = source_path("data");
 
 std::string bytes_of(const Checkpoint& checkpoint, const Weight& weight) {
   std::string bytes(weight.bytes(), '\0');

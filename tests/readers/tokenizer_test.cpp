@@ -13,6 +13,7 @@
 #include "readers/nfc.h"
 #include "readers/sha256.h"
 #include "readers/source_file.h"
+#include "tests/support/source_path.h"
 
 namespace moescope {
 namespace {
@@ -22,13 +23,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 json read_json(const std::string& name) {
-  std::ifstream stream(MOESCOPE_SOURCE_DIR "/data/" + name);
+  std::ifstream stream(source_path("data/") + name);
   return json::parse(stream);
 }
 
 const Tokenizer& tiny_tokenizer() {
   static const Tokenizer tokenizer =
-      Tokenizer::load(MOESCOPE_SOURCE_DIR "/data/tiny-dots1/tiny-dots1-00T/tokenizer.json");
+      Tokenizer::load(source_path("data/tiny-dots1/tiny-dots1-00T/tokenizer.json"));
   return tokenizer;
 }
 
@@ -55,7 +56,7 @@ TEST(Tokenizer, AgreesWithTheReferenceOnRandomStrings) {
 
 const std::string& tiny_json() {
   static const std::string text =
-      read_whole_file(MOESCOPE_SOURCE_DIR "/data/tiny-dots1/tiny-dots1-00T/tokenizer.json");
+      read_whole_file(source_path("data/tiny-dots1/tiny-dots1-00T/tokenizer.json"));
   return text;
 }
 
