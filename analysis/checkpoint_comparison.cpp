@@ -32,7 +32,9 @@ struct TemporaryDirectory {
 std::optional<RunComparison> compare_checkpoints(const fs::path& before, const fs::path& after,
                                                  AnalysisOptions options, AnalysisListener& listener) {
   const TemporaryDirectory directory;
-  options.series = find_series({before, after});
+  FoundSeries found = find_series({before, after});
+  options.series = std::move(found.entries);
+  options.series_notes = std::move(found.notes);
   options.output = directory.path / "run.h5";
   options.forward = !options.corpus.empty();
   options.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest

@@ -68,15 +68,16 @@ std::uint64_t OpenedSeries::bytes() const {
   return bytes;
 }
 
-OpenedSeries open_series(const std::vector<SeriesEntry>& entries) {
+OpenedSeries open_series(const std::vector<SeriesEntry>& entries, std::vector<std::string> notes) {
   if (entries.empty()) throw UsageError("no checkpoint was given");
   OpenedSeries series;
   series.entries = entries;
+  series.notes = std::move(notes);
   for (const SeriesEntry& entry : entries) {
     const Checkpoint& checkpoint = series.checkpoints.emplace_back(Checkpoint::open(entry.path));
     const ModelWeights& weights = series.weights.emplace_back(checkpoint);
-    for (const auto& notes : {checkpoint.notes(), weights.notes()}) {
-      for (const std::string& note : notes) series.notes.push_back(entry.name + ": " + note);
+    for (const auto& found : {checkpoint.notes(), weights.notes()}) {
+      for (const std::string& note : found) series.notes.push_back(entry.name + ": " + note);
     }
     const std::string difference = require_same_model(
         {entries.front(), series.config(), series.weights.front()}, {entry, checkpoint.config(), weights});

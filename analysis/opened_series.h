@@ -15,7 +15,7 @@ struct OpenedSeries {
   std::vector<SeriesEntry> entries;     // (C)
   std::vector<Checkpoint> checkpoints;  // (C)
   std::vector<ModelWeights> weights;    // (C)
-  std::vector<std::string> notes;  // what the user should know, each beginning with the checkpoint's name
+  std::vector<std::string> notes;  // what the user should know; those on one checkpoint begin with its name
 
   std::size_t size() const { return entries.size(); }
   const ModelConfig& config() const { return checkpoints.front().config(); }
@@ -27,8 +27,8 @@ struct OpenedSeries {
 
 /// Opens every checkpoint before any long work begins. Configurations may differ in what does not change the
 /// shapes (a note); anything else is a FormatError naming both checkpoints. Throws also UnsupportedModel,
-/// std::system_error.
-OpenedSeries open_series(const std::vector<SeriesEntry>& entries);
+/// std::system_error. `notes` are those of find_series().
+OpenedSeries open_series(const std::vector<SeriesEntry>& entries, std::vector<std::string> notes = {});
 
 /// A checkpoint as others see it.
 struct ModelView {

@@ -82,9 +82,10 @@ std::uint64_t PlannedCheckpoint::bytes() const {
   return bytes;
 }
 
-PlannedSeries find_planned_series(const std::vector<SeriesEntry>& entries) {
+PlannedSeries find_planned_series(const std::vector<SeriesEntry>& entries, std::vector<std::string> notes) {
   if (entries.empty()) throw UsageError("no checkpoint was given");
   PlannedSeries series;
+  series.notes = std::move(notes);
   for (const SeriesEntry& entry : entries) {
     const std::string missing = what_is_missing(entry.path);
     const PlannedCheckpoint& planned =

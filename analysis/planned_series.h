@@ -35,7 +35,8 @@ struct PlannedSeries {
 /// Reads configurations, and the headers of the shards that are there. A checkpoint none or only some of
 /// whose shards are there is described by its configuration, with a note. Everything else is as in
 /// open_series(): the checkpoints must be of one model. Throws FormatError, UnsupportedModel,
-/// std::system_error.
-PlannedSeries find_planned_series(const std::vector<SeriesEntry>& entries);
+/// std::system_error. `notes` are those of find_series().
+PlannedSeries find_planned_series(const std::vector<SeriesEntry>& entries,
+                                  std::vector<std::string> notes = {});
 
 }  // namespace moescope

@@ -70,7 +70,9 @@ std::vector<PartCost> stored_parts(const PlannedCheckpoint& planned) {
 class RunPlanner {
  public:
   explicit RunPlanner(const PlanRequest& request)
-      : request_(request), options_(request.analysis), series_(find_planned_series(options_.series)) {}
+      : request_(request),
+        options_(request.analysis),
+        series_(find_planned_series(options_.series, options_.series_notes)) {}
 
   RunPlan plan();
 

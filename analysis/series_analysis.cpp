@@ -72,7 +72,7 @@ class SeriesAnalysis {
       : options_(options),
         listener_(listener),
         threads_(options.threads),
-        series_(open_series(options.series)),
+        series_(open_series(options.series, options.series_notes)),
         subject_(subject_of(series_)) {
     for (const std::string& note : series_.notes) listener_.note(note);
     precision_ = options.precision.value_or(native_precision(series_.weights.front()));

@@ -108,7 +108,9 @@ std::string command_line(const Arguments& arguments) {
 
 AnalysisOptions analysis_options(const Options& options, const Arguments& arguments) {
   AnalysisOptions analysis = options.analysis.options();
-  analysis.series = find_series({options.series.begin(), options.series.end()});
+  FoundSeries found = find_series({options.series.begin(), options.series.end()});
+  analysis.series = std::move(found.entries);
+  analysis.series_notes = std::move(found.notes);
   analysis.output = options.append.empty() ? options.output : options.append;
   analysis.overwrite = options.overwrite;
   analysis.forward = options.only != "weights";

@@ -208,7 +208,7 @@ ExitCode run_inspect(const Arguments& arguments) {
     inspect_shards(options);
     return exit_done;
   }
-  const std::vector<SeriesEntry> series = find_series({options.paths.begin(), options.paths.end()});
+  const std::vector<SeriesEntry> series = find_series({options.paths.begin(), options.paths.end()}).entries;
   if (series.size() == 1) {
     inspect_checkpoint(series.front().path, options);
   } else {

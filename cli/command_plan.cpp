@@ -91,7 +91,9 @@ PlanRequest plan_request(const Options& options) {
   request.analysis.weights = options.only != "forward";
   request.analysis.output = options.output;
   if (options.tokens > 0) request.tokens = options.tokens;
-  request.analysis.series = find_series({options.series.begin(), options.series.end()});
+  FoundSeries found = find_series({options.series.begin(), options.series.end()});
+  request.analysis.series = std::move(found.entries);
+  request.analysis.series_notes = std::move(found.notes);
   return request;
 }
 

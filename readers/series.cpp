@@ -219,22 +219,22 @@ Series series_as_given(const std::vector<fs::path>& paths) {
 
 }  // namespace
 
-std::vector<SeriesEntry> find_series(const std::vector<std::filesystem::path>& paths) {
+FoundSeries find_series(const std::vector<std::filesystem::path>& paths) {
   if (paths.empty()) throw UsageError("no checkpoint is given");
-  if (paths.size() > 1) return series_as_given(paths);
+  if (paths.size() > 1) return {series_as_given(paths), {}};
   const fs::path& path = paths.front();
   if (!path_exists(path)) throw FormatError(path.string(), {}, "does not exist");
   if (!is_directory_path(path)) {
-    if (path.extension() == ".json") return read_series_file(path);
+    if (path.extension() == ".json") return {read_series_file(path), {}};
     throw FormatError(path.string(), {}, "is neither a checkpoint directory nor a series file (.json)");
   }
-  if (is_checkpoint(path)) return series_as_given(paths);
-  const Series series = is_cache_repository(path) ? series_of_cache(path) : series_of_children(path);
-  if (series.empty()) {
+  if (is_checkpoint(path)) return {series_as_given(paths), {}};
+  FoundSeries found{is_cache_repository(path) ? series_of_cache(path) : series_of_children(path), {}};
+  if (found.entries.empty()) {
     throw FormatError(path.string(), {},
                       "holds no checkpoint: neither it nor a directory in it has a config.json");
   }
-  return series;
+  return found;
 }
 
 }  // namespace moescope

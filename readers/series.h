@@ -24,9 +24,15 @@ struct NamedProgress {
 };
 NamedProgress parse_checkpoint_name(std::string_view name);
 
+/// What was found, and what the user should know about how: what was left out, an order that is a guess.
+struct FoundSeries {
+  std::vector<SeriesEntry> entries;
+  std::vector<std::string> notes;
+};
+
 /// The checkpoints that `paths` mean: several checkpoint directories in order; one directory whose children
 /// are checkpoints; a Hugging Face cache repository (refs/ and snapshots/); or a series file (.json). One
 /// checkpoint directory alone is a series of one. Throws FormatError, UsageError, std::system_error.
-std::vector<SeriesEntry> find_series(const std::vector<std::filesystem::path>& paths);
+FoundSeries find_series(const std::vector<std::filesystem::path>& paths);
 
 }  // namespace moescope

@@ -19,7 +19,7 @@ SeriesEntry entry(const std::string& name, const std::filesystem::path& path) {
 }
 
 TEST(OpenSeries, HoldsTheDemonstrationSeries) {
-  const auto entries = find_series({source_path("data/tiny-dots1")});
+  const auto entries = find_series({source_path("data/tiny-dots1")}).entries;
   const OpenedSeries series = open_series(entries);
   EXPECT_EQ(series.size(), 13u);
   EXPECT_EQ(series.config().hidden_size, 64);

@@ -24,7 +24,7 @@ const fs::path dots_llm1 = source_path("data/dots_llm1");
 /// 1 GB/s, 1 GFLOP/s: times are then easy to tell.
 PlanRequest request_for(const fs::path& series) {
   PlanRequest request;
-  request.analysis.series = find_series({series});
+  request.analysis.series = find_series({series}).entries;
   request.analysis.threads = 2;
   request.analysis.memory = 4ull << 30;
   request.bytes_per_second = 1e9;

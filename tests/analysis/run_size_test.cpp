@@ -27,7 +27,7 @@ class RunSize : public testing::Test {
       checkpoint.seed = seed;
       write_checkpoint(directory_ / "series" / (std::to_string(seed) + "T"), checkpoint);
     }
-    options_.series = find_series({directory_ / "series"});
+    options_.series = find_series({directory_ / "series"}).entries;
     for (const char* domain : {"even", "odd"})
       options_.corpus.push_back({domain, directory_ / (std::string(domain) + ".npy")});
     write_ids("even.npy", 12);

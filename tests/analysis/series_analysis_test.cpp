@@ -33,7 +33,7 @@ class SeriesAnalysisTest : public testing::Test {
     }
     write_ids("even", {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
     write_ids("odd", {39, 38, 37, 36, 35, 34, 33});
-    options_.series = find_series({directory_ / "series"});
+    options_.series = find_series({directory_ / "series"}).entries;
     options_.corpus = {{"", directory_ / "even.npy"}, {"", directory_ / "odd.npy"}};
     options_.corpus_options.sequence_length = 5;
     options_.output = directory_ / "run.h5";

@@ -35,7 +35,7 @@ std::vector<std::string> names(const std::vector<SeriesEntry>& series) {
 std::vector<std::string> order_of(const std::vector<std::string>& children) {
   TemporaryDirectory directory;
   for (const std::string& child : children) make_checkpoint(directory / child);
-  return names(find_series({directory.path()}));
+  return names(find_series({directory.path()}).entries);
 }
 
 std::string refusal(const std::vector<fs::path>& paths) {
@@ -48,7 +48,7 @@ std::string refusal(const std::vector<fs::path>& paths) {
 }
 
 TEST(Series, TheDemoSeriesIsOrderedByTokens) {
-  const auto series = find_series({source_path("data/tiny-dots1")});
+  const auto series = find_series({source_path("data/tiny-dots1")}).entries;
   ASSERT_EQ(series.size(), 13u);
   EXPECT_EQ(series[0].name, "tiny-dots1-00T");
   EXPECT_EQ(series[10].name, "tiny-dots1-10T");
@@ -83,14 +83,14 @@ TEST(Series, ChildrenWithoutAConfigAreIgnored) {
   fs::create_directory(directory / "2T");
   write_file(directory / "3T", "a file");
   fs::create_directory_symlink("1T", directory / "4T");
-  EXPECT_THAT(names(find_series({directory.path()})), ElementsAre("1T", "4T"));
+  EXPECT_THAT(names(find_series({directory.path()}).entries), ElementsAre("1T", "4T"));
 }
 
 TEST(Series, OneCheckpointIsASeriesOfOne) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "step7");
   for (const char* spelling : {"step7", "step7/", "step7/.", "./step7"}) {
-    const auto series = find_series({directory / spelling});
+    const auto series = find_series({directory / spelling}).entries;
     ASSERT_EQ(series.size(), 1u);
     EXPECT_EQ(series[0].name, "step7") << spelling;
     EXPECT_EQ(series[0].step, 7);
@@ -100,7 +100,7 @@ TEST(Series, OneCheckpointIsASeriesOfOne) {
 TEST(Series, SeveralCheckpointsKeepTheOrderGiven) {
   TemporaryDirectory directory;
   for (const char* name : {"1T", "2T", "3T"}) make_checkpoint(directory / name);
-  const auto series = find_series({directory / "3T", directory / "1T", directory / "2T"});
+  const auto series = find_series({directory / "3T", directory / "1T", directory / "2T"}).entries;
   EXPECT_THAT(names(series), ElementsAre("3T", "1T", "2T"));
   EXPECT_EQ(series[0].tokens, 3e12);
   EXPECT_EQ(series[0].path, directory / "3T");
@@ -109,7 +109,7 @@ TEST(Series, SeveralCheckpointsKeepTheOrderGiven) {
 TEST(Series, EqualNamesAreMadeUnique) {
   TemporaryDirectory directory;
   for (const char* name : {"a/1T", "b/1T", "b/2T"}) make_checkpoint(directory / name);
-  const auto series = find_series({directory / "a/1T", directory / "b/1T", directory / "b/2T"});
+  const auto series = find_series({directory / "a/1T", directory / "b/1T", directory / "b/2T"}).entries;
   EXPECT_THAT(names(series), ElementsAre("a/1T", "b/1T", "2T"));
   EXPECT_EQ(series[1].tokens, 1e12);
 }
@@ -117,7 +117,7 @@ TEST(Series, EqualNamesAreMadeUnique) {
 TEST(Series, TheSameCheckpointTwiceHasTwoNames) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "1T");
-  const auto series = find_series({directory / "1T", directory / "1T"});
+  const auto series = find_series({directory / "1T", directory / "1T"}).entries;
   EXPECT_NE(series[0].name, series[1].name);
   EXPECT_THAT(series[1].name, HasSubstr("1T#2"));
 }
@@ -131,11 +131,11 @@ TEST(Series, ReadsACacheRepository) {
   write_file(repository / "refs/refs/pr/1", "ccc3");
   write_file(repository / "refs/main", "aaa1");
   write_file(repository / "blobs/123", "");
-  const auto series = find_series({repository});
+  const auto series = find_series({repository}).entries;
   EXPECT_THAT(names(series),
               testing::UnorderedElementsAre("step1000-tokens4B", "step2000-tokens8B", "refs/pr/1", "main"));
   fs::remove_all(repository / "refs/refs");
-  const auto ordered = find_series({repository});
+  const auto ordered = find_series({repository}).entries;
   EXPECT_THAT(names(ordered), ElementsAre("step1000-tokens4B", "step2000-tokens8B", "main"));
   EXPECT_EQ(ordered[0].path, repository / "snapshots/bbb2");
 }
@@ -143,9 +143,9 @@ TEST(Series, ReadsACacheRepository) {
 TEST(Series, ACacheRepositoryWithoutRefsIsItsSnapshots) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "snapshots/abc");
-  EXPECT_THAT(names(find_series({directory.path()})), ElementsAre("abc"));
+  EXPECT_THAT(names(find_series({directory.path()}).entries), ElementsAre("abc"));
   fs::create_directory(directory / "refs");
-  EXPECT_THAT(names(find_series({directory.path()})), ElementsAre("abc"));
+  EXPECT_THAT(names(find_series({directory.path()}).entries), ElementsAre("abc"));
 }
 
 TEST(Series, ARefToNothingIsNamed) {
@@ -168,7 +168,7 @@ TEST(Series, ReadsASeriesFile) {
              R"([{"name": "01T", "path": "../early", "tokens": 1e12, "step": 14901, "phase": "stable"},
                  {"path": "late"}, {"name": "step7", "path": ")" +
                  (directory / "early").string() + R"(", "tokens": null}])");
-  const auto series = find_series({directory / "x/series.json"});
+  const auto series = find_series({directory / "x/series.json"}).entries;
   ASSERT_THAT(names(series), ElementsAre("01T", "late", "step7"));  // the file's order
   EXPECT_TRUE(fs::equivalent(series[0].path, directory / "early"));
   EXPECT_EQ(series[0].tokens, 1e12);
