@@ -94,7 +94,7 @@ std::vector<FigureEntry> router_entries() {
 }
 
 std::vector<FigureEntry> settling_entries() {
-  const std::string section = "How the routing settled";
+  const std::string section = "Routing over time";
   return {
       {"router_saturation",
        "Router saturation by layer",
@@ -286,7 +286,10 @@ Figure build_figure(const RunFile& run, std::string_view id, const FigureChoice&
     if (entry.id != id) continue;
     const std::string reason = figure_unavailable(run, entry);
     if (!reason.empty()) throw FormatError(run.path().string(), "figure '" + entry.id + "'", reason);
-    return entry.build(run, choice);
+    Figure figure = entry.build(run, choice);
+    if (!has_number(figure))
+      throw FormatError(run.path().string(), "figure '" + entry.id + "'", figure_without_number);
+    return figure;
   }
   throw UsageError("no figure is called '" + std::string(id) + "'", "known: " + known);
 }

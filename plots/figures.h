@@ -33,6 +33,10 @@ std::span<const FigureEntry> figure_table();
 /// Why `entry` cannot be drawn from `run`, as a sentence, or empty when it can.
 std::string figure_unavailable(const RunFile& run, const FigureEntry& entry);
 
+/// Why a figure that was built is not worth drawing: has_number() is false.
+inline constexpr const char* figure_without_number =
+    "none of its values is a number: it is not measured yet, or not defined here";
+
 /// Throws UsageError for an unknown id, checkpoint or domain (with the known ones), FormatError when the run
 /// file lacks what the figure needs.
 Figure build_figure(const RunFile& run, std::string_view id, const FigureChoice& choice = {});

@@ -75,9 +75,9 @@ struct Drawing {
     out << "set arrow from " << at(x1, y1) << " to " << at(x2, y2) << " nohead front " << style << " lc rgb '"
         << hex(color) << "'\n";
   }
-  void rectangle(const Box& box, Color color, const char* layer) {
+  void rectangle(const Box& box, Color color, const char* layer, const char* fill = "solid 1.0") {
     out << "set object rectangle from " << at(box.left, box.bottom) << " to " << at(box.right, box.top) << ' '
-        << layer << " fc rgb '" << hex(color) << "' fs solid 1.0 noborder\n";
+        << layer << " fc rgb '" << hex(color) << "' fs " << fill << " noborder\n";
   }
   double pixel_x(const PanelLayout& place, double x) const {
     return place.plot.left + place.x.fraction(x) * place.plot.width();
@@ -171,10 +171,19 @@ void set_axes(Drawing& drawing, const PanelLayout& place) {
 void draw_references(Drawing& drawing, const PanelLayout& place) {
   const double small = drawing.layout.small_font_size;
   for (const Reference& reference : drawing.figure.references) {
-    const double fraction = place.y.fraction(reference.value);
-    if (!(fraction >= -1e-9 && fraction <= 1 + 1e-9)) continue;
-    const double y = drawing.pixel_y(place, reference.value);
+    const double top = reference.high.value_or(reference.value);
+    const auto is_inside = [&](double value) {
+      return place.y.fraction(value) >= -1e-9 && place.y.fraction(value) <= 1 + 1e-9;
+    };
+    if (!is_inside(reference.value) || !is_inside(top)) continue;
+    const double y = drawing.pixel_y(place, top), bottom = drawing.pixel_y(place, reference.value);
     drawing.segment(place.plot.left, y, place.plot.right, y, drawing.look.chance, "lw 1.3 dt (7,4)");
+    if (reference.high) {
+      drawing.segment(place.plot.left, bottom, place.plot.right, bottom, drawing.look.chance,
+                      "lw 1.3 dt (7,4)");
+      drawing.rectangle({place.plot.left, y, place.plot.right, bottom}, drawing.look.chance, "behind",
+                        "transparent solid 0.15");
+    }
     drawing.text(reference.label, place.plot.right - 4, y - 0.4 * small, 0.95 * small, drawing.look.muted,
                  "right");
   }

@@ -33,7 +33,7 @@ void draw(Content& content) {
   std::vector<RenderJob> jobs;
   for (const PageFigure& page : content.figures) {
     jobs.push_back({page.figure, {}});
-    if (page.is_heatmap) continue;
+    if (page.look != PageFigure::Look::lines) continue;
     for (const int width : {wide_chart, narrow_chart}) {
       jobs.push_back(
           {page.figure, {.format = ImageFormat::svg, .width = width, .height = 0, .with_title = false}});
@@ -43,25 +43,37 @@ void draw(Content& content) {
   auto image = images.begin();
   for (PageFigure& page : content.figures) {
     content.svgs.push_back(std::move(*image++));
-    if (page.is_heatmap) continue;
+    if (page.look != PageFigure::Look::lines) continue;
     page.wide_svg = inline_svg(*image++, page.figure.id + "-wide-");
     page.narrow_svg = inline_svg(*image++, page.figure.id + "-narrow-");
+  }
+}
+
+/// What the page shows of a figure: nothing that is all zero is drawn.
+void find_look(const RunFile& run, PageFigure& page, Content& content) {
+  auto explorer = find_explorer(run, page.figure.id);
+  if (explorer ? is_all_zero(*explorer) : is_all_zero(page.figure)) {
+    page.look = PageFigure::Look::zero;
+  } else if (explorer) {
+    page.look = PageFigure::Look::heatmap;
+    content.explorers.push_back(std::move(*explorer));
   }
 }
 
 Content collect(const RunFile& run) {
   Content content;
   for (const FigureEntry& entry : figure_table()) {
-    const std::string reason = figure_unavailable(run, entry);
+    std::string reason = figure_unavailable(run, entry);
+    PageFigure page = {.figure = {}, .title = entry.title, .section = entry.section};
+    if (reason.empty()) {
+      page.figure = entry.build(run, {});
+      if (!has_number(page.figure)) reason = figure_without_number;
+    }
     if (!reason.empty()) {
       content.omitted.emplace_back(entry.title, reason);
       continue;
     }
-    PageFigure page = {.figure = build_figure(run, entry.id), .title = entry.title, .section = entry.section};
-    if (auto explorer = find_explorer(run, entry.id)) {
-      page.is_heatmap = true;
-      content.explorers.push_back(std::move(*explorer));
-    }
+    find_look(run, page, content);
     content.figures.push_back(std::move(page));
   }
   draw(content);
@@ -99,7 +111,7 @@ std::vector<std::pair<std::string, std::string>> fingerprints(const ReportFacts&
 std::string page(const ReportFacts& facts, const Content& content) {
   std::vector<Figure> lines;
   for (const PageFigure& figure : content.figures) {
-    if (!figure.is_heatmap) lines.push_back(figure.figure);
+    if (figure.look == PageFigure::Look::lines) lines.push_back(figure.figure);
   }
   return fill_template(report_html, {{"script_sha256", base64_of_hex(report_js_sha256)},
                                      {"title", escape_markup(facts.title)},

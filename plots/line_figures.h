@@ -15,6 +15,23 @@ namespace moescope {
 Figure metric_figure(const RunFile& run, const std::string& name, const std::string& reading,
                      double unit_size = 1);
 
+/// What random routing gives, as a line, or as a band where it differs from domain to domain. Nothing without
+/// `levels`.
+void add_random_routing(Figure& figure, const std::vector<double>& levels, double unit_size = 1);
+
+/// Over how many layers the means of a figure are.
+class LayerCoverage {
+ public:
+  /// A mean at `place` ("tiny-3T, prose") of `values`, of which those that are NaN are left out.
+  void add(const std::string& place, std::span<const double> values);
+  /// What a reader must know: " Where a layer has no value …"; empty where no mean leaves any out.
+  std::string sentence() const;
+
+ private:
+  std::string place_;                   // of the mean over the fewest layers
+  std::size_t known_ = 0, layers_ = 0;  // there; 0 layers: none leaves any out
+};
+
 /// A line without points yet: where it has them from left to right.
 Series progress_line(const std::string& label, std::size_t color, const Progress& progress);
 

@@ -70,9 +70,13 @@ Figure load_entropy_figure(const RunFile& run, const FigureChoice& choice) {
 Figure dead_experts_figure(const RunFile& run, const FigureChoice&) {
   Figure figure = domain_lines(run, "dead_experts", "experts without a token, mean over layers");
   figure.id = "dead_experts";
-  figure.caption =
-      "Experts of a layer that took no token of a domain; with few tokens some look dead by chance. " +
-      over_layers_reading(read_labels(run).domains.size());
+  const std::string whole = metric_text(run, "dead_experts").description;
+  if (const std::size_t at = figure.caption.find(whole); at != std::string::npos) {
+    figure.caption.replace(
+        at, whole.size(),
+        "Experts of a layer that took no token of a domain; with few tokens some look dead by "
+        "chance, as random routing would leave them.");
+  }
   figure.y.minimum = 0;
   return figure;
 }

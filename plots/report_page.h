@@ -12,12 +12,13 @@
 
 namespace moescope {
 
-/// A figure of the page: drawn lines, or a heatmap that the page's script draws.
+/// A figure of the page: drawn lines, a heatmap that the page's script draws, or a sentence where all is
+/// zero.
 struct PageFigure {
   Figure figure;
   std::string title;  // without the choice that the page leaves to the reader
   std::string section;
-  bool is_heatmap = false;
+  enum class Look { lines, heatmap, zero } look = Look::lines;
   std::string wide_svg = {}, narrow_svg = {};  // lines, for inline use
 };
 

@@ -9,6 +9,7 @@
 #include "metrics/metric_info.h"
 #include "plots/figure_text.h"
 #include "readers/errors.h"
+#include "readers/series.h"
 
 namespace moescope {
 namespace {
@@ -42,6 +43,22 @@ std::optional<double> number_attribute(const RunFile& run, const std::string& pa
   return std::nullopt;
 }
 
+std::vector<double> numbers_attribute(const RunFile& run, const std::string& path, const std::string& name) {
+  const auto value = run.attribute(path, name);
+  if (!value) return {};
+  if (const auto* numbers = std::get_if<std::vector<double>>(&*value)) return *numbers;
+  if (const auto* number = std::get_if<double>(&*value)) return {*number};
+  return {};
+}
+
+/// Whether every checkpoint's tokens are those that its name spells.
+bool are_as_named(const RunLabels& labels) {
+  for (std::size_t c = 0; c < labels.checkpoints.size(); ++c) {
+    if (parse_checkpoint_name(labels.checkpoints[c]).tokens != labels.tokens_seen[c]) return false;
+  }
+  return !labels.checkpoints.empty();
+}
+
 /// `values` divided by `size`, with the axis that says so.
 Progress scaled(const std::vector<double>& values, double size, const std::string& label,
                 const std::string& suffix) {
@@ -68,6 +85,7 @@ RunLabels read_labels(const RunFile& run) {
   const std::size_t count = labels.checkpoints.size();
   labels.tokens_seen = numbers_or_nan(run, "/tokens_seen", count);
   labels.step = numbers_or_nan(run, "/step", count);
+  labels.tokens_are_as_named = are_as_named(labels);
   labels.phases = text_labels(run, "/phase");
   labels.phases.resize(count);
   labels.domains = text_labels(run, "/domain");
@@ -79,13 +97,23 @@ RunLabels read_labels(const RunFile& run) {
   return labels;
 }
 
+bool is_several_roles(std::string_view label) {
+  return label.starts_with(whole_model_label);
+}
+
+double highest_entropy(const RunLabels& labels) {
+  if (labels.experts.size() < 2) return std::numeric_limits<double>::quiet_NaN();
+  return std::log(static_cast<double>(labels.experts.size()));
+}
+
 Progress training_progress(const RunLabels& labels) {
   if (all_finite(labels.tokens_seen)) {
+    const std::string label = labels.tokens_are_as_named ? "training tokens, as named" : "training tokens";
     const double most = *std::max_element(labels.tokens_seen.begin(), labels.tokens_seen.end());
-    if (most >= 1e12) return scaled(labels.tokens_seen, 1e12, "training tokens", " T");
-    if (most >= 1e9) return scaled(labels.tokens_seen, 1e9, "training tokens", " B");
-    if (most >= 1e6) return scaled(labels.tokens_seen, 1e6, "training tokens", " M");
-    return scaled(labels.tokens_seen, 1, "training tokens", "");
+    if (most >= 1e12) return scaled(labels.tokens_seen, 1e12, label, " T");
+    if (most >= 1e9) return scaled(labels.tokens_seen, 1e9, label, " B");
+    if (most >= 1e6) return scaled(labels.tokens_seen, 1e6, label, " M");
+    return scaled(labels.tokens_seen, 1, label, "");
   }
   if (all_finite(labels.step)) {
     const double most = *std::max_element(labels.step.begin(), labels.step.end());
@@ -115,6 +143,7 @@ MetricText metric_text(const RunFile& run, const std::string& name) {
     if (text.source.empty()) text.source = info.source;
   }
   text.chance = number_attribute(run, path, "chance");
+  text.chance_by_domain = numbers_attribute(run, path, "chance_by_domain");
   text.lower_bound = number_attribute(run, path, "lower_bound");
   text.upper_bound = number_attribute(run, path, "upper_bound");
   return text;

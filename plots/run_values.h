@@ -39,6 +39,7 @@ struct RunLabels {
   std::vector<std::string> checkpoints;        // (C)
   std::vector<std::string> short_checkpoints;  // (C) without what all names begin with
   std::vector<double> tokens_seen, step;       // (C) NaN where unknown
+  bool tokens_are_as_named = false;            // they are what the names spell, whatever was trained on
   std::vector<std::string> phases;             // (C) empty where unknown
   std::vector<std::string> domains;            // (D)
   std::vector<std::string> layers;             // (N) "0", "1" …
@@ -50,6 +51,12 @@ RunLabels read_labels(const RunFile& run);
 
 /// The last of RunLabels::roles: all roles together. Files of earlier versions have none.
 inline constexpr std::string_view whole_model_label = "whole model";
+/// Whether a label of RunLabels::roles stands for several of the others together.
+bool is_several_roles(std::string_view label);
+
+/// ln E, the entropy of a router without any preference, by which entropies are normalised. NaN where there
+/// is one expert or none: a router without a choice is neither sure nor undecided.
+double highest_entropy(const RunLabels& labels);
 
 /// Where each checkpoint stands on the horizontal axis: training tokens, else steps, else one after another.
 struct Progress {
@@ -62,6 +69,7 @@ Progress training_progress(const RunLabels& labels);
 struct MetricText {
   std::string title, unit, formula, description, source;
   std::optional<double> chance, lower_bound, upper_bound;
+  std::vector<double> chance_by_domain = {};  // (D) where chance depends on the number of tokens; else empty
 };
 MetricText metric_text(const RunFile& run, const std::string& name);
 

@@ -75,10 +75,14 @@ Figure layer_figure(const RunFile& run, const std::string& path, IsWanted wanted
   return figure;
 }
 
-/// Of a Gaussian matrix with short side n and long side m: n / (1 + sqrt(n / m))².
+/// Of a Gaussian matrix with short side n and long side m: n m over the mean of its largest squared singular
+/// value, which lies below the asymptotic edge (sqrt n + sqrt m)² by 1.2065 widths of the Tracy-Widom law of
+/// real matrices (Johnstone 2001, with the centring of Ma 2012).
 double random_stable_rank(double n, double m) {
-  const double edge = 1 + std::sqrt(n / m);
-  return n / (edge * edge);
+  const double short_side = std::sqrt(n - 0.5), long_side = std::sqrt(m - 0.5);
+  const double edge = short_side + long_side;
+  const double width = edge * std::cbrt(1 / short_side + 1 / long_side);
+  return n * m / (edge * edge - 1.2065335745820 * width);
 }
 
 /// E rows and H columns.
@@ -130,7 +134,7 @@ Figure router_stable_rank_figure(const RunFile& run, const FigureChoice&) {
       "for many experts. " +
       std::string(layers_reading);
   figure.formula = "norm² / sigma_1²";
-  figure.source = "Rudelson and Vershynin, arXiv math/0503442";
+  figure.source = "Rudelson and Vershynin, arXiv math/0503442; random matrix: Johnstone 2001, Ma 2012";
   figure.y.label = "stable rank (directions)";
   figure.y.minimum = 0;
   figure.references = {{random, "random matrix " + format_number(random, 3)},
