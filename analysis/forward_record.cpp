@@ -1,5 +1,7 @@
 #include "analysis/forward_record.h"
 
+#include "readers/errors.h"
+
 namespace moescope {
 namespace {
 
@@ -14,7 +16,11 @@ void read_routing_sizes(const RunFile& run, ForwardRecord& record) {
 std::vector<std::vector<std::size_t>> tokens_by_domain(const RunFile& run, std::size_t domains) {
   std::vector<std::vector<std::size_t>> tokens(domains);
   const std::vector<std::int32_t> domain = run.read<std::int32_t>("/corpus/domain");
-  for (std::size_t t = 0; t < domain.size(); ++t) tokens.at(static_cast<std::size_t>(domain[t])).push_back(t);
+  for (std::size_t t = 0; t < domain.size(); ++t) {
+    if (domain[t] < 0 || static_cast<std::size_t>(domain[t]) >= domains)
+      throw FormatError(run.path().string(), "/corpus/domain", "names a domain that is not there");
+    tokens[static_cast<std::size_t>(domain[t])].push_back(t);
+  }
   return tokens;
 }
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "analysis/drift_metrics.h"
 #include "analysis/router_weights.h"
 #include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
 #include "analysis/weight_recorder.h"
+#include "readers/errors.h"
 #include "readers/run_schema.h"
 
 namespace moescope {
@@ -174,6 +176,26 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
   define_telemetry(run, subject.config, options.forward, options.weights,
                    options.weights && options.spectra != SpectraChoice::none);
   return run;
+}
+
+void require_layout(const RunFile& run, const RunSubject& subject, const Corpus& corpus) {
+  const ModelConfig& config = subject.config;
+  const std::pair<const char*, std::uint64_t> sizes[] = {
+      {"/checkpoint", subject.checkpoints.size()},
+      {"/layer", static_cast<std::uint64_t>(config.num_hidden_layers)},
+      {"/moe_layer", config.moe_layers().size()},
+      {"/expert", static_cast<std::uint64_t>(config.n_routed_experts)},
+      {"/rank", static_cast<std::uint64_t>(config.num_experts_per_tok)},
+      {"/tensor", subject.weights.all().size()},
+      {"/token", corpus.tokens()},
+      {"/domain", corpus.domains.size()}};
+  for (const auto& [dimension, expected] : sizes) {
+    const std::uint64_t found = run.contains(dimension) ? run.shape(dimension)[0] : expected;
+    if (found == expected) continue;
+    throw FormatError(run.path().string(), dimension,
+                      "does not have the size that this analysis has (expected " + std::to_string(expected) +
+                          ", found " + std::to_string(found) + ")");
+  }
 }
 
 }  // namespace moescope

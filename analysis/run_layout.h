@@ -14,6 +14,10 @@ namespace moescope {
 RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
                    const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity);
 
+/// Throws FormatError where the dimensions of an existing record do not have the sizes that create_run gives
+/// them: layers, experts, tokens and domains of the analysis are places in it.
+void require_layout(const RunFile& run, const RunSubject& subject, const Corpus& corpus);
+
 /// Only the datasets of the weight pass.
 void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t checkpoints, bool sketches);
 

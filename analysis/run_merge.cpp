@@ -259,7 +259,8 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
     copy_telemetry(part, whole);
     coverage.add(part);
     const auto recorded = part.run.attribute("/", "tokenizer_sha256");
-    if (recorded && tokenizer.empty()) tokenizer = std::get<std::string>(*recorded);
+    const auto* text = recorded ? std::get_if<std::string>(&*recorded) : nullptr;
+    if (text != nullptr && tokenizer.empty()) tokenizer = *text;
   }
   whole.set_attribute("/", "tokenizer_sha256", tokenizer);
   if (merge.options.weights) {

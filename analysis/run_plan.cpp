@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <system_error>
+#include <thread>
 
 #include "analysis/forward.h"
 #include "analysis/machine_speed.h"

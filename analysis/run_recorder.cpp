@@ -1,5 +1,6 @@
 #include "analysis/run_recorder.h"
 
+#include "analysis/recorded_choices.h"
 #include "metrics/router_distribution.h"
 #include "readers/run_schema.h"
 
@@ -91,8 +92,7 @@ void RunRecorder::finish() {
   const std::uint64_t top_k = run_.shape("/routing/topk_index")[3];
   std::vector<std::int64_t> count(domains * layers * experts);
   for (std::uint64_t layer = 0; layer < layers; ++layer) {
-    const std::vector<std::uint16_t> chosen = run_.read<std::uint16_t>(
-        "/routing/topk_index", {{checkpoint_, layer, 0, 0}, {1, 1, corpus_.tokens(), top_k}});
+    const std::vector<std::uint16_t> chosen = read_choices(run_, checkpoint_, layer);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       const auto domain = static_cast<std::uint64_t>(corpus_.domain[i / top_k]);
       ++count[(domain * layers + layer) * experts + chosen[i]];

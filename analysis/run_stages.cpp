@@ -175,7 +175,8 @@ namespace {
 /// A position that an earlier process saved in this part, else its beginning.
 WeightPosition weight_start(const RunUnderWay& work, WeightRange own) {
   WeightPosition start = work.bookmark.weights().value_or(WeightPosition());
-  if (start.next > own.begin && start.next <= own.end) return start;
+  const bool fits = start.magnitude_counts.size() == WeightRecorder::magnitude_count_size(work.series.size());
+  if (fits && start.next > own.begin && start.next <= own.end) return start;
   return {own.begin, {}};
 }
 

@@ -60,8 +60,8 @@ ExistingRecord find_record(const fs::path& path, const RunIdentity& identity, co
     const std::string difference = identity_difference(run, identity, subject);
     if (difference.empty()) return {std::move(run), {}};
     return {std::nullopt, "exists and holds another analysis (" + difference + ")"};
-  } catch (const InputError&) {
-    return {std::nullopt, "exists and is no readable run file"};
+  } catch (const InputError& error) {
+    return {std::nullopt, std::string("exists and is no readable run file (") + error.what() + ")"};
   }
 }
 
@@ -105,7 +105,8 @@ void SeriesAnalysis::load_recorded_corpus() {
   const RunFile run = RunFile::open(options_.recorded_corpus);
   corpus_ = read_recorded_corpus(run);
   const auto tokenizer = run.attribute("/", "tokenizer_sha256");
-  if (tokenizer) tokenizer_sha256_ = std::get<std::string>(*tokenizer);
+  const auto* text = tokenizer ? std::get_if<std::string>(&*tokenizer) : nullptr;
+  if (text != nullptr) tokenizer_sha256_ = *text;
 }
 
 void SeriesAnalysis::load_corpus() {
@@ -126,7 +127,10 @@ RunFile SeriesAnalysis::begin_record(Bookmark& bookmark) {
   const std::string output = options_.output.string();
   ExistingRecord existing = find_record(options_.output, identity_, subject_);
   continued_ = existing.run.has_value();
-  if (existing.run) return std::move(*existing.run);
+  if (existing.run) {
+    require_layout(*existing.run, subject_, corpus_);
+    return std::move(*existing.run);
+  }
   if (!existing.difference.empty() && !options_.overwrite)
     throw UsageError(output + ": " + existing.difference, "give another -o, or --overwrite to replace it");
   if (options_.resume && existing.difference.empty())

@@ -1,13 +1,16 @@
 /// The only catcher: every failure becomes one sentence on standard error and an exit code.
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
 #include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #ifdef __GLIBC__
@@ -17,12 +20,15 @@
 #include "analysis/weight_stream.h"
 #include "cli/bus_error.h"
 #include "cli/commands.h"
+#include "cli/damaged_file.h"
+#include "cli/own_stack.h"
 #include "readers/errors.h"
 
 namespace moescope {
 namespace {
 
-ExitCode report(ExitCode code, const std::string& message, const std::string& hint = {}) {
+/// Allocates nothing: there may be no memory.
+ExitCode report(ExitCode code, std::string_view message, std::string_view hint = {}) {
   std::cerr << "moescope: " << message << '\n';
   if (!hint.empty()) std::cerr << "hint: " << hint << '\n';
   return code;
@@ -60,8 +66,25 @@ void give_back_memory() {
 #endif
 }
 
-ExitCode guarded(const Arguments& arguments) {
+ExitCode report_lack_of_memory() {
+  return report(exit_failed, "not enough memory", "a smaller --memory or --max-tokens may help");
+}
+
+// Where memory is lacking while something is being cleaned up, nobody can catch that.
+[[noreturn]] void end_uncaught() {
   try {
+    if (const std::exception_ptr uncaught = std::current_exception()) std::rethrow_exception(uncaught);
+  } catch (const std::bad_alloc&) {
+    _exit(report_lack_of_memory());
+  } catch (...) {  // a defect: as usual
+  }
+  std::abort();
+}
+
+ExitCode guarded(int argc, char** argv) {
+  Arguments arguments;
+  try {
+    arguments.assign(argv + (argc > 0 ? 1 : 0), argv + argc);
     return deliver(run_moescope(arguments));
   } catch (const UsageError& error) {
     return report(exit_wrong_use, error.what(), usage_hint(error, arguments));
@@ -70,7 +93,7 @@ ExitCode guarded(const Arguments& arguments) {
   } catch (const Interrupted&) {
     return report(exit_interrupted, "interrupted");
   } catch (const std::bad_alloc&) {
-    return report(exit_failed, "not enough memory", "a smaller --memory or --max-tokens may help");
+    return report_lack_of_memory();
   } catch (const std::filesystem::filesystem_error& error) {
     return report(exit_failed,
                   error.path1().string() + ": " + error.code().message());  // what() shows no form of ours
@@ -92,5 +115,9 @@ int main(int argc, char** argv) {
   moescope::allow_many_open_files();
   moescope::give_back_memory();
   moescope::report_lost_files();
-  return moescope::guarded(moescope::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
+  moescope::report_damaged_files();
+  std::set_terminate(moescope::end_uncaught);
+  int code = moescope::exit_failed;
+  moescope::on_own_stack([&] { code = moescope::guarded(argc, argv); });
+  return code;
 }

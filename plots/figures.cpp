@@ -10,6 +10,7 @@
 #include "plots/pass_figures.h"
 #include "plots/path_figures.h"
 #include "plots/router_figures.h"
+#include "plots/run_values.h"
 #include "plots/sketch_figures.h"
 #include "plots/spectrum_figures.h"
 #include "readers/errors.h"
@@ -268,7 +269,7 @@ bool has_value(const RunFile& run, const std::string& dataset) {
 std::string figure_unavailable(const RunFile& run, const FigureEntry& entry) {
   for (const std::string& path : entry.needs) {
     if (!run.contains(path)) return "the run file holds no " + path;
-    for (const std::uint64_t extent : run.shape(path)) {
+    for (const std::uint64_t extent : checked_shape(run, path)) {
       if (extent == 0) return path + " is empty";
     }
     if (!has_value(run, path)) return path + " holds no number: it is not measured yet, or not defined here";

@@ -71,9 +71,18 @@ Progress scaled(const std::vector<double>& values, double size, const std::strin
 
 }  // namespace
 
+std::vector<std::uint64_t> checked_shape(const RunFile& run, const std::string& path) {
+  for (const MetricInfo& info : metric_catalogue()) {
+    if (path != "/metrics/" + info.name || run.describe(path).dimensions == info.axes) continue;
+    throw FormatError(run.path().string(), path, "has other dimensions than this metric has");
+  }
+  return run.shape(path);
+}
+
 Values read_values(const RunFile& run, const std::string& path) {
   Values values;
-  for (const std::uint64_t extent : run.shape(path)) values.shape.push_back(static_cast<std::size_t>(extent));
+  for (const std::uint64_t extent : checked_shape(run, path))
+    values.shape.push_back(static_cast<std::size_t>(extent));
   values.data = run.read<double>(path);
   return values;
 }

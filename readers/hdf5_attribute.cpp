@@ -25,8 +25,9 @@ void put(hid_t object, const std::string& name, ElementType type, const std::vec
 }
 
 std::string read_fixed_text(hid_t attribute, hid_t type, const Hdf5Site& site) {
-  std::string text(H5Tget_size(type), '\0');
-  if (text.size() > largest_attribute) site.fail("cannot read the attribute");
+  const std::size_t size = H5Tget_size(type);
+  if (size > largest_attribute) throw FormatError(site.file, site.object, "an attribute is too large");
+  std::string text(size, '\0');
   site.check(H5Aread(attribute, type, text.data()), "cannot read the attribute");
   return text.substr(0, text.find('\0'));
 }
@@ -89,9 +90,8 @@ std::optional<AttributeValue> read_attribute(hid_t object, const std::string& na
 }
 
 std::string text_attribute(hid_t object, const std::string& name, const Hdf5Site& site) {
-  if (H5Aexists(object, name.c_str()) <= 0) return {};
   const std::optional<AttributeValue> value = read_attribute(object, name, site);
-  const auto* text = std::get_if<std::string>(&*value);
+  const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
   return text ? *text : std::string();
 }
 

@@ -26,8 +26,7 @@ std::uint64_t slab_size(const Slab& slab, const std::vector<std::uint64_t>& shap
     inside = slab.start[i] <= shape[i] && slab.count[i] <= shape[i] - slab.start[i] &&
              !__builtin_mul_overflow(size, slab.count[i], &size);
   }
-  if (!inside)
-    throw std::out_of_range(site.file + ": " + site.object + ": the slab lies outside the dataset");
+  if (!inside) throw FormatError(site.file, site.object, "does not have the elements that are asked for");
   return size;
 }
 
@@ -88,11 +87,12 @@ std::vector<const char*> text_references(std::span<const std::string> texts, con
 
 template <class T>
 void RunFile::write(const std::string& path, std::span<const T> values) {
-  write(path, whole(handle_->shape(path)), values);
+  write(path, whole(shape(path)), values);
 }
 
 template <class T>
 void RunFile::write(const std::string& path, const Slab& slab, std::span<const T> values) {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->site(path);
   const hid_t dataset = handle_->dataset(path);
   const std::uint64_t size = slab_size(slab, handle_->shape(path), site);
@@ -116,11 +116,12 @@ void RunFile::write(const std::string& path, const Slab& slab, std::span<const T
 
 template <class T>
 std::vector<T> RunFile::read(const std::string& path) const {
-  return read<T>(path, whole(handle_->shape(path)));
+  return read<T>(path, whole(shape(path)));
 }
 
 template <class T>
 std::vector<T> RunFile::read(const std::string& path, const Slab& slab) const {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->reading(path);
   const hid_t dataset = handle_->dataset(path);
   const std::uint64_t size = slab_size(slab, handle_->shape(path), site);

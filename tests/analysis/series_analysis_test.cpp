@@ -278,7 +278,7 @@ TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
   analyze();
   const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.string() + ".resume";
   fs::rename(options_.output, whole);
-  for (const char* kind : {"cut short", "foreign"}) {
+  for (const char* kind : {"cut short", "foreign", "one value altered", "moved on"}) {
     StopAfter stopper(20'000);
     options_.interrupted = &stopper.stop;
     ASSERT_FALSE(analyze_series(options_, stopper).complete);
@@ -286,12 +286,39 @@ TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
     ASSERT_TRUE(fs::exists(bookmark));
     if (kind == std::string("foreign")) {
       RunFile::open_for_update(bookmark).set_attribute("/", "identity", std::string("another"));
+    } else if (kind == std::string("one value altered")) {
+      RunFile::open_for_update(bookmark).write<float>("/forward/residual_stream", {{0, 0}, {1, 1}},
+                                                      std::vector<float>{100});
+    } else if (kind == std::string("moved on")) {
+      RunFile file = RunFile::open_for_update(bookmark);
+      const auto layer = std::get<std::int64_t>(file.attribute("/", "next_layer").value());
+      file.set_attribute("/", "next_layer", layer + 1);
     } else {
       fs::resize_file(bookmark, fs::file_size(bookmark) / 2);
     }
     EXPECT_TRUE(analyze().complete) << kind;
     expect_same_datasets(whole, options_.output);
     fs::remove(options_.output);
+  }
+}
+
+// The experts that an earlier process recorded are counted at the end of the pass.
+TEST_F(SeriesAnalysisTest, ARecordedExpertThatIsNotThereIsAFormatErrorAndNeverAnIndex) {
+  options_.seconds_between_saves = 0;
+  StopAfter stopper(20'000);
+  options_.interrupted = &stopper.stop;
+  ASSERT_FALSE(analyze_series(options_, stopper).complete);
+  options_.interrupted = nullptr;
+  RunFile::open_for_update(options_.output)
+      .write<std::uint8_t>("/routing/topk_index", {{0, 0, 3, 1}, {1, 1, 1, 1}},
+                           std::vector<std::uint8_t>{255});
+  try {
+    analyze();
+    FAIL() << "no error";
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr("run.h5: /routing/topk_index: names an expert that is not there"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("found 255 for token 3"));
   }
 }
 
