@@ -5,6 +5,7 @@
 
 #include "analysis/drift_metrics.h"
 #include "analysis/router_weights.h"
+#include "analysis/run_notes.h"
 #include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
 #include "analysis/weight_recorder.h"
@@ -150,7 +151,8 @@ void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t c
 }
 
 RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
-                   const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity) {
+                   const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity,
+                   const std::vector<std::string>& notes) {
   RunFile run = RunFile::create(path);
   run.set_attribute("/", "moescope_version", options.version);
   run.set_attribute("/", "command_line", options.command_line);
@@ -159,6 +161,7 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
   run.set_attribute("/", "corpus_sha256", identity.at("corpus"));
 
   define_checkpoints(run, subject);
+  define_notes(run, notes, column(subject, [](const RunCheckpoint& c) { return c.entry.name; }));
   define_model(run, subject.config);
   for (const char* status : {"/status/forward", "/status/weights", "/status/spectra"})
     run.define(raw_dataset(status));

@@ -99,7 +99,7 @@ void save_if_due(RunUnderWay& work, Complete complete, Save save) {
     save();
   } catch (const std::system_error& error) {
     work.bookmark.postpone();
-    work.listener.note("where this pass stands cannot be saved (" + std::string(error.what()) + ")");
+    work.listener.remark("where this pass stands cannot be saved (" + std::string(error.what()) + ")");
   }
 }
 
@@ -209,7 +209,9 @@ void record_routers(RunUnderWay& work) {
   const RouterRecord record = read_routers(work.series.views(), sketches, work.threads);
   std::vector<std::string> names;
   for (const SeriesEntry& entry : work.series.entries) names.push_back(entry.name);
-  for (const std::string& warning : permutation_warnings(record, names)) work.listener.note(warning);
+  const NoteRows rows = NoteRows::of(work.run);
+  const std::vector<std::string> warnings = permutation_warnings(record, names);
+  for (std::size_t step = 0; step < warnings.size(); ++step) work.listener.warn(rows.of_step(step), warnings[step]);
   write_routers(work.run, record);
 }
 

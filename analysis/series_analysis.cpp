@@ -8,6 +8,7 @@
 #include "analysis/run_identity.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
+#include "analysis/run_notes.h"
 #include "analysis/run_stages.h"
 #include "metrics/language_loss.h"
 #include "readers/errors.h"
@@ -26,7 +27,7 @@ Precision native_precision(const ModelWeights& weights) {
 }
 
 /// The tokenizer of the series; null if no checkpoint has one.
-std::optional<Tokenizer> load_tokenizer(const OpenedSeries& series, AnalysisListener& listener) {
+std::optional<Tokenizer> load_tokenizer(const OpenedSeries& series, RunNotes& listener) {
   std::optional<Tokenizer> tokenizer;
   std::string origin;
   for (std::size_t c = 0; c < series.size(); ++c) {
@@ -89,7 +90,7 @@ class SeriesAnalysis {
   void announce(const RunUnderWay& work);
 
   const AnalysisOptions& options_;
-  AnalysisListener& listener_;
+  RunNotes listener_;
   ThreadPool threads_;
   OpenedSeries series_;
   RunSubject subject_;
@@ -133,7 +134,7 @@ RunFile SeriesAnalysis::begin_record(Bookmark& bookmark) {
     throw UsageError(output + ": does not exist, so there is nothing to resume",
                      "leave out --resume to begin");
   bookmark.remove();  // of the analysis that is replaced
-  RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_);
+  RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_, listener_.told());
   run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
   write_run_metrics(run);  // NaN all of them: from here on, only values change
   run.sync();
@@ -145,10 +146,10 @@ void SeriesAnalysis::announce(const RunUnderWay& work) {
   summary_.reused = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
   const std::uint64_t bytes = remaining_bytes(work);
   if (continued_ && bytes > 0) {
-    listener_.note(options_.output.string() + " is continued" +
-                   (options_.forward ? ": " + std::to_string(summary_.reused) + " of " +
-                                           std::to_string(series_.size()) + " forward passes are finished"
-                                     : ""));
+    listener_.remark(options_.output.string() + " is continued" +
+                     (options_.forward ? ": " + std::to_string(summary_.reused) + " of " +
+                                             std::to_string(series_.size()) + " forward passes are finished"
+                                       : ""));
   }
   listener_.begin(bytes);
 }
@@ -178,6 +179,7 @@ AnalysisSummary SeriesAnalysis::run() {
   const RunLock lock(options_.output);
   Bookmark bookmark(options_.output, identity_digest(identity_), options_.seconds_between_saves);
   RunFile run = begin_record(bookmark);
+  listener_.keep_in(run);
   RunUnderWay work{options_,
                    listener_,
                    threads_,

@@ -60,8 +60,11 @@ class AnalysisListener {
   /// What is being done now, e.g. "05T: forward pass".
   virtual void stage(const std::string& /*label*/) {}
   virtual void advance(std::uint64_t /*bytes*/) {}
-  /// Something the user should know that does not stop the analysis.
+  /// Something the user should know that does not stop the analysis, of its inputs or its numbers: it is kept in
+  /// the run file.
   virtual void note(const std::string& /*message*/) {}
+  /// The same, of this process alone: it is not kept.
+  virtual void remark(const std::string& message) { note(message); }
 };
 
 struct AnalysisSummary {

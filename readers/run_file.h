@@ -26,6 +26,9 @@ struct DatasetSpec {
   std::string long_name;
   std::string description;
   std::string source;  // paper and equation, or how it was obtained
+  /// Of texts: 0, any length, to be written when they are defined; else so many bytes are reserved for each, and
+  /// like numbers they may be written at any time.
+  std::uint64_t text_bytes = 0;
 };
 
 /// A box in a dataset: `count[i]` elements from `start[i]` along dimension i.

@@ -28,6 +28,8 @@ struct RunFile::Handle {
   /// Whether a link of that absolute path, and all groups above it, exist.
   bool exists(const std::string& object) const;
   ElementType type(const std::string& dataset);
+  /// What is reserved for each text; 0 where their lengths vary, and of numbers.
+  std::uint64_t text_bytes(const std::string& dataset);
   std::vector<std::uint64_t> shape(const std::string& dataset);
   /// Forces everything to the disk.
   void force();

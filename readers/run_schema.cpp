@@ -219,6 +219,19 @@ std::vector<DatasetSpec> measurements() {
   };
 }
 
+std::vector<DatasetSpec> note_datasets() {
+  return {
+      {"/notes",
+       text,
+       {"note"},
+       pure_number,
+       "Notes",
+       "What the user was told of the inputs and the numbers while the run was made, with --quiet too. Where a "
+       "note begins with warning, numbers are in doubt. Empty rows are reserved for what is still to come.",
+       "moescope analyze"},
+  };
+}
+
 std::vector<DatasetSpec> status_datasets() {
   const std::vector<std::string> per_checkpoint = {"checkpoint"};
   return {
@@ -256,7 +269,7 @@ std::span<const DatasetSpec> raw_datasets() {
   static const std::vector<DatasetSpec> datasets =
       joined({scale_datasets(), checkpoint_datasets(), corpus_datasets(), routing_datasets(),
               routing_counts(), forward_datasets(), weight_datasets(), spectra_datasets(),
-              router_weight_datasets(), measurements(), status_datasets()});
+              router_weight_datasets(), measurements(), note_datasets(), status_datasets()});
   return datasets;
 }
 
@@ -277,6 +290,7 @@ std::span<const BareDimension> bare_dimensions() {
       {"sketch_element", "1024", "the numbers of a sketch"},
       {"checkpoint_step", "C-1", "the update from one checkpoint to the next"},
       {"other_checkpoint_step", "C-1", "the same, as a second axis"},
+      {"note", "3C+8 or more", "notes of a run"},
   };
   return dimensions;
 }

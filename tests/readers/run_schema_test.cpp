@@ -30,6 +30,7 @@ std::string markdown(const std::string& text) {
 std::string type_text(const DatasetSpec& spec) {
   constexpr const char* names[] = {"u1", "u2", "u4", "i4", "i8", "f4", "f8", "text"};
   if (spec.path == "/routing/topk_index") return "u1 or u2";
+  if (spec.path == "/notes") return "text of fixed length";
   return names[static_cast<std::size_t>(spec.type)];
 }
 
