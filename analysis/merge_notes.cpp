@@ -1,5 +1,6 @@
 #include "analysis/merge_notes.h"
 
+#include "analysis/nonfinite_weights.h"
 #include "analysis/router_weights.h"
 #include "analysis/run_notes.h"
 #include "readers/recorded_notes.h"
@@ -35,7 +36,19 @@ void warn_of_permutations(RunFile& whole) {
   const std::vector<std::string> warnings = recorded_permutation_warnings(whole);
   const NoteRows rows = NoteRows::of(whole);
   for (std::size_t step = 0; step < warnings.size(); ++step) {
-    if (!warnings[step].empty()) write_note(whole, rows.of_step(step), std::string(warning_mark) + warnings[step]);
+    if (!warnings[step].empty())
+      write_note(whole, rows.of_step(step), std::string(warning_mark) + warnings[step]);
+  }
+}
+
+/// Parts count a share of the weights or of the tokens; the whole has all of them.
+void warn_of_nonfinite(RunFile& whole) {
+  const NoteRows rows = NoteRows::of(whole);
+  for (std::size_t c = 0; c < rows.checkpoints; ++c) {
+    const std::string weights = describe_nonfinite_weights(whole, c),
+                      pass = describe_nonfinite_pass(whole, c);
+    if (!weights.empty()) write_note(whole, rows.of_weights(c), std::string(warning_mark) + weights);
+    if (!pass.empty()) write_note(whole, rows.of_forward(c), std::string(warning_mark) + pass);
   }
 }
 
@@ -53,6 +66,7 @@ std::vector<std::string> known_notes(const std::deque<MergePart>& parts) {
 
 void join_notes(const std::deque<MergePart>& parts, RunFile& whole) {
   for (const MergePart& part : parts) carry_all(part, whole);
+  warn_of_nonfinite(whole);
   warn_of_permutations(whole);
 }
 

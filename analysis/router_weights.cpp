@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "analysis/stored_rows.h"
 #include "metrics/row_cosine.h"
@@ -150,7 +151,8 @@ RecordedMatch read_match(const RunFile& run, const std::string& path, std::uint6
   return {run.read<std::int32_t>(path, slab), run.read<double>(path + "_cosine", slab)};
 }
 
-LayerMoves recorded_moves(std::int64_t layer, const RecordedMatch& by_router, const RecordedMatch& by_weights) {
+LayerMoves recorded_moves(std::int64_t layer, const RecordedMatch& by_router,
+                          const RecordedMatch& by_weights) {
   LayerMoves moves{layer};
   std::vector<double> router, weights;
   for (std::size_t e = 0; e < by_router.places.size(); ++e) {
@@ -223,9 +225,31 @@ void write_routers(RunFile& run, const RouterRecord& record) {
 
 namespace {
 
-bool is_complete(const std::vector<float>& sketches) {
-  return std::ranges::none_of(sketches, [](float value) { return std::isnan(value); });
-}
+/// Whether the weight pass has recorded all experts of a layer: what is NaN then is so in the weights.
+class RecordedExperts {
+ public:
+  RecordedExperts(const RunFile& run, const ModelWeights& weights)
+      : tensors_(weights.all().size()),
+        norm_(run.read<double>("/weights/norm")),
+        nonfinite_(run.read<std::int64_t>("/weights/nonfinite_count")) {
+    for (std::size_t w = 0; w < tensors_; ++w) {
+      if (weights.all()[w].key.expert >= 0) of_layer_[weights.all()[w].key.layer].push_back(w);
+    }
+  }
+
+  bool has(std::uint64_t checkpoint, std::int64_t layer) const {
+    return std::ranges::all_of(of_layer_.at(layer), [&](std::size_t w) {
+      const std::size_t cell = checkpoint * tensors_ + w;
+      return !std::isnan(norm_[cell]) || nonfinite_[cell] > 0;
+    });
+  }
+
+ private:
+  std::size_t tensors_;
+  std::vector<double> norm_;             // (C, W)
+  std::vector<std::int64_t> nonfinite_;  // (C, W)
+  std::map<std::int64_t, std::vector<std::size_t>> of_layer_;
+};
 
 }  // namespace
 
@@ -235,11 +259,12 @@ void match_recorded_experts(RunFile& run, const ModelWeights& weights) {
   ExpertSketches of_experts(weights, reader);
   const std::vector<std::int64_t> layers = run.read<std::int64_t>("/moe_layer");
   const std::uint64_t experts = run.shape("/expert")[0], checkpoints = run.shape("/checkpoint")[0];
+  const RecordedExperts recorded(run, weights);
   for (std::size_t l = 0; l < layers.size(); ++l) {
     std::vector<float> before = of_experts.of_layer(0, layers[l]);
     for (std::uint64_t step = 0; step + 1 < checkpoints; ++step) {
       std::vector<float> after = of_experts.of_layer(step + 1, layers[l]);
-      if (is_complete(before) && is_complete(after)) {
+      if (recorded.has(step, layers[l]) && recorded.has(step + 1, layers[l])) {
         const std::vector<double> cosines = expert_cosines(before, after, experts);
         const ExpertPlaces places = find_places(cosines, experts);
         const Slab slab{{step, l, 0}, {1, 1, experts}};

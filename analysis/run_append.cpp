@@ -61,7 +61,8 @@ std::vector<SeriesEntry> new_checkpoints(const std::vector<SeriesEntry>& given, 
   return fresh;
 }
 
-/// All checkpoints that can be read, in training order; `present` are those of the run, `notes` tell of the others.
+/// All checkpoints that can be read, in training order; `present` are those of the run, `notes` tell of the
+/// others.
 std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vector<SeriesEntry>& fresh,
                                        std::vector<std::string>& present, std::vector<std::string>& notes) {
   std::vector<RunCheckpoint> all;
@@ -124,6 +125,7 @@ AnalysisSummary append_checkpoints(const AnalysisOptions& options, AnalysisListe
     const MergeSummary merged = merge_runs_locked({{run, work.output}, run, true, options.command_line});
     summary.checkpoints = merged.checkpoints;
     summary.loss.clear();  // of a part of the series
+    summary.nonfinite_losses.clear();
   }
   fs::remove(work.output);
   return summary;

@@ -81,9 +81,10 @@ void define_routing(RunFile& run, const ModelConfig& config, const RecordOptions
   DatasetSpec index = raw_dataset("/routing/topk_index");
   index.type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
   run.define(index);
-  for (const char* path : {"/routing/topk_weight", "/routing/entropy", "/routing/margin",
-                           "/routing/topk_mass", "/routing/bias_flips", "/routing/top1_share",
-                           "/routing/topk_weight_entropy", "/routing/expert_count"}) {
+  for (const char* path :
+       {"/routing/topk_weight", "/routing/entropy", "/routing/margin", "/routing/topk_mass",
+        "/routing/bias_flips", "/routing/top1_share", "/routing/topk_weight_entropy", "/routing/expert_count",
+        "/routing/nonfinite_count"}) {
     run.define(raw_dataset(path));
   }
   if (save.router_logits) run.define(raw_dataset("/routing/router_logit"));
@@ -92,6 +93,7 @@ void define_routing(RunFile& run, const ModelConfig& config, const RecordOptions
 void define_forward(RunFile& run, const ModelConfig& config, const RecordOptions& save) {
   if (!config.moe_layers().empty()) define_routing(run, config, save);
   run.define(raw_dataset("/loss/nll"));
+  run.define(raw_dataset("/loss/nonfinite_count"));
   if (save.hidden_states) {
     run.define_dimension("hidden_unit", static_cast<std::uint64_t>(config.hidden_size));
     run.define(raw_dataset("/hidden/hidden_state"));

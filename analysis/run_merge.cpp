@@ -250,8 +250,8 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
   const RunIdentity identity =
       run_identity(merge.options, subject, merge.corpus, merge.options.precision.value_or(Precision::f32));
 
-  RunFile whole = create_run(options.output, merge.options, subject, merge.corpus, identity,
-                             known_notes(merge.parts));
+  RunFile whole =
+      create_run(options.output, merge.options, subject, merge.corpus, identity, known_notes(merge.parts));
   Coverage coverage(subject.checkpoints.size(), merge.corpora, subject.weights.all().size());
   std::string tokenizer;
   for (const MergePart& part : merge.parts) {

@@ -17,8 +17,8 @@ bool contains(const std::vector<std::string>& notes, const std::string& note) {
 
 /// The place of the checkpoint that a note is about; behind all of them where it is about none.
 std::size_t subject_of(const std::string& note, const std::vector<std::string>& checkpoints) {
-  const auto found =
-      std::ranges::find_if(checkpoints, [&](const std::string& name) { return note.starts_with(name + ": "); });
+  const auto found = std::ranges::find_if(
+      checkpoints, [&](const std::string& name) { return note.starts_with(name + ": "); });
   return static_cast<std::size_t>(found - checkpoints.begin());
 }
 
@@ -44,13 +44,13 @@ NoteRows NoteRows::of(const RunFile& run) {
 }
 
 void define_notes(RunFile& run, std::vector<std::string> known, const std::vector<std::string>& checkpoints) {
-  std::ranges::sort(known, {}, [&](const std::string& note) {
-    return std::pair(subject_of(note, checkpoints), note);
-  });
+  std::ranges::sort(known, {},
+                    [&](const std::string& note) { return std::pair(subject_of(note, checkpoints), note); });
   known.erase(std::ranges::unique(known).begin(), known.end());
   DatasetSpec spec = raw_dataset("/notes");
   spec.text_bytes = note_bytes;
-  for (const std::string& note : known) spec.text_bytes = std::max<std::uint64_t>(spec.text_bytes, note.size());
+  for (const std::string& note : known)
+    spec.text_bytes = std::max<std::uint64_t>(spec.text_bytes, note.size());
   run.define_dimension("note", NoteRows{known.size(), checkpoints.size()}.count());
   run.define(spec);
   run.write<std::string>("/notes", {{0}, {known.size()}}, known);

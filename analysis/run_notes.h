@@ -10,9 +10,10 @@
 
 namespace moescope {
 
-/// Which row of /notes has what. All of its space is reserved before the first pass: first come the notes that
-/// are known by then, then a row for each warning that a pass may give, then some for whatever else comes. The
-/// place of a warning does not depend on when it was given, so that a run in parts ends like one at once.
+/// Which row of /notes has what. All of its space is reserved before the first pass: first come the notes
+/// that are known by then, then a row for each warning that a pass may give, then some for whatever else
+/// comes. The place of a warning does not depend on when it was given, so that a run in parts ends like one
+/// at once.
 struct NoteRows {
   std::size_t known = 0, checkpoints = 0;
 
@@ -30,14 +31,16 @@ struct NoteRows {
 /// Bytes of a row, at least.
 inline constexpr std::size_t note_bytes = 2048;
 
-/// Dataset /notes with what is known before the first pass; each once, in an order that does not depend on who
-/// told them first: those that begin with a checkpoint's name come in the order of `checkpoints`, then the others.
+/// Dataset /notes with what is known before the first pass; each once, in an order that does not depend on
+/// who told them first: those that begin with a checkpoint's name come in the order of `checkpoints`, then
+/// the others.
 void define_notes(RunFile& run, std::vector<std::string> known, const std::vector<std::string>& checkpoints);
 
 /// Fills a row, cut where it is too long.
 void write_note(RunFile& run, std::size_t row, const std::string& note);
 
-/// Fills the first free row, if no row says the same. Where none is left, the last row counts what is left out.
+/// Fills the first free row, if no row says the same. Where none is left, the last row counts what is left
+/// out.
 void add_note(RunFile& run, const std::string& note);
 
 /// Passes everything on to another listener, and keeps the notes: the one place through which they all go.

@@ -5,12 +5,12 @@
 
 #include "analysis/clock.h"
 #include "analysis/forward.h"
+#include "analysis/forward_record.h"
 #include "analysis/run_identity.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
 #include "analysis/run_notes.h"
 #include "analysis/run_stages.h"
-#include "metrics/language_loss.h"
 #include "readers/errors.h"
 #include "readers/recorded_corpus.h"
 #include "readers/run_lock.h"
@@ -162,14 +162,14 @@ void run_stages(RunUnderWay& work) {
   if (work.wants_spectra()) record_spectra(work);
 }
 
-/// Mean loss of each checkpoint over all tokens.
-std::vector<double> losses(const RunFile& run, std::size_t checkpoints) {
-  std::vector<double> result;
-  const std::uint64_t tokens = run.shape("/loss/nll")[1];
-  for (std::size_t c = 0; c < checkpoints; ++c) {
-    result.push_back(language_loss(run.read<double>("/loss/nll", {{c, 0}, {1, tokens}})).mean());
-  }
-  return result;
+void summarize_losses(const RunFile& run, AnalysisSummary& summary) {
+  const std::vector<bool> predicted = tokens_with_successor(run);
+  const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
+  summary.predictions = static_cast<std::size_t>(std::ranges::count(predicted, true));
+  summary.loss = run.read<double>("/metrics/loss_pooled");
+  summary.nonfinite_losses.assign(summary.checkpoints, 0);
+  const std::size_t domains = nonfinite.size() / summary.checkpoints;
+  for (std::size_t i = 0; i < nonfinite.size(); ++i) summary.nonfinite_losses[i / domains] += nonfinite[i];
 }
 
 AnalysisSummary SeriesAnalysis::run() {
@@ -203,7 +203,8 @@ AnalysisSummary SeriesAnalysis::run() {
   listener_.stage("metrics");
   write_run_metrics(run);
   run.sync();
-  if (options_.forward) summary_.loss = losses(run, series_.size());
+  summary_.forward_finished = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
+  if (options_.forward) summarize_losses(run, summary_);
   summary_.seconds = seconds_since(start);
   return summary_;
 }

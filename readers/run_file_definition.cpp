@@ -61,8 +61,8 @@ std::vector<std::uint64_t> extent(hid_t dataset, const Hdf5Site& site) {
 /// A new dataset without values, open.
 Hdf5Handle create_dataset(hid_t file, const DatasetSpec& spec, const std::vector<std::uint64_t>& shape,
                           bool reserve, const Hdf5Site& site) {
-  const Hdf5Handle type = spec.text_bytes > 0 ? reserved_text_type(spec.text_bytes, site)
-                                              : stored_type(spec.type, site);
+  const Hdf5Handle type =
+      spec.text_bytes > 0 ? reserved_text_type(spec.text_bytes, site) : stored_type(spec.type, site);
   const Hdf5Handle space = simple_space(shape, site);
   const Hdf5Handle properties = creation_properties(spec.type, reserve, site);
   return site.own(

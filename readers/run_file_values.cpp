@@ -85,12 +85,14 @@ std::vector<const char*> text_references(std::span<const std::string> texts, con
 }
 
 /// Texts for which `bytes` each are reserved, as they lie in the file.
-std::vector<char> reserved_texts(std::span<const std::string> texts, std::uint64_t bytes, const Hdf5Site& site) {
+std::vector<char> reserved_texts(std::span<const std::string> texts, std::uint64_t bytes,
+                                 const Hdf5Site& site) {
   std::vector<char> stored(texts.size() * bytes);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (texts[i].size() > bytes) {
-      throw std::out_of_range(site.file + ": " + site.object + ": a text has " + std::to_string(texts[i].size()) +
-                              " bytes, where " + std::to_string(bytes) + " are reserved");
+      throw std::out_of_range(site.file + ": " + site.object + ": a text has " +
+                              std::to_string(texts[i].size()) + " bytes, where " + std::to_string(bytes) +
+                              " are reserved");
     }
     std::ranges::copy(texts[i], stored.begin() + static_cast<std::ptrdiff_t>(i * bytes));
   }
@@ -99,7 +101,8 @@ std::vector<char> reserved_texts(std::span<const std::string> texts, std::uint64
 
 std::vector<std::string> read_reserved_texts(hid_t dataset, const Hdf5Handle& memory, const Hdf5Handle& file,
                                              std::size_t size, std::uint64_t bytes, const Hdf5Site& site) {
-  if (size > largest_read_bytes / bytes) throw FormatError(site.file, site.object, "is too large to be read at once");
+  if (size > largest_read_bytes / bytes)
+    throw FormatError(site.file, site.object, "is too large to be read at once");
   const Hdf5Handle type = reserved_text_type(bytes, site);
   std::vector<char> stored(size * bytes);
   site.check(H5Dread(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, stored.data()), "cannot read");

@@ -94,7 +94,8 @@ TEST_F(RunNotesTest, WhatHasNoRoomIsCounted) {
   for (int i = 0; i < 20; ++i) add_note(run, "note " + std::to_string(i));
   const std::vector<std::string> kept = read_notes(run);
   EXPECT_EQ(kept.front(), "note 0");
-  EXPECT_EQ(kept.back(), std::to_string(20 - (kept.size() - 1)) + " more notes were told, for which there was no room");
+  EXPECT_EQ(kept.back(),
+            std::to_string(20 - (kept.size() - 1)) + " more notes were told, for which there was no room");
 }
 
 TEST_F(RunNotesTest, ANoteThatIsTooLongEndsBetweenTwoCharacters) {

@@ -132,9 +132,10 @@ TEST(RunSchema, RejectsAPathOutsideTheRawRecord) {
   EXPECT_THROW(raw_dataset("/metrics/max_violation"), std::out_of_range);
 }
 
-TEST(RunSchema, ExpertIdsTakeOneByteUpTo256Experts) {
-  EXPECT_EQ(expert_index_type(256), ElementType::u1);
-  EXPECT_EQ(expert_index_type(257), ElementType::u2);
+// The largest number of the type is no expert: it says that none was chosen.
+TEST(RunSchema, ExpertIdsTakeOneByteUpTo255Experts) {
+  EXPECT_EQ(expert_index_type(255), ElementType::u1);
+  EXPECT_EQ(expert_index_type(256), ElementType::u2);
 }
 
 }  // namespace
