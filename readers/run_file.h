@@ -26,8 +26,8 @@ struct DatasetSpec {
   std::string long_name;
   std::string description;
   std::string source;  // paper and equation, or how it was obtained
-  /// Of texts: 0, any length, to be written when they are defined; else so many bytes are reserved for each, and
-  /// like numbers they may be written at any time.
+  /// Of texts: 0, any length, to be written when they are defined; else so many bytes are reserved for each,
+  /// and like numbers they may be written at any time.
   std::uint64_t text_bytes = 0;
 };
 
@@ -51,6 +51,8 @@ class RunFile {
   /// existing file at the first flush(), or when it is closed without an exception in flight. Two writers of
   /// one path must be kept apart (RunLock).
   static RunFile create(const std::filesystem::path& path);
+  /// Whether a file begins as HDF5 does; false for what cannot be read, and for a directory.
+  static bool is_hdf5(const std::filesystem::path& path);
   static RunFile open(const std::filesystem::path& path);             // read only
   static RunFile open_for_update(const std::filesystem::path& path);  // read and write
   /// Flushes, but cannot report a failure: call flush() first.
