@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "analysis/metric_dataset.h"
-#include "analysis/recorded_choices.h"
 #include "metrics/router_saturation.h"
 
 namespace moescope {
@@ -24,19 +23,19 @@ struct Agreement {
 };
 
 /// (C) of (T, K); empty where a forward pass is not finished.
-std::vector<std::vector<std::uint16_t>> all_choices(const RunFile& run, const ForwardRecord& record,
-                                                    std::size_t layer) {
+std::vector<std::vector<std::uint16_t>> read_all_choices(const RunFile& run, const ForwardRecord& record,
+                                                         std::size_t layer) {
   std::vector<std::vector<std::uint16_t>> choices(record.checkpoints);
   for (std::size_t c = 0; c < record.checkpoints; ++c) {
     if (!record.finished[c]) continue;
-    choices[c] = read_choices(run, c, layer);
+    choices[c] = read_choices(run, c, layer).experts;
   }
   return choices;
 }
 
 void compare_layer(const RunFile& run, const ForwardRecord& record, std::size_t layer, Agreement& result) {
   const std::size_t count = record.checkpoints, last = count - 1;
-  const std::vector<std::vector<std::uint16_t>> choices = all_choices(run, record, layer);
+  const std::vector<std::vector<std::uint16_t>> choices = read_all_choices(run, record, layer);
   const auto cell = [&](std::size_t row) { return row * record.moe_layers + layer; };
   for (std::size_t a = 0; a < count; ++a) {
     for (std::size_t b = a; b < count; ++b) {

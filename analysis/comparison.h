@@ -41,7 +41,8 @@ struct LoadChange {
 };
 
 struct RunComparison {
-  std::string before, after;  // names
+  std::string before, after;       // names
+  std::vector<std::string> notes;  // warnings that the run file has of these two, or of a step between them
   double tokens_before = std::numeric_limits<double>::quiet_NaN(), tokens_after = tokens_before;
   /// 0 where the weights of both were compared element by element. Else one was gone before the other came,
   /// and changes are estimated from sketches: with at most this standard error, relative to each change.

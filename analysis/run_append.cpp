@@ -61,9 +61,10 @@ std::vector<SeriesEntry> new_checkpoints(const std::vector<SeriesEntry>& given, 
   return fresh;
 }
 
-/// All checkpoints that can be read, in training order; `present` are those of the run.
+/// All checkpoints that can be read, in training order; `present` are those of the run, `notes` tell of the
+/// others.
 std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vector<SeriesEntry>& fresh,
-                                       AnalysisListener& listener, std::vector<std::string>& present) {
+                                       std::vector<std::string>& present, std::vector<std::string>& notes) {
   std::vector<RunCheckpoint> all;
   for (const RunCheckpoint& checkpoint : recorded.subject.checkpoints) {
     const std::string gone = recorded.options.weights ? what_is_gone(checkpoint) : "is not needed";
@@ -71,10 +72,10 @@ std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vect
       all.push_back(checkpoint);
       present.push_back(checkpoint.entry.name);
     } else if (recorded.options.weights) {
-      listener.note(checkpoint.entry.name + " " + gone +
-                    (recorded.options.sketches
-                         ? ": its distances to new checkpoints are estimated from its sketches"
-                         : ": without sketches, its distances to new checkpoints stay unknown"));
+      notes.push_back(checkpoint.entry.name + " " + gone +
+                      (recorded.options.sketches
+                           ? ": its distances to new checkpoints are estimated from its sketches"
+                           : ": without sketches, its distances to new checkpoints stay unknown"));
     }
   }
   for (const SeriesEntry& entry : fresh) all.push_back({entry, {}, {}});
@@ -108,7 +109,8 @@ AnalysisSummary append_checkpoints(const AnalysisOptions& options, AnalysisListe
   summary.checkpoints = recorded.subject.checkpoints.size();
   summary.complete = true;
   if (!fresh.empty()) {
-    work.series = joined_series(recorded, fresh, listener, work.recorded_elsewhere);
+    work.series_notes = options.series_notes;
+    work.series = joined_series(recorded, fresh, work.recorded_elsewhere, work.series_notes);
     if (work.forward) work.recorded_corpus = run;
     work.overwrite = true;  // what an append of other checkpoints has left
     work.threads = options.threads;
@@ -123,6 +125,7 @@ AnalysisSummary append_checkpoints(const AnalysisOptions& options, AnalysisListe
     const MergeSummary merged = merge_runs_locked({{run, work.output}, run, true, options.command_line});
     summary.checkpoints = merged.checkpoints;
     summary.loss.clear();  // of a part of the series
+    summary.nonfinite_losses.clear();
   }
   fs::remove(work.output);
   return summary;

@@ -6,6 +6,7 @@
 
 #include "analysis/drift_metrics.h"
 #include "analysis/router_weights.h"
+#include "analysis/run_notes.h"
 #include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
 #include "analysis/weight_recorder.h"
@@ -82,9 +83,10 @@ void define_routing(RunFile& run, const ModelConfig& config, const RecordOptions
   DatasetSpec index = raw_dataset("/routing/topk_index");
   index.type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
   run.define(index);
-  for (const char* path : {"/routing/topk_weight", "/routing/entropy", "/routing/margin",
-                           "/routing/topk_mass", "/routing/bias_flips", "/routing/top1_share",
-                           "/routing/topk_weight_entropy", "/routing/expert_count"}) {
+  for (const char* path :
+       {"/routing/topk_weight", "/routing/entropy", "/routing/margin", "/routing/topk_mass",
+        "/routing/bias_flips", "/routing/top1_share", "/routing/topk_weight_entropy", "/routing/expert_count",
+        "/routing/nonfinite_count"}) {
     run.define(raw_dataset(path));
   }
   if (save.router_logits) run.define(raw_dataset("/routing/router_logit"));
@@ -93,6 +95,7 @@ void define_routing(RunFile& run, const ModelConfig& config, const RecordOptions
 void define_forward(RunFile& run, const ModelConfig& config, const RecordOptions& save) {
   if (!config.moe_layers().empty()) define_routing(run, config, save);
   run.define(raw_dataset("/loss/nll"));
+  run.define(raw_dataset("/loss/nonfinite_count"));
   if (save.hidden_states) {
     run.define_dimension("hidden_unit", static_cast<std::uint64_t>(config.hidden_size));
     run.define(raw_dataset("/hidden/hidden_state"));
@@ -152,7 +155,8 @@ void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t c
 }
 
 RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
-                   const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity) {
+                   const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity,
+                   const std::vector<std::string>& notes) {
   RunFile run = RunFile::create(path);
   run.set_attribute("/", "moescope_version", options.version);
   run.set_attribute("/", "command_line", options.command_line);
@@ -161,6 +165,7 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
   run.set_attribute("/", "corpus_sha256", identity.at("corpus"));
 
   define_checkpoints(run, subject);
+  define_notes(run, notes, column(subject, [](const RunCheckpoint& c) { return c.entry.name; }));
   define_model(run, subject.config);
   for (const char* status : {"/status/forward", "/status/weights", "/status/spectra"})
     run.define(raw_dataset(status));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/merge_notes.h"
 #include "analysis/merge_parts.h"
 #include "analysis/recorded_products.h"
 #include "analysis/router_weights.h"
@@ -249,7 +250,8 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
   const RunIdentity identity =
       run_identity(merge.options, subject, merge.corpus, merge.options.precision.value_or(Precision::f32));
 
-  RunFile whole = create_run(options.output, merge.options, subject, merge.corpus, identity);
+  RunFile whole =
+      create_run(options.output, merge.options, subject, merge.corpus, identity, known_notes(merge.parts));
   Coverage coverage(subject.checkpoints.size(), merge.corpora, subject.weights.all().size());
   std::string tokenizer;
   for (const MergePart& part : merge.parts) {
@@ -267,6 +269,7 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
     renew_distances(whole, subject.weights.all().size());
     match_recorded_experts(whole, subject.weights);
   }
+  join_notes(merge.parts, whole);
   MergeSummary summary = write_status(whole, subject, merge.options, coverage);
   summary.domains = merge.corpus.domains.size();
   summary.tokens = merge.corpus.tokens();

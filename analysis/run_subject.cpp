@@ -28,7 +28,7 @@ std::optional<std::size_t> RunSubject::find(const std::string& name) const {
 }
 
 bool holds_analysis(const RunFile& run) {
-  return run.contains("/status/forward") && run.contains("/status/spectra") &&
+  return run.contains("/notes") && run.contains("/status/forward") && run.contains("/status/spectra") &&
          run.contains("/status/pair_done") == run.contains("/tensor");
 }
 

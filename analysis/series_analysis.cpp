@@ -5,11 +5,12 @@
 
 #include "analysis/clock.h"
 #include "analysis/forward.h"
+#include "analysis/forward_record.h"
 #include "analysis/run_identity.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
+#include "analysis/run_notes.h"
 #include "analysis/run_stages.h"
-#include "metrics/language_loss.h"
 #include "readers/errors.h"
 #include "readers/recorded_corpus.h"
 #include "readers/run_lock.h"
@@ -26,7 +27,7 @@ Precision native_precision(const ModelWeights& weights) {
 }
 
 /// The tokenizer of the series; null if no checkpoint has one.
-std::optional<Tokenizer> load_tokenizer(const OpenedSeries& series, AnalysisListener& listener) {
+std::optional<Tokenizer> load_tokenizer(const OpenedSeries& series, RunNotes& listener) {
   std::optional<Tokenizer> tokenizer;
   std::string origin;
   for (std::size_t c = 0; c < series.size(); ++c) {
@@ -89,7 +90,7 @@ class SeriesAnalysis {
   void announce(const RunUnderWay& work);
 
   const AnalysisOptions& options_;
-  AnalysisListener& listener_;
+  RunNotes listener_;
   ThreadPool threads_;
   OpenedSeries series_;
   RunSubject subject_;
@@ -137,7 +138,7 @@ RunFile SeriesAnalysis::begin_record(Bookmark& bookmark) {
     throw UsageError(output + ": does not exist, so there is nothing to resume",
                      "leave out --resume to begin");
   bookmark.remove();  // of the analysis that is replaced
-  RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_);
+  RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_, listener_.told());
   run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
   write_run_metrics(run);  // NaN all of them: from here on, only values change
   run.sync();
@@ -149,10 +150,10 @@ void SeriesAnalysis::announce(const RunUnderWay& work) {
   summary_.reused = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
   const std::uint64_t bytes = remaining_bytes(work);
   if (continued_ && bytes > 0) {
-    listener_.note(options_.output.string() + " is continued" +
-                   (options_.forward ? ": " + std::to_string(summary_.reused) + " of " +
-                                           std::to_string(series_.size()) + " forward passes are finished"
-                                     : ""));
+    listener_.remark(options_.output.string() + " is continued" +
+                     (options_.forward ? ": " + std::to_string(summary_.reused) + " of " +
+                                             std::to_string(series_.size()) + " forward passes are finished"
+                                       : ""));
   }
   listener_.begin(bytes);
 }
@@ -165,14 +166,14 @@ void run_stages(RunUnderWay& work) {
   if (work.wants_spectra()) record_spectra(work);
 }
 
-/// Mean loss of each checkpoint over all tokens.
-std::vector<double> losses(const RunFile& run, std::size_t checkpoints) {
-  std::vector<double> result;
-  const std::uint64_t tokens = run.shape("/loss/nll")[1];
-  for (std::size_t c = 0; c < checkpoints; ++c) {
-    result.push_back(language_loss(run.read<double>("/loss/nll", {{c, 0}, {1, tokens}})).mean());
-  }
-  return result;
+void summarize_losses(const RunFile& run, AnalysisSummary& summary) {
+  const std::vector<bool> predicted = tokens_with_successor(run);
+  const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
+  summary.predictions = static_cast<std::size_t>(std::ranges::count(predicted, true));
+  summary.loss = run.read<double>("/metrics/loss_pooled");
+  summary.nonfinite_losses.assign(summary.checkpoints, 0);
+  const std::size_t domains = nonfinite.size() / summary.checkpoints;
+  for (std::size_t i = 0; i < nonfinite.size(); ++i) summary.nonfinite_losses[i / domains] += nonfinite[i];
 }
 
 AnalysisSummary SeriesAnalysis::run() {
@@ -182,6 +183,7 @@ AnalysisSummary SeriesAnalysis::run() {
   const RunLock lock(options_.output);
   Bookmark bookmark(options_.output, identity_digest(identity_), options_.seconds_between_saves);
   RunFile run = begin_record(bookmark);
+  listener_.keep_in(run);
   RunUnderWay work{options_,
                    listener_,
                    threads_,
@@ -205,7 +207,8 @@ AnalysisSummary SeriesAnalysis::run() {
   listener_.stage("metrics");
   write_run_metrics(run);
   run.sync();
-  if (options_.forward) summary_.loss = losses(run, series_.size());
+  summary_.forward_finished = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
+  if (options_.forward) summarize_losses(run, summary_);
   summary_.seconds = seconds_since(start);
   return summary_;
 }

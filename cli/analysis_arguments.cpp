@@ -4,6 +4,7 @@
 
 #include "cli/terminal.h"
 #include "readers/errors.h"
+#include "readers/recorded_notes.h"
 
 namespace moescope {
 
@@ -88,7 +89,7 @@ void AnalysisDisplay::advance(std::uint64_t bytes) {
 }
 
 void AnalysisDisplay::note(const std::string& message) {
-  if (!common_.quiet) line("note: " + message);
+  if (!common_.quiet) line((message.starts_with(warning_mark) ? "" : "note: ") + message);
 }
 
 void AnalysisDisplay::line(const std::string& text) {

@@ -125,13 +125,30 @@ AnalysisOptions analysis_options(const Options& options, const Arguments& argume
   return analysis;
 }
 
+std::string loss_in_words(const AnalysisSummary& summary, std::size_t checkpoint) {
+  return summary.nonfinite_losses[checkpoint] > 0 ? "NaN" : format_fixed(summary.loss[checkpoint], 3);
+}
+
+// Checkpoints of which a loss is not finite have none.
+std::string nonfinite_line(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
+  std::string text;
+  for (std::size_t c = 0; c < summary.nonfinite_losses.size(); ++c) {
+    if (summary.nonfinite_losses[c] == 0) continue;
+    text += (text.empty() ? "          not finite: " : ", ") + std::to_string(summary.nonfinite_losses[c]) +
+            " of " + std::to_string(summary.predictions) + " losses of " + analysis.series[c].name;
+  }
+  return text.empty() ? "" : text + '\n';
+}
+
 std::string loss_line(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
-  if (summary.loss.empty() || std::isnan(summary.loss.front())) return "";
-  std::string text = "loss      " + format_fixed(summary.loss.front(), 3);
-  if (summary.loss.size() > 1) text += " -> " + format_fixed(summary.loss.back(), 3);
+  if (summary.loss.empty()) return "";
+  if (std::isnan(summary.loss.front()) && summary.nonfinite_losses.front() == 0)
+    return "";  // of another part
+  std::string text = "loss      " + loss_in_words(summary, 0);
+  if (summary.loss.size() > 1) text += " -> " + loss_in_words(summary, summary.loss.size() - 1);
   text += " nats per token (" + analysis.series.front().name;
   if (summary.loss.size() > 1) text += " -> " + analysis.series.back().name;
-  return text + ")\n";
+  return text + ")\n" + nonfinite_line(analysis, summary);
 }
 
 std::string forward_line(const ForwardTotals& forward) {
@@ -169,11 +186,9 @@ void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summa
 std::string kept(const AnalysisOptions& analysis, const AnalysisSummary& summary, bool appends) {
   const std::string output = analysis.output.string();
   if (appends) return output + " is as it was, and what is finished waits in " + output + ".append";
-  std::size_t finished = 0;
-  for (double loss : summary.loss) finished += std::isnan(loss) ? 0 : 1;
   const std::string spectra =
       summary.spectra > 0 ? " and the spectra of " + plural(summary.spectra, "matrix", "matrices") : "";
-  return output + " keeps the forward passes of " + std::to_string(finished) + " of " +
+  return output + " keeps the forward passes of " + std::to_string(summary.forward_finished) + " of " +
          std::to_string(summary.checkpoints) + " checkpoints" + spectra;
 }
 

@@ -7,6 +7,7 @@
 #include "plots/figure_text.h"
 #include "readers/errors.h"
 #include "readers/model_config.h"
+#include "readers/recorded_notes.h"
 #include "readers/tensor_roles.h"
 
 namespace moescope {
@@ -81,6 +82,10 @@ void read_loss(const RunFile& run, std::vector<CheckpointFacts>& facts) {
   });
   for_each_checkpoint(run, "loss_pooled", facts, [](CheckpointFacts& f, auto values) { f.loss = values[0]; });
   for (CheckpointFacts& f : facts) f.perplexity = std::exp(f.loss);
+  if (!run.contains("/loss/nonfinite_count")) return;
+  const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
+  const std::size_t domains = nonfinite.size() / std::max<std::size_t>(facts.size(), 1);
+  for (std::size_t i = 0; i < nonfinite.size(); ++i) facts[i / domains].nonfinite_losses += nonfinite[i];
 }
 
 void read_routing(const RunFile& run, const RunLabels& labels, std::vector<CheckpointFacts>& facts) {
@@ -284,6 +289,7 @@ ReportFacts read_report_facts(const RunFile& run) {
   facts.checkpoints = read_checkpoints(run, facts.labels);
   facts.title = common_title(facts.labels, text_attribute(run, "model_type"));
   if (facts.title.empty()) facts.title = "Mixture of experts";
+  facts.notes = read_notes(run);
   facts.unfinished = unfinished(run);
   facts.expert_moves = expert_moves(run);
   if (run.contains("/routing/token_count")) facts.domain_tokens = run.read<double>("/routing/token_count");

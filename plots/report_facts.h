@@ -30,6 +30,7 @@ struct CheckpointFacts {
   bool measured = true;                                       // false: its forward pass is not finished
   double loss = unknown_number, perplexity = unknown_number;  // over all domains' tokens
   std::vector<double> domain_loss;                            // (D)
+  std::int64_t nonfinite_losses = 0;                          // where there is any, the loss is NaN
   LayerFacts max_violation, load_entropy;                     // load_entropy: of its maximum ln E
   LayerFacts dead_experts;                                    // by domain
   LayerFacts router_entropy;                                  // of its maximum ln E; none where E is 1
@@ -50,6 +51,7 @@ struct ReportFacts {
   std::string title;  // what the checkpoints' names have in common, else the model type
   RunLabels labels;
   std::vector<CheckpointFacts> checkpoints;
+  std::vector<std::string> notes;         // of the run file, warnings first
   std::vector<std::string> unfinished;    // what the run lacks, in sentences
   std::vector<std::string> expert_moves;  // see expert_moves.h
   ChanceFacts chance;

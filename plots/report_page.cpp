@@ -6,6 +6,7 @@
 
 #include "plots/figure_text.h"
 #include "plots/svg.h"
+#include "readers/recorded_notes.h"
 
 namespace moescope {
 namespace {
@@ -118,6 +119,16 @@ std::string headlines_html(const std::vector<Headline>& headlines) {
             "<div class=\"meaning\">" + escape_markup(headline.meaning) + "</div></dd></div>\n";
   }
   return html;
+}
+
+std::string notes_html(const std::vector<std::string>& notes) {
+  if (notes.empty()) return {};
+  std::string html = "<section class=\"notes\">\n<h2 id=\"notes\">Notes</h2>\n<ul>\n";
+  for (const std::string& note : notes) {
+    html += (note.starts_with(warning_mark) ? "<li class=\"warning\">" : "<li>") + escape_markup(note) +
+            "</li>\n";
+  }
+  return html + "</ul>\n</section>\n";
 }
 
 std::string findings_html(const std::vector<std::string>& findings) {

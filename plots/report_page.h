@@ -28,6 +28,8 @@ std::string fill_template(std::string_view text,
                           const std::vector<std::pair<std::string_view, std::string>>& values);
 
 std::string headlines_html(const std::vector<Headline>& headlines);
+/// A list of them; nothing where there are none.
+std::string notes_html(const std::vector<std::string>& notes);
 std::string findings_html(const std::vector<std::string>& findings);
 std::string definitions_html(const std::vector<std::pair<std::string, std::string>>& entries);
 /// Sections with their headings and figures, in order.

@@ -179,10 +179,23 @@ double quantile_of(std::vector<double> values, double share) {
   return values[index] + (place - static_cast<double>(index)) * (values[next] - values[index]);
 }
 
+namespace {
+
+/// Of routing values [C, D, L], the tokens of each that chose no expert; nothing where all did.
+std::vector<double> tokens_left_out(const RunFile& run, const Values& values) {
+  constexpr const char* path = "/routing/nonfinite_count";
+  if (values.shape.size() != 3 || !run.contains(path)) return {};
+  std::vector<double> counts = run.read<double>(path);
+  return counts.size() == values.data.size() ? counts : std::vector<double>();
+}
+
+}  // namespace
+
 Values average_over_domains(const RunFile& run, const Values& values) {
   const std::size_t domains = values.shape.at(1);
   std::vector<double> weight(domains, 1.0);
   if (run.contains("/routing/token_count")) weight = run.read<double>("/routing/token_count");
+  const std::vector<double> left_out = tokens_left_out(run, values);
   Values average;
   average.shape = values.shape;
   average.shape.erase(average.shape.begin() + 1);
@@ -195,8 +208,9 @@ Values average_over_domains(const RunFile& run, const Values& values) {
       for (std::size_t d = 0; d < domains; ++d) {
         const double value = values.data[(c * domains + d) * rest + i];
         if (std::isnan(value)) continue;
-        sum += weight[d] * value;
-        total += weight[d];
+        const double tokens = weight[d] - (left_out.empty() ? 0 : left_out[(c * domains + d) * rest + i]);
+        sum += tokens * value;
+        total += tokens;
       }
       if (total > 0) average.data[c * rest + i] = sum / total;
     }

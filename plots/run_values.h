@@ -81,7 +81,8 @@ MetricText metric_text(const RunFile& run, const std::string& name);
 double mean_of(std::span<const double> values);
 double quantile_of(std::vector<double> values, double share);
 
-/// `values` [C, D, ...] averaged over domains, each weighted by its tokens (/routing/token_count): [C, ...].
+/// `values` [C, D, ...] averaged over domains, each weighted by its tokens (/routing/token_count, without
+/// those that chose no expert): [C, ...].
 Values average_over_domains(const RunFile& run, const Values& values);
 /// `values` [C, D, ...] of one domain: [C, ...].
 Values of_domain(const Values& values, std::size_t domain);

@@ -185,6 +185,12 @@ RunFile RunFile::create(const std::filesystem::path& path) {
   return RunFile(std::move(handle));
 }
 
+bool RunFile::is_hdf5(const std::filesystem::path& path) {
+  prepare_hdf5();
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) && H5Fis_hdf5(path.c_str()) > 0;
+}
+
 // HDF5's own names of flags open the library, which must be prepared before.
 RunFile RunFile::open(const std::filesystem::path& path) {
   const Hdf5Work work(path);

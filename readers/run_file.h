@@ -26,6 +26,9 @@ struct DatasetSpec {
   std::string long_name;
   std::string description;
   std::string source;  // paper and equation, or how it was obtained
+  /// Of texts: 0, any length, to be written when they are defined; else so many bytes are reserved for each,
+  /// and like numbers they may be written at any time.
+  std::uint64_t text_bytes = 0;
 };
 
 /// A box in a dataset: `count[i]` elements from `start[i]` along dimension i.
@@ -48,6 +51,8 @@ class RunFile {
   /// existing file at the first flush(), or when it is closed without an exception in flight. Two writers of
   /// one path must be kept apart (RunLock).
   static RunFile create(const std::filesystem::path& path);
+  /// Whether a file begins as HDF5 does; false for what cannot be read, and for a directory.
+  static bool is_hdf5(const std::filesystem::path& path);
   /// An existing file is held against run_schema: each of its datasets has the type, the dimensions and their
   /// sizes that it has in every run file, so that a size may be taken from any of them. Not values: whoever
   /// takes an index from one must look at it.

@@ -59,7 +59,8 @@ std::vector<std::uint64_t> extent(hid_t dataset, const Hdf5Site& site) {
 /// A new dataset without values, open.
 Hdf5Handle create_dataset(hid_t file, const DatasetSpec& spec, const std::vector<std::uint64_t>& shape,
                           bool reserve, const Hdf5Site& site) {
-  const Hdf5Handle type = stored_type(spec.type, site);
+  const Hdf5Handle type =
+      spec.text_bytes > 0 ? reserved_text_type(spec.text_bytes, site) : stored_type(spec.type, site);
   const Hdf5Handle space = simple_space(shape, site);
   const Hdf5Handle properties = creation_properties(spec.type, reserve, site);
   return site.own(
@@ -147,6 +148,12 @@ ElementType RunFile::Handle::type(const std::string& name) {
     throw FormatError(site.file, name,
                       "has an unknown element type (expected u1, u2, u4, i4, i8, f4, f8 or text)");
   return *type;
+}
+
+std::uint64_t RunFile::Handle::text_bytes(const std::string& name) {
+  const Hdf5Handle stored = reading(name).own(H5Dget_type(dataset(name)), "cannot read the type");
+  const bool reserved = H5Tget_class(stored.id()) == H5T_STRING && H5Tis_variable_str(stored.id()) == 0;
+  return reserved ? H5Tget_size(stored.id()) : 0;
 }
 
 std::vector<std::uint64_t> RunFile::Handle::shape(const std::string& name) {
@@ -255,8 +262,8 @@ void RunFile::define(const DatasetSpec& spec) {
   std::vector<std::uint64_t> shape;
   for (const std::string& dimension : spec.dimensions) shape.push_back(handle_->shape("/" + dimension).at(0));
   handle_->make_groups(spec.path);
-  const Hdf5Handle dataset =
-      create_dataset(handle_->file.id(), spec, shape, spec.type != ElementType::text, site);
+  const bool reserve = spec.type != ElementType::text || spec.text_bytes > 0;
+  const Hdf5Handle dataset = create_dataset(handle_->file.id(), spec, shape, reserve, site);
   for (unsigned i = 0; i < spec.dimensions.size(); ++i) {
     const hid_t scale = handle_->dataset("/" + spec.dimensions[i]);
     site.check(H5DSattach_scale(dataset.id(), scale, i), "cannot attach a dimension");
@@ -293,6 +300,7 @@ DatasetSpec RunFile::describe(const std::string& path) const {
   DatasetSpec spec;
   spec.path = path;
   spec.type = handle_->type(path);
+  spec.text_bytes = handle_->text_bytes(path);
   spec.dimensions = handle_->dimensions(path);
   spec.unit = text_attribute(dataset, "unit", site);
   spec.long_name = text_attribute(dataset, "long_name", site);

@@ -43,6 +43,8 @@ struct RunFile::Handle {
   [[noreturn]] void throw_missing(const std::string& object) const;
   Hdf5Handle object(const std::string& name, const Hdf5Site& site) const;
   ElementType type(const std::string& dataset);
+  /// What is reserved for each text; 0 where their lengths vary, and of numbers.
+  std::uint64_t text_bytes(const std::string& dataset);
   std::vector<std::uint64_t> shape(const std::string& dataset);
   /// Forces everything to the disk.
   void force();

@@ -83,6 +83,36 @@ std::vector<const char*> text_references(std::span<const std::string> texts, con
   return references;
 }
 
+/// Texts for which `bytes` each are reserved, as they lie in the file.
+std::vector<char> reserved_texts(std::span<const std::string> texts, std::uint64_t bytes,
+                                 const Hdf5Site& site) {
+  std::vector<char> stored(texts.size() * bytes);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].size() > bytes) {
+      throw std::out_of_range(site.file + ": " + site.object + ": a text has " +
+                              std::to_string(texts[i].size()) + " bytes, where " + std::to_string(bytes) +
+                              " are reserved");
+    }
+    std::ranges::copy(texts[i], stored.begin() + static_cast<std::ptrdiff_t>(i * bytes));
+  }
+  return stored;
+}
+
+std::vector<std::string> read_reserved_texts(hid_t dataset, const Hdf5Handle& memory, const Hdf5Handle& file,
+                                             std::size_t size, std::uint64_t bytes, const Hdf5Site& site) {
+  if (size > largest_read_bytes / bytes)
+    throw FormatError(site.file, site.object, "is too large to be read at once");
+  const Hdf5Handle type = reserved_text_type(bytes, site);
+  std::vector<char> stored(size * bytes);
+  site.check(H5Dread(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, stored.data()), "cannot read");
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < size; ++i) {
+    const std::string_view text(stored.data() + i * bytes, bytes);
+    texts.emplace_back(text.substr(0, text.find('\0')));
+  }
+  return texts;
+}
+
 }  // namespace
 
 template <class T>
@@ -106,6 +136,14 @@ void RunFile::write(const std::string& path, const Slab& slab, std::span<const T
   const Hdf5Handle type = stored_type(element_type_of<T>(), site);
   if constexpr (std::is_same_v<T, std::string>) {
     const std::vector<const char*> references = text_references(values, site);
+    const std::uint64_t reserved = handle_->text_bytes(path);
+    if (reserved > 0) {
+      const std::vector<char> stored = reserved_texts(values, reserved, site);
+      const Hdf5Handle fixed = reserved_text_type(reserved, site);
+      site.check(H5Dwrite(dataset, fixed.id(), memory.id(), file.id(), H5P_DEFAULT, stored.data()),
+                 "cannot write");
+      return;
+    }
     site.check(H5Dwrite(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, references.data()),
                "cannot write");
   } else {
@@ -131,6 +169,8 @@ std::vector<T> RunFile::read(const std::string& path, const Slab& slab) const {
   if (size == 0) return {};
   const Hdf5Handle memory = simple_space({size}, site), file = select(dataset, slab, site);
   if constexpr (std::is_same_v<T, std::string>) {
+    const std::uint64_t reserved = handle_->text_bytes(path);
+    if (reserved > 0) return read_reserved_texts(dataset, memory, file, size, reserved, site);
     return read_texts(dataset, memory, file, size, site);
   } else {
     const Hdf5Handle type = stored_type(element_type_of<T>(), site);

@@ -96,6 +96,12 @@ TEST_F(ReportTest, TheSummaryHoldsANumberPerCheckpointAndTheProvenance) {
   EXPECT_EQ(summary.at("figures").size(), figure_table().size());
 }
 
+TEST_F(ReportTest, NotesAreAListThatMarksWarnings) {
+  EXPECT_EQ(notes_html({}), "");
+  EXPECT_THAT(notes_html({"warning: <b>", "plain"}),
+              HasSubstr("<li class=\"warning\">warning: &lt;b&gt;</li>\n<li>plain</li>\n"));
+}
+
 TEST_F(ReportTest, HostileNamesStayText) {
   const std::string html = report(hostile_sample());
   EXPECT_THAT(html, Not(HasSubstr("<script>alert(1)")));

@@ -126,6 +126,35 @@ TEST_F(RunFileTest, DescribesWhatWasDefined) {
   EXPECT_THAT(file.shape(topk_index.path), ElementsAre(3, 5, 3000, 4));
 }
 
+DatasetSpec reserved_texts() {
+  return {"/remarks", ElementType::text, {"checkpoint"}, "1", "Remarks", "Some.", "The test.", 16};
+}
+
+TEST_F(RunFileTest, TextsWithReservedSpaceAreWrittenLateWithoutChangingTheFilesStructure) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  file.define(reserved_texts());
+  file.flush();
+  const auto size = std::filesystem::file_size(path);
+  const std::string late[] = {"16 bytes: größe"};
+  file.write<std::string>("/remarks", {{1}, {1}}, late);
+  file.flush();
+  EXPECT_EQ(std::filesystem::file_size(path), size);
+  const RunFile back = RunFile::open(path);
+  EXPECT_THAT(back.read<std::string>("/remarks"), ElementsAre("", "16 bytes: größe", ""));
+  EXPECT_THAT(back.read<std::string>("/remarks", {{1}, {1}}), ElementsAre("16 bytes: größe"));
+  EXPECT_EQ(back.describe("/remarks").type, ElementType::text);
+  EXPECT_EQ(back.describe("/remarks").text_bytes, 16u);
+  EXPECT_EQ(back.describe("/checkpoint").text_bytes, 0u);
+}
+
+TEST_F(RunFileTest, ATextLongerThanItsSpaceIsRefused) {
+  RunFile file = RunFile::create(path);
+  define_routing(file);
+  file.define(reserved_texts());
+  EXPECT_THROW(file.write<std::string>("/remarks", Texts{"", "", "seventeen bytes.."}), std::out_of_range);
+}
+
 TEST_F(RunFileTest, ListsDatasetsAndScalesOnce) {
   RunFile file = RunFile::create(path);
   define_routing(file);
