@@ -52,31 +52,6 @@ std::string creation_time() {
   return text;
 }
 
-/// The file that will be replaced: what a symbolic link points to, not the link.
-std::filesystem::path output_target(const std::filesystem::path& path) {
-  std::error_code ignored;
-  std::filesystem::path target = path;
-  for (int links = 0; links < 40 && std::filesystem::is_symlink(target, ignored); ++links) {
-    target = target.parent_path() / std::filesystem::read_symlink(target, ignored);
-  }
-  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
-  errno = std::filesystem::is_directory(status) ? EISDIR : EINVAL;
-  if (std::filesystem::exists(status)) {
-    if (!std::filesystem::is_regular_file(status)) throw_errno(path.string(), "cannot create the run file");
-    if (::access(path.c_str(), W_OK) != 0) throw_errno(path.string(), "cannot replace the file");
-  }
-  return target;
-}
-
-/// So that the new name of a file in it outlives a loss of power; where a directory can be synchronised.
-void sync_directory(const std::filesystem::path& file) {
-  const std::filesystem::path directory = file.has_parent_path() ? file.parent_path() : ".";
-  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
-}
-
 void check_exists(const std::filesystem::path& path, int mode) {
   if (::access(path.c_str(), mode) != 0) throw_errno(path.string(), "cannot open the run file");
   std::error_code ignored;
@@ -141,7 +116,8 @@ RunFile RunFile::create(const std::filesystem::path& path) {
   handle->writable = true;
   handle->exceptions = std::uncaught_exceptions();
   const Hdf5Site site = handle->site();
-  const std::filesystem::path temporary = output_target(path).string() + ".partial";
+  handle->target = find_output_file(path, "a run file");
+  const std::filesystem::path temporary = handle->target.path.string() + ".partial";
   const Hdf5Handle creation = file_creation_properties(site), access = access_properties(true, site);
   handle->file = site.own(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()),
                           "cannot create the run file");
@@ -212,12 +188,10 @@ void RunFile::Handle::publish() {
   force();
   open_datasets.clear();
   site().check(file.reset(), "cannot write");
-  const std::filesystem::path target = output_target(path);
-  std::filesystem::rename(unpublished, target);
+  replace_file(unpublished, target);
   unpublished.clear();
-  sync_directory(target);
   const Hdf5Handle access = access_properties(true, site());
-  file = site().own(H5Fopen(target.c_str(), H5F_ACC_RDWR, access.id()), "cannot open the run file");
+  file = site().own(H5Fopen(target.path.c_str(), H5F_ACC_RDWR, access.id()), "cannot open the run file");
 }
 
 void RunFile::set_attribute(const std::string& path, const std::string& name, const AttributeValue& value) {

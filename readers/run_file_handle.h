@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "readers/hdf5_handle.h"
+#include "readers/output_file.h"
 #include "readers/run_file.h"
 
 namespace moescope {
 
 struct RunFile::Handle {
   std::filesystem::path path;         // under which the user knows the file
+  OutputTarget target;                // of a new file
   std::filesystem::path unpublished;  // where a new file lies until its first flush; then empty
   int exceptions = 0;                 // in flight when the file was created
   bool writable = false;
