@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/clock.h"
+#include "analysis/job_limits.h"
 
 namespace moescope {
 namespace {
@@ -77,7 +78,7 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(unsigned threads) : state_(std::make_unique<State>()) {
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  if (threads == 0) threads = available_processors();
   for (unsigned worker = 1; worker < threads; ++worker) {
     state_->workers.emplace_back([state = state_.get(), worker] { state->work(worker); });
   }

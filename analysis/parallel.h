@@ -11,7 +11,7 @@ namespace moescope {
 /// Threads that share the work of a loop. The caller is one of them.
 class ThreadPool {
  public:
-  /// `threads` = 0 means one per processor.
+  /// `threads` = 0 means available_processors().
   explicit ThreadPool(unsigned threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
