@@ -2,7 +2,6 @@
 
 #include <sys/resource.h>
 
-#include <cerrno>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -17,6 +16,8 @@
 #include "analysis/weight_stream.h"
 #include "cli/bus_error.h"
 #include "cli/commands.h"
+#include "cli/standard_streams.h"
+#include "plots/gnuplot_process.h"
 #include "readers/errors.h"
 
 namespace moescope {
@@ -34,13 +35,16 @@ std::string usage_hint(const UsageError& error, const Arguments& arguments) {
   return "see moescope " + arguments.front() + " --help";
 }
 
-// A result that did not reach its file or pipe is a failure, however well it was computed.
-ExitCode deliver(ExitCode code) {
-  errno = 0;
-  std::cout.flush();
-  if (!std::cout)
-    throw std::system_error(errno ? errno : EIO, std::generic_category(), "standard output: cannot write");
-  return code;
+ExitCode report_system_error(const std::system_error& error) {
+  if (error.code() != std::errc::broken_pipe) return report(exit_failed, error.what());
+  end_by_broken_pipe();
+  return exit_failed;  // in silence, too: who reads the output has gone
+}
+
+// what() shows no form of ours.
+ExitCode report_filesystem_error(const std::filesystem::filesystem_error& error) {
+  const std::string path = error.path1().string();
+  return report(exit_failed, path.empty() ? error.what() : path + ": " + error.code().message());
 }
 
 // The shards of all checkpoints of a series are open at once: 1,500 files for two dozen of dots.llm1.
@@ -61,8 +65,11 @@ void give_back_memory() {
 }
 
 ExitCode guarded(const Arguments& arguments) {
+  const StandardOutput standard_output;
   try {
-    return deliver(run_moescope(arguments));
+    const ExitCode code = run_moescope(arguments);
+    standard_output.deliver();
+    return code;
   } catch (const UsageError& error) {
     return report(exit_wrong_use, error.what(), usage_hint(error, arguments));
   } catch (const InputError& error) {
@@ -72,9 +79,10 @@ ExitCode guarded(const Arguments& arguments) {
   } catch (const std::bad_alloc&) {
     return report(exit_failed, "not enough memory", "a smaller --memory or --max-tokens may help");
   } catch (const std::filesystem::filesystem_error& error) {
-    return report(exit_failed,
-                  error.path1().string() + ": " + error.code().message());  // what() shows no form of ours
+    return report_filesystem_error(error);
   } catch (const std::system_error& error) {
+    return report_system_error(error);
+  } catch (const GnuplotError& error) {
     return report(exit_failed, error.what());
   } catch (const std::exception& error) {
     return report(exit_failed, std::string("internal error: ") + error.what(),
@@ -89,6 +97,8 @@ ExitCode guarded(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
+  moescope::occupy_standard_descriptors();
+  moescope::take_signals_of_writes_as_errors();
   moescope::allow_many_open_files();
   moescope::give_back_memory();
   moescope::report_lost_files();
