@@ -1,7 +1,6 @@
 #include "analysis/checkpoint_comparison.h"
 
-#include <stdlib.h>
-
+#include <cstdlib>
 #include <string>
 
 #include "readers/errors.h"
@@ -11,12 +10,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A directory that goes with its owner.
+// A directory that goes with its owner, where TMPDIR says, else in /tmp.
 struct TemporaryDirectory {
   fs::path path;
   TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "moescope-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw_errno(name, "cannot make a temporary directory");
+    const char* wanted = std::getenv("TMPDIR");
+    const bool is_set = wanted != nullptr && *wanted != '\0';
+    const std::string place = is_set ? wanted : "/tmp";
+    std::string name = (fs::path(place) / "moescope-XXXXXX").string();
+    if (!mkdtemp(name.data()))
+      throw_errno((is_set ? "TMPDIR: " : "") + place, "cannot make a temporary directory there");
     path = name;
   }
   ~TemporaryDirectory() {

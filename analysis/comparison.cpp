@@ -14,6 +14,7 @@
 #include "metrics/sketched_drift.h"
 #include "metrics/weight_drift.h"
 #include "metrics/weight_sketch.h"
+#include "readers/closest_names.h"
 #include "readers/errors.h"
 #include "readers/weight_table.h"
 
@@ -23,11 +24,8 @@ namespace {
 using Names = std::vector<std::string>;
 
 std::size_t index_of(const RunFile& run, const Names& names, const std::string& name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
-  std::string known;
-  for (const std::string& each : names) known += (known.empty() ? "" : ", ") + each;
-  throw UsageError("no checkpoint '" + name + "' in " + run.path().string(), "it holds " + known);
+  if (const std::optional<std::size_t> index = find_name(names, name)) return *index;
+  throw UsageError("no checkpoint '" + name + "' in " + run.path().string(), "it holds " + name_list(names));
 }
 
 // Whether the pass `name` was finished for both.
@@ -256,8 +254,8 @@ RunComparison compare_in_run(const RunFile& run, const std::string& before, cons
   const std::size_t a = index_of(run, names, before), b = index_of(run, names, after);
   const auto tokens = run.read<double>("/tokens_seen");
   RunComparison result;
-  result.before = before;
-  result.after = after;
+  result.before = names[a];
+  result.after = names[b];
   result.tokens_before = tokens[a];
   result.tokens_after = tokens[b];
   const bool weights = finished(run, "weights", a, b), forward = finished(run, "forward", a, b);

@@ -57,8 +57,9 @@ struct RunComparison {
   std::vector<LoadChange> loads;  // largest change first
 };
 
-/// Throws UsageError for a name that is not in the run file, with the known ones as a hint; FormatError when
-/// the run file holds neither weights nor losses of both.
+/// Names may be cut to what tells them apart (find_name). Throws UsageError for a name that is not in the run
+/// file, with the known ones as a hint; FormatError when the run file holds neither weights nor losses of
+/// both.
 RunComparison compare_in_run(const RunFile& run, const std::string& before, const std::string& after);
 
 }  // namespace moescope

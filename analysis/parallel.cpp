@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "analysis/clock.h"
+#include "analysis/job_limits.h"
 
 namespace moescope {
 namespace {
@@ -131,7 +132,7 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(unsigned threads) : state_(std::make_unique<State>()) {
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  if (threads == 0) threads = available_processors();
   state_->workers.reserve(threads - 1);
   for (unsigned worker = 1; worker < threads; ++worker) {
     state_->workers.emplace_back("thread " + std::to_string(worker + 1) + " of " + std::to_string(threads),

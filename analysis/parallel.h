@@ -29,7 +29,7 @@ class BackgroundThread {
 /// Threads that share the work of a loop. The caller is one of them.
 class ThreadPool {
  public:
-  /// `threads` = 0 means one per processor. Throws std::system_error, "cannot start thread N of M".
+  /// `threads` = 0 means available_processors(). Throws std::system_error, "cannot start thread N of M".
   explicit ThreadPool(unsigned threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

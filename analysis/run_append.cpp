@@ -5,6 +5,7 @@
 
 #include "analysis/run_identity.h"
 #include "analysis/run_merge.h"
+#include "analysis/run_output.h"
 #include "analysis/run_subject.h"
 #include "readers/errors.h"
 #include "readers/run_lock.h"
@@ -99,6 +100,7 @@ void require_continuable(const fs::path& run, const Recorded& recorded, const An
 
 AnalysisSummary append_checkpoints(const AnalysisOptions& options, AnalysisListener& listener) {
   const fs::path& run = options.output;
+  require_run_output(run, {});
   const RunLock lock(run);
   const Recorded recorded = read_recorded(run);
   require_continuable(run, recorded, options);

@@ -10,6 +10,7 @@
 #include "analysis/run_copy.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
+#include "analysis/run_output.h"
 #include "analysis/spectra_record.h"
 #include "metrics/weight_drift.h"
 #include "readers/errors.h"
@@ -244,6 +245,7 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
   std::error_code ignored;
   if (fs::exists(options.output, ignored) && !options.overwrite)
     throw UsageError(options.output.string() + ": exists", "give another -o, or --overwrite to replace it");
+  require_replaceable(options.output);
   MergeParts merge = open_merge_parts(options.parts);
   merge.options.command_line = options.command_line;
   const RunSubject& subject = merge.subject;
@@ -279,6 +281,7 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
 }
 
 MergeSummary merge_runs(const MergeOptions& options) {
+  require_run_output(options.output, options.parts);
   const RunLock lock(options.output);
   return merge_runs_locked(options);
 }

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "analysis/forward.h"
+#include "analysis/job_limits.h"
 #include "analysis/machine_speed.h"
 #include "analysis/run_size.h"
 #include "analysis/weight_pass.h"
@@ -135,6 +136,7 @@ void RunPlanner::plan_memory() {
   const std::uint64_t checkpoints = series_.size();
   const std::uint64_t weights = series_.checkpoints.front().weights.all().size();
   plan_.memory_budget = moescope::memory_budget(options_.memory);
+  if (!options_.forward) require_program_memory(options_.memory);
   std::uint64_t forward = 0;
   if (options_.forward) {
     budget_ = divide_memory(series_.config(), plan_.memory_budget, plan_.tokens, plan_.longest_sequence);
@@ -234,8 +236,7 @@ void RunPlanner::plan_work() {
 RunPlan RunPlanner::plan() {
   plan_.config = series_.config();
   plan_.parameters = count_parameters(series_.config());
-  plan_.threads =
-      options_.threads == 0 ? std::max(1u, std::thread::hardware_concurrency()) : options_.threads;
+  plan_.threads = options_.threads == 0 ? available_processors() : options_.threads;
   plan_.notes = series_.notes;
   plan_tokens();
   plan_chosen_spectra();

@@ -10,6 +10,7 @@
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
 #include "analysis/run_notes.h"
+#include "analysis/run_output.h"
 #include "analysis/run_stages.h"
 #include "readers/errors.h"
 #include "readers/recorded_corpus.h"
@@ -61,8 +62,9 @@ ExistingRecord find_record(const fs::path& path, const RunIdentity& identity, co
     const std::string difference = identity_difference(run, identity, subject);
     if (difference.empty()) return {std::move(run), {}};
     return {std::nullopt, "exists and holds another analysis (" + difference + ")"};
-  } catch (const InputError& error) {
-    return {std::nullopt, std::string("exists and is no readable run file (") + error.what() + ")"};
+  } catch (const InputError&) {
+    require_replaceable(path);
+    return {std::nullopt, "exists and is empty"};
   }
 }
 
@@ -77,13 +79,16 @@ class SeriesAnalysis {
         subject_(subject_of(series_)) {
     for (const std::string& note : series_.notes) listener_.note(note);
     precision_ = options.precision.value_or(native_precision(series_.weights.front()));
+    require_run_output(options.output, input_files());
     if (options.forward) load_corpus();
+    if (!options.forward) require_program_memory(options.memory);
     identity_ = run_identity(options, subject_, corpus_, precision_);
   }
 
   AnalysisSummary run();
 
  private:
+  std::vector<fs::path> input_files() const;
   void load_corpus();
   void load_recorded_corpus();
   RunFile begin_record(Bookmark& bookmark);
@@ -101,6 +106,17 @@ class SeriesAnalysis {
   bool continued_ = false;
   AnalysisSummary summary_;
 };
+
+std::vector<fs::path> SeriesAnalysis::input_files() const {
+  std::vector<fs::path> files;
+  for (const CorpusSource& source : options_.corpus) files.push_back(source.file);
+  for (std::size_t c = 0; c < series_.size(); ++c) {
+    for (const SourceFile& shard : series_.checkpoints[c].shards()) files.push_back(shard.name());
+    for (const char* name : {"config.json", "tokenizer.json", "model.safetensors.index.json"})
+      files.push_back(series_.entries[c].path / name);
+  }
+  return files;
+}
 
 void SeriesAnalysis::load_recorded_corpus() {
   const RunFile run = RunFile::open(options_.recorded_corpus);

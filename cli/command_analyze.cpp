@@ -2,6 +2,7 @@
 #include <cmath>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 #include "analysis/run_append.h"
 #include "cli/analysis_arguments.h"
@@ -18,7 +19,8 @@ namespace fs = std::filesystem;
 struct Options {
   std::vector<std::string> series;
   AnalysisArguments analysis;
-  std::string output = "run.h5", only;
+  std::optional<std::string> output;  // absent: run.h5
+  std::string only;
   std::vector<std::string> save;
   std::string part, append;
   bool overwrite = false, resume = false;
@@ -50,12 +52,18 @@ void check_append(const Options& options) {
   }
   if (!options.part.empty() || !options.only.empty() || options.overwrite)
     throw UsageError("--append cannot be joined with --part, --only or --overwrite");
+  if (options.output) throw UsageError("--append and --output exclude each other (both name the run file)");
+  if (options.analysis.changes_numbers() || !options.save.empty()) {
+    throw UsageError("--append takes the options of the analysis from the run file",
+                     "only --threads, --memory and --save-every can be others");
+  }
 }
 
-void check(const Options& options) {
-  if (options.series.empty()) {
-    throw UsageError("SERIES is missing", "it stands before --corpus, which takes all files that follow it");
-  }
+void check(const Options& options, const CommandLine& line) {
+  require_series(options.series, line);
+  if (options.resume && options.overwrite)
+    throw UsageError(
+        "--resume and --overwrite exclude each other (one keeps what is there, the other replaces it)");
   if (!options.append.empty()) return check_append(options);
   if (options.analysis.corpus.empty() && options.only != "weights") {
     throw UsageError("--corpus is missing", "without texts, --only weights compares the weights alone");
@@ -83,7 +91,7 @@ bool parse(const Arguments& arguments, Options& options) {
   line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
   line.common(&options.common);
   if (!line.parse(arguments)) return false;
-  check(options);
+  check(options, line);
   return true;
 }
 
@@ -106,12 +114,17 @@ std::string command_line(const Arguments& arguments) {
   return text;
 }
 
+std::string run_file_of(const Options& options) {
+  if (!options.append.empty()) return options.append;
+  return options.output.value_or("run.h5");
+}
+
 AnalysisOptions analysis_options(const Options& options, const Arguments& arguments) {
   AnalysisOptions analysis = options.analysis.options();
   FoundSeries found = find_series({options.series.begin(), options.series.end()});
   analysis.series = std::move(found.entries);
   analysis.series_notes = std::move(found.notes);
-  analysis.output = options.append.empty() ? options.output : options.append;
+  analysis.output = run_file_of(options);
   analysis.overwrite = options.overwrite;
   analysis.forward = options.only != "weights";
   analysis.weights = options.only != "forward";

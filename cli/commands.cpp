@@ -66,6 +66,7 @@ const Command& find_command(const std::string& name) {
     if (command.name == name) return command;
     names.emplace_back(command.name);
   }
+  names.insert(names.end(), {"help", "--help", "--version"});
   const std::string suggestion = did_you_mean(name, names);
   throw UsageError("unknown command '" + name + "'", suggestion.empty() ? "see moescope --help" : suggestion);
 }

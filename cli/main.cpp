@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -22,6 +21,8 @@
 #include "cli/commands.h"
 #include "cli/damaged_file.h"
 #include "cli/own_stack.h"
+#include "cli/standard_streams.h"
+#include "plots/gnuplot_process.h"
 #include "readers/errors.h"
 
 namespace moescope {
@@ -40,13 +41,16 @@ std::string usage_hint(const UsageError& error, const Arguments& arguments) {
   return "see moescope " + arguments.front() + " --help";
 }
 
-// A result that did not reach its file or pipe is a failure, however well it was computed.
-ExitCode deliver(ExitCode code) {
-  errno = 0;
-  std::cout.flush();
-  if (!std::cout)
-    throw std::system_error(errno ? errno : EIO, std::generic_category(), "standard output: cannot write");
-  return code;
+ExitCode report_system_error(const std::system_error& error) {
+  if (error.code() != std::errc::broken_pipe) return report(exit_failed, error.what());
+  end_by_broken_pipe();
+  return exit_failed;  // in silence, too: who reads the output has gone
+}
+
+// what() shows no form of ours.
+ExitCode report_filesystem_error(const std::filesystem::filesystem_error& error) {
+  const std::string path = error.path1().string();
+  return report(exit_failed, path.empty() ? error.what() : path + ": " + error.code().message());
 }
 
 // The shards of all checkpoints of a series are open at once: 1,500 files for two dozen of dots.llm1.
@@ -82,10 +86,13 @@ ExitCode report_lack_of_memory() {
 }
 
 ExitCode guarded(int argc, char** argv) {
+  const StandardOutput standard_output;
   Arguments arguments;
   try {
     arguments.assign(argv + (argc > 0 ? 1 : 0), argv + argc);
-    return deliver(run_moescope(arguments));
+    const ExitCode code = run_moescope(arguments);
+    standard_output.deliver();
+    return code;
   } catch (const UsageError& error) {
     return report(exit_wrong_use, error.what(), usage_hint(error, arguments));
   } catch (const InputError& error) {
@@ -95,9 +102,10 @@ ExitCode guarded(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return report_lack_of_memory();
   } catch (const std::filesystem::filesystem_error& error) {
-    return report(exit_failed,
-                  error.path1().string() + ": " + error.code().message());  // what() shows no form of ours
+    return report_filesystem_error(error);
   } catch (const std::system_error& error) {
+    return report_system_error(error);
+  } catch (const GnuplotError& error) {
     return report(exit_failed, error.what());
   } catch (const std::exception& error) {
     return report(exit_failed, std::string("internal error: ") + error.what(),
@@ -112,6 +120,8 @@ ExitCode guarded(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
+  moescope::occupy_standard_descriptors();
+  moescope::take_signals_of_writes_as_errors();
   moescope::allow_many_open_files();
   moescope::give_back_memory();
   moescope::report_lost_files();

@@ -5,18 +5,18 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cmath>
 #include <span>
-#include <stdexcept>
 #include <tuple>
 
-#include "plots/atomic_file.h"
 #include "plots/figure_text.h"
 #include "plots/gnuplot_process.h"
 #include "plots/layout.h"
 #include "plots/svg.h"
 #include "plots/theme.h"
 #include "readers/errors.h"
+#include "readers/output_file.h"
 
 namespace moescope {
 namespace {
@@ -315,14 +315,18 @@ std::string purpose(const Figure& figure) {
 
 /// The script of all figures, ready to be read from its beginning.
 FileHandle write_script(std::span<const RenderJob> jobs) {
-  FileHandle script = temporary_file();
+  const std::string name = purpose(jobs[0].figure);
+  FileHandle script = memory_file(name);
   const int copy = dup(fileno(script.get()));  // the library closes what it is given
   std::FILE* stream = copy < 0 ? nullptr : fdopen(copy, "w");
-  if (stream == nullptr) throw_errno(purpose(jobs[0].figure), "cannot write the gnuplot script");
+  if (stream == nullptr) throw_errno(name, "cannot write the gnuplot script");
   gnuplotio::Gnuplot out(stream);
+  errno = 0;
   for (const RenderJob& job : jobs) write_figure(out, job.figure, job.options);
   out << std::flush;
-  if (!out) throw_errno(purpose(jobs[0].figure), "cannot write the gnuplot script");
+  // Of a write that was cut short the stream does not tell the reason; another one fails for the same.
+  if (!out && errno == 0 && ::write(fileno(script.get()), "\n", 1) == 1) errno = EIO;
+  if (!out) throw_errno(name, "cannot write the gnuplot script");
   return script;
 }
 
@@ -348,29 +352,29 @@ ImageFormat image_format(const std::filesystem::path& path) {
   if (extension == ".svg") return ImageFormat::svg;
   if (extension == ".png") return ImageFormat::png;
   if (extension == ".pdf") return ImageFormat::pdf;
-  throw UsageError(path.string() + ": unknown image format (expected .svg, .png or .pdf, found '" +
-                   extension + "')");
+  throw UsageError(path.string() + ": unknown image format (expected .svg, .png or .pdf, found " +
+                   (extension.empty() ? "none" : "'" + extension + "'") + ")");
 }
 
 std::string render(const Figure& figure, const RenderOptions& options) {
   const RenderJob job = {figure, options};
   const std::string image = run_gnuplot(write_script(std::span(&job, 1)).get(), purpose(figure));
-  if (image.empty()) throw std::runtime_error(purpose(figure) + ": gnuplot drew nothing");
+  if (image.empty()) throw GnuplotError(purpose(figure) + ": gnuplot drew nothing");
   return options.format == ImageFormat::svg ? tidy_svg(image, figure) : image;
 }
 
 std::vector<std::string> render_svgs(std::span<const RenderJob> jobs) {
   if (jobs.empty()) return {};
   std::vector<std::string> images = split_documents(run_gnuplot(write_script(jobs).get(), "figures"));
-  if (images.size() != jobs.size()) throw std::runtime_error("figures: gnuplot did not draw all of them");
+  if (images.size() != jobs.size()) throw GnuplotError("figures: gnuplot did not draw all of them");
   for (std::size_t i = 0; i < jobs.size(); ++i) images[i] = tidy_svg(images[i], jobs[i].figure);
   return images;
 }
 
-void render_figure(const Figure& figure, const std::filesystem::path& path) {
+void render_figure(const Figure& figure, const OutputTarget& target, ImageFormat format) {
   RenderOptions options;
-  options.format = image_format(path);
-  write_atomically(path, render(figure, options));
+  options.format = format;
+  write_output(target, render(figure, options));
 }
 
 }  // namespace moescope

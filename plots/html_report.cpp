@@ -1,10 +1,10 @@
 #include "plots/html_report.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <system_error>
 
-#include "plots/atomic_file.h"
 #include "plots/figure_text.h"
 #include "plots/figures.h"
 #include "plots/gnuplot.h"
@@ -15,6 +15,7 @@
 #include "plots/report_page.h"
 #include "plots/report_template.h"
 #include "plots/svg.h"
+#include "readers/output_file.h"
 #include "readers/run_file.h"
 
 namespace moescope {
@@ -133,22 +134,38 @@ std::string page(const ReportFacts& facts, const Content& content) {
                                      {"script", std::string(report_js)}});
 }
 
-}  // namespace
-
-ReportFiles write_report(const RunFile& run, const std::filesystem::path& html_path) {
+/// What lies beside the page; none of it in the place of `input`.
+ReportFiles write_side_files(const std::filesystem::path& html_path, const ReportFacts& facts,
+                             const Content& content, const std::filesystem::path& input) {
   const std::filesystem::path directory = html_path.has_parent_path() ? html_path.parent_path() : ".";
-  ReportFiles files = {html_path, directory / "summary.json", directory / "figures", 0};
+  ReportFiles files = {html_path, directory / "summary.json", directory / "figures", content.figures.size()};
   std::filesystem::create_directories(files.figures);
-  const ReportFacts facts = read_report_facts(run);
-  const Content content = collect(run);
+  const auto write = [&](const std::filesystem::path& path, const std::string& text) {
+    const OutputTarget target = find_output(path);
+    require_not_among(target, std::span(&input, 1));
+    write_output(target, text);
+  };
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < content.figures.size(); ++i) {
     ids.push_back(content.figures[i].figure.id);
-    write_atomically(files.figures / (ids[i] + ".svg"), content.svgs[i]);
+    write(files.figures / (ids[i] + ".svg"), content.svgs[i]);
   }
-  write_atomically(files.summary, summary_json(facts, ids, content.omitted));
-  write_atomically(html_path, page(facts, content));
-  files.figure_count = ids.size();
+  write(files.summary, summary_json(facts, ids, content.omitted));
+  return files;
+}
+
+}  // namespace
+
+ReportFiles write_report(const RunFile& run, const std::filesystem::path& html_path) {
+  const OutputTarget target = find_output(html_path);
+  const std::filesystem::path input[] = {run.path()};
+  require_not_among(target, input);
+  const ReportFacts facts = read_report_facts(run);
+  const Content content = collect(run);
+  ReportFiles files;
+  if (target.is_file()) files = write_side_files(html_path, facts, content, run.path());
+  write_output(target, page(facts, content));
+  files.html = html_path;
   return files;
 }
 

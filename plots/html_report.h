@@ -15,9 +15,10 @@ struct ReportFiles {
   std::size_t figure_count = 0;
 };
 
-/// Writes `html_path`, and beside it figures/*.svg and summary.json. Each file is replaced atomically.
-/// Figures whose data the run file lacks are left out, and listed with the reason at the report's end.
-/// Throws FormatError, std::system_error, std::runtime_error (gnuplot failed).
+/// Writes `html_path`, and beside it figures/*.svg and summary.json. Each file is replaced atomically. Into
+/// what is no file ("-", a pipe) goes the page alone. Throws UsageError for a directory and where the run
+/// file would be destroyed. Figures whose data the run file lacks are left out, and listed with the reason at
+/// the report's end. Throws FormatError, std::system_error, GnuplotError.
 ReportFiles write_report(const RunFile& run, const std::filesystem::path& html_path);
 
 }  // namespace moescope

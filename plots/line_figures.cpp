@@ -106,13 +106,14 @@ Figure layer_lines(const RunFile& run, const FigureChoice& choice, const LayerLi
   add_random_routing(figure, random_levels(run, choice, what), what.unit_size);
   figure.id = what.id;
   if (!choice.domain.empty()) figure.title += ", " + choice.domain;
+  name_chosen_layer(figure, choice);
   figure.x = progress.axis;
   figure.y.label = what.y_label;
   if (what.from_zero) figure.y.minimum = 0;
   figure.y.maximum = what.top;
   color_by_layer(figure, labels);
   Panel& panel = figure.panels.emplace_back();
-  for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
+  for (const std::size_t layer : chosen_indices(labels.moe_layers, choice.layer)) {
     Series& series =
         panel.series.emplace_back(progress_line("layer " + labels.moe_layers[layer], layer, progress));
     for (std::size_t c = 0; c < progress.x.size(); ++c)
@@ -126,24 +127,35 @@ std::string over_layers_reading(std::size_t lines) {
                              : "Means over MoE layers.";
 }
 
-Figure domain_lines(const RunFile& run, const std::string& metric, const std::string& y_label) {
+std::string over_layers_label(const FigureChoice& choice) {
+  return choice.layer.empty() ? "mean over layers" : "layer " + choice.layer;
+}
+
+void name_chosen_layer(Figure& figure, const FigureChoice& choice) {
+  if (!choice.layer.empty()) figure.title += ", layer " + choice.layer;
+}
+
+Figure domain_lines(const RunFile& run, const FigureChoice& choice, const std::string& metric,
+                    const std::string& y_label) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
   const Values values = read_values(run, "/metrics/" + metric);
-  const std::size_t layers = labels.moe_layers.size();
-  const bool banded = labels.domains.size() <= most_bands;
-  Figure figure = metric_figure(run, metric, over_layers_reading(labels.domains.size()));
+  const std::vector<std::size_t> layers = chosen_indices(labels.moe_layers, choice.layer);
+  const bool banded = labels.domains.size() <= most_bands && choice.layer.empty();
+  Figure figure =
+      metric_figure(run, metric, choice.layer.empty() ? over_layers_reading(labels.domains.size()) : "");
   add_random_routing(figure, metric_text(run, metric).chance_by_domain);
   LayerCoverage coverage;
   figure.title += " by domain";
+  name_chosen_layer(figure, choice);
   figure.x = progress.axis;
-  figure.y.label = y_label;
+  figure.y.label = y_label + ", " + over_layers_label(choice);
   Panel& panel = figure.panels.emplace_back();
   for (std::size_t d = 0; d < labels.domains.size(); ++d) {
     Series& series = panel.series.emplace_back(progress_line(labels.domains[d], d, progress));
     for (std::size_t c = 0; c < progress.x.size(); ++c) {
-      std::vector<double> of_layers(layers);
-      for (std::size_t layer = 0; layer < layers; ++layer) of_layers[layer] = values.at(c, d, layer);
+      std::vector<double> of_layers;
+      for (const std::size_t layer : layers) of_layers.push_back(values.at(c, d, layer));
       coverage.add(labels.checkpoints[c] + ", " + labels.domains[d], of_layers);
       series.y.push_back(mean_of(of_layers));
       if (!banded) continue;

@@ -51,7 +51,7 @@ struct LayerLines {
   bool from_zero = false;  // the vertical axis begins at 0
   std::optional<double> top = {};
 };
-/// One line per MoE layer, of the chosen domain or of all domains together.
+/// One line per MoE layer, or that of the chosen one; of the chosen domain or of all domains together.
 Figure layer_lines(const RunFile& run, const FigureChoice& choice, const LayerLines& what);
 
 /// Bands of more lines than this would cover each other.
@@ -59,10 +59,16 @@ inline constexpr std::size_t most_bands = 6;
 
 /// How to read a mean over layers with a band, as a sentence; without the band where `lines` are too many.
 std::string over_layers_reading(std::size_t lines);
+/// "mean over layers", or the one layer that was chosen.
+std::string over_layers_label(const FigureChoice& choice);
 
 /// One line per domain of `metric` [C, D, L]: the mean over layers, with a band from the 5 % to the 95 %
-/// quantile of layers.
-Figure domain_lines(const RunFile& run, const std::string& metric, const std::string& y_label);
+/// quantile of layers; or the chosen layer.
+Figure domain_lines(const RunFile& run, const FigureChoice& choice, const std::string& metric,
+                    const std::string& y_label);
+
+/// Says in the title which layer was chosen, if one was.
+void name_chosen_layer(Figure& figure, const FigureChoice& choice);
 
 /// What to draw of a metric by role.
 struct RoleLines {

@@ -86,7 +86,7 @@ Figure router_saturation_top1_figure(const RunFile& run, const FigureChoice& cho
                           "share of tokens with the first choice as at ");
 }
 
-Figure router_entropy_by_domain_figure(const RunFile& run, const FigureChoice&) {
+Figure router_entropy_by_domain_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
   const Values quantiles = read_values(run, "/metrics/router_entropy_quantile");
@@ -102,12 +102,13 @@ Figure router_entropy_by_domain_figure(const RunFile& run, const FigureChoice&) 
   figure.formula = "quantile_t( -sum_e pi_e ln pi_e ) / ln E";
   figure.id = "router_entropy_by_domain";
   figure.title = "Router entropy of single tokens by domain";
+  name_chosen_layer(figure, choice);
   figure.x = progress.axis;
   figure.y.label = of_maximum;
   Panel& panel = figure.panels.emplace_back();
   const auto over_layers = [&](std::size_t quantile, std::size_t checkpoint, std::size_t domain) {
     std::vector<double> values;
-    for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
+    for (const std::size_t layer : chosen_indices(labels.moe_layers, choice.layer)) {
       values.push_back(quantiles.at(quantile, checkpoint, domain, layer) / unit);
     }
     coverage.add(labels.checkpoints[checkpoint] + ", " + labels.domains[domain], values);
@@ -126,15 +127,16 @@ Figure router_entropy_by_domain_figure(const RunFile& run, const FigureChoice&) 
   return figure;
 }
 
-Figure routing_agreement_figure(const RunFile& run, const FigureChoice&) {
+Figure routing_agreement_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
   const Values agreement = read_values(run, "/metrics/routing_agreement");
-  const std::size_t checkpoints = labels.checkpoints.size(), layers = labels.moe_layers.size();
+  const std::size_t checkpoints = labels.checkpoints.size();
   Figure figure =
       metric_figure(run, "routing_agreement",
                     "Each cell compares two checkpoints, averaged over MoE layers; bright blocks are "
                     "stretches of training in which the routing changed little.");
   figure.id = "routing_agreement";
+  name_chosen_layer(figure, choice);
   figure.x.label = figure.y.label = "checkpoint";
   figure.color_scale = ColorScale{.label = "share of experts in common",
                                   .minimum = metric_text(run, "routing_agreement").chance.value_or(0),
@@ -143,8 +145,9 @@ Figure routing_agreement_figure(const RunFile& run, const FigureChoice&) {
   LayerCoverage coverage;
   for (std::size_t i = 0; i < checkpoints; ++i) {
     for (std::size_t j = 0; j < checkpoints; ++j) {
-      const std::span<const double> all(agreement.data);
-      const auto of_layers = all.subspan((i * checkpoints + j) * layers, layers);
+      std::vector<double> of_layers;
+      for (const std::size_t layer : chosen_indices(labels.moe_layers, choice.layer))
+        of_layers.push_back(agreement.at(i, j, layer));
       map.values.push_back(mean_of(of_layers));
       coverage.add(labels.checkpoints[i] + " and " + labels.checkpoints[j], of_layers);
     }

@@ -8,6 +8,7 @@
 
 #include "metrics/metric_info.h"
 #include "plots/figure_text.h"
+#include "readers/closest_names.h"
 #include "readers/errors.h"
 #include "readers/series.h"
 
@@ -242,11 +243,16 @@ std::size_t last_measured(const Values& values) {
 std::size_t find_label(const std::vector<std::string>& labels, const std::string& name, std::size_t fallback,
                        std::string_view what) {
   if (name.empty()) return fallback;
-  const auto found = std::find(labels.begin(), labels.end(), name);
-  if (found != labels.end()) return static_cast<std::size_t>(found - labels.begin());
-  std::string known;
-  for (const std::string& label : labels) known += (known.empty() ? "" : ", ") + label;
-  throw UsageError("no " + std::string(what) + " is called '" + name + "'", "known: " + known);
+  if (const std::optional<std::size_t> index = find_name(labels, name)) return *index;
+  throw UsageError("no " + std::string(what) + " is called '" + name + "'", "known: " + name_list(labels));
+}
+
+std::vector<std::size_t> chosen_indices(const std::vector<std::string>& labels, const std::string& name) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (name.empty() || labels[i] == name) indices.push_back(i);
+  }
+  return indices;
 }
 
 std::size_t find_checkpoint(const RunLabels& labels, const std::string& name) {

@@ -87,9 +87,12 @@ Values average_over_domains(const RunFile& run, const Values& values);
 /// `values` [C, D, ...] of one domain: [C, ...].
 Values of_domain(const Values& values, std::size_t domain);
 
-/// The index of `name`, or `fallback` when it is empty. Throws UsageError with the known names.
+/// The index of `name`, which may be cut to what tells it apart (find_name), or `fallback` when it is empty.
+/// Throws UsageError with the known names.
 std::size_t find_label(const std::vector<std::string>& labels, const std::string& name, std::size_t fallback,
                        std::string_view what);
+/// The indices of those of `labels` that a choice shows: the one of `name`, or all where it is empty.
+std::vector<std::size_t> chosen_indices(const std::vector<std::string>& labels, const std::string& name);
 /// The index of checkpoint `name`, or of the last when it is empty. Throws UsageError with the known names.
 std::size_t find_checkpoint(const RunLabels& labels, const std::string& name);
 

@@ -56,31 +56,6 @@ std::string creation_time() {
   return text;
 }
 
-/// The file that will be replaced: what a symbolic link points to, not the link.
-std::filesystem::path output_target(const std::filesystem::path& path) {
-  std::error_code ignored;
-  std::filesystem::path target = path;
-  for (int links = 0; links < 40 && std::filesystem::is_symlink(target, ignored); ++links) {
-    target = target.parent_path() / std::filesystem::read_symlink(target, ignored);
-  }
-  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
-  errno = std::filesystem::is_directory(status) ? EISDIR : EINVAL;
-  if (std::filesystem::exists(status)) {
-    if (!std::filesystem::is_regular_file(status)) throw_errno(path.string(), "cannot create the run file");
-    if (::access(path.c_str(), W_OK) != 0) throw_errno(path.string(), "cannot replace the file");
-  }
-  return target;
-}
-
-/// So that the new name of a file in it outlives a loss of power; where a directory can be synchronised.
-void sync_directory(const std::filesystem::path& file) {
-  const std::filesystem::path directory = file.has_parent_path() ? file.parent_path() : ".";
-  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
-}
-
 /// "a named pipe"; empty for a regular file.
 std::string other_kind(const std::filesystem::file_status& status) {
   switch (status.type()) {
@@ -105,7 +80,7 @@ void check_exists(const std::filesystem::path& path, int mode) {
 
 /// By the signature, which stands at the beginning or after a user block (HDF5 File Format Specification
 /// 2.0, II.A).
-bool is_hdf5(const std::filesystem::path& path) {
+bool has_signature(const std::filesystem::path& path) {
   constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
   const SourceFile file(path);
   std::string found(signature.size(), '\0');
@@ -119,7 +94,7 @@ bool is_hdf5(const std::filesystem::path& path) {
 
 Hdf5Handle open_file(const std::filesystem::path& path, unsigned flags, const Hdf5Site& site) {
   check_exists(path, flags == H5F_ACC_RDWR ? R_OK | W_OK : R_OK);
-  if (!is_hdf5(path)) {
+  if (!has_signature(path)) {
     throw FormatError(site.file, "", "is not a run file (expected HDF5)",
                       "Run files are written by 'moescope analyze'.");
   }
@@ -174,7 +149,8 @@ RunFile RunFile::create(const std::filesystem::path& path) {
   handle->writable = true;
   handle->exceptions = std::uncaught_exceptions();
   const Hdf5Site site = handle->site();
-  const std::filesystem::path temporary = output_target(path).string() + ".partial";
+  handle->target = find_output_file(path, "a run file");
+  const std::filesystem::path temporary = handle->target.path.string() + ".partial";
   const Hdf5Handle creation = file_creation_properties(site), access = access_properties(true, site);
   handle->unpublished = temporary;
   handle->file = site.own(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()),
@@ -186,9 +162,9 @@ RunFile RunFile::create(const std::filesystem::path& path) {
 }
 
 bool RunFile::is_hdf5(const std::filesystem::path& path) {
-  prepare_hdf5();
   std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored) && H5Fis_hdf5(path.c_str()) > 0;
+  if (!std::filesystem::is_regular_file(path, ignored) || ::access(path.c_str(), R_OK) != 0) return false;
+  return has_signature(path);
 }
 
 // HDF5's own names of flags open the library, which must be prepared before.
@@ -262,12 +238,10 @@ void RunFile::Handle::publish() {
   force();
   open_datasets.clear();
   site().check(file.reset(), "cannot write");
-  const std::filesystem::path target = output_target(path);
-  std::filesystem::rename(unpublished, target);
+  replace_file(unpublished, target);
   unpublished.clear();
-  sync_directory(target);
   const Hdf5Handle access = access_properties(true, site());
-  file = site().own(H5Fopen(target.c_str(), H5F_ACC_RDWR, access.id()), "cannot open the run file");
+  file = site().own(H5Fopen(target.path.c_str(), H5F_ACC_RDWR, access.id()), "cannot open the run file");
 }
 
 /// A dataset or group; the root's path is "/".

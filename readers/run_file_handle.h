@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "readers/hdf5_handle.h"
+#include "readers/output_file.h"
 #include "readers/run_file.h"
 
 namespace moescope {
@@ -25,6 +26,7 @@ class Hdf5Work {
 struct RunFile::Handle {
   ~Handle();
   std::filesystem::path path;         // under which the user knows the file
+  OutputTarget target;                // of a new file
   std::filesystem::path unpublished;  // where a new file lies until its first flush; then empty
   int exceptions = 0;                 // in flight when the file was created
   bool writable = false;

@@ -184,14 +184,17 @@ void name_uniquely(Series& series) {
     entry.name = path.filename().string();
     parents.push_back(path.parent_path());
   }
-  const auto count = [&](const std::string& name) {
-    return std::count_if(series.begin(), series.end(), [&](const SeriesEntry& e) { return e.name == name; });
+  const auto differs = [&](const SeriesEntry& a, const SeriesEntry& b) {
+    return a.name == b.name &&
+           plain_path(a.path) != plain_path(b.path);  // no parent tells one path from itself
   };
   for (bool changed = true; changed;) {
     changed = false;
     std::vector<std::string> names;
     for (std::size_t i = 0; i < series.size(); ++i) {
-      const bool extend = count(series[i].name) > 1 && parents[i].has_filename();
+      const bool extend = parents[i].has_filename() &&
+                          std::any_of(series.begin(), series.end(),
+                                      [&](const auto& other) { return differs(series[i], other); });
       names.push_back(extend ? (parents[i].filename() / series[i].name).string() : series[i].name);
       if (extend) parents[i] = parents[i].parent_path();
       changed = changed || extend;

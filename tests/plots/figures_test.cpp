@@ -78,17 +78,76 @@ TEST_F(FiguresTest, LoadHeatmapShowsTheLastCheckpointOfEveryDomain) {
 }
 
 TEST_F(FiguresTest, ACheckpointAndADomainCanBeChosen) {
-  const Figure figure = build_figure(sample(), "load_heatmap", {.checkpoint = "tiny-1T", .domain = "math"});
+  const Figure figure =
+      build_figure(sample(), "load_heatmap", {.checkpoint = "tiny-1T", .domain = "math", .layer = {}});
   EXPECT_THAT(figure.title, HasSubstr("tiny-1T"));
   ASSERT_THAT(figure.panels, SizeIs(1));
   EXPECT_EQ(figure.panels[0].title, "math");
+}
+
+// Of every figure and every choice: it shows in the figure, or it is refused.
+TEST_F(FiguresTest, WhatAFigureCannotChooseIsRefused) {
+  const RunFile run = sample();
+  struct Case {
+    FigureChoice choice;
+    unsigned selection;
+  };
+  const Case cases[] = {{{.checkpoint = "tiny-1T", .domain = {}, .layer = {}}, selects_checkpoint},
+                        {{.checkpoint = {}, .domain = "math", .layer = {}}, selects_domain},
+                        {{.checkpoint = {}, .domain = {}, .layer = "2"}, selects_moe_layer | selects_layer}};
+  for (const FigureEntry& entry : figure_table()) {
+    for (const auto& [choice, selection] : cases) {
+      SCOPED_TRACE(entry.id + " " + choice.checkpoint + choice.domain + choice.layer);
+      if (entry.selects & selection) {
+        EXPECT_NE(build_figure(run, entry.id, choice).title, build_figure(run, entry.id).title);
+      } else {
+        EXPECT_THAT([&] { build_figure(run, entry.id, choice); },
+                    testing::ThrowsMessage<UsageError>(HasSubstr("chooses nothing there")));
+      }
+    }
+  }
+}
+
+TEST_F(FiguresTest, ALayerCanBeChosenByItsNumber) {
+  const RunFile run = sample();
+  const FigureChoice second = {.checkpoint = {}, .domain = {}, .layer = "2"};
+  const Figure lines = build_figure(run, "max_violation", second);
+  ASSERT_THAT(lines.panels[0].series, SizeIs(1));
+  EXPECT_EQ(lines.panels[0].series[0].label, "layer 2");
+  EXPECT_EQ(lines.panels[0].series[0].y, build_figure(run, "max_violation").panels[0].series[1].y);
+  EXPECT_THAT(build_figure(run, "load_heatmap", second).panels[0].heatmap->row_labels, ElementsAre("2"));
+  EXPECT_THAT(build_figure(run, "drift_heatmap", second).panels[0].heatmap->column_labels, ElementsAre("2"));
+  EXPECT_THAT(build_figure(run, "max_violation_by_domain", second).y.label, HasSubstr("layer 2"));
+  EXPECT_THROW(build_figure(run, "max_violation", {.checkpoint = {}, .domain = {}, .layer = "7"}),
+               UsageError);
+}
+
+TEST_F(FiguresTest, NamesMayBeGivenAsFiguresShowThem) {
+  const Figure figure =
+      build_figure(sample(), "load_heatmap", {.checkpoint = "1T", .domain = {}, .layer = {}});
+  EXPECT_THAT(figure.title, HasSubstr("tiny-1T"));
+}
+
+TEST_F(FiguresTest, TheFirstCheckpointHasNoDriftToShow) {
+  EXPECT_THROW(build_figure(sample(), "drift_heatmap", {.checkpoint = "tiny-0T", .domain = {}, .layer = {}}),
+               UsageError);
+}
+
+TEST_F(FiguresTest, AMisspeltFigureSuggestsTheClosest) {
+  const RunFile run = sample();
+  try {
+    build_figure(run, "saturation");
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.hint(), HasSubstr("did you mean router_saturation"));
+  }
 }
 
 TEST_F(FiguresTest, MaxVioByLayerTakesAllDomainsTogetherUnlessOneIsChosen) {
   const RunFile run = sample();
   const Figure pooled = build_figure(run, "max_violation");
   EXPECT_DOUBLE_EQ(pooled.panels[0].series[1].y[1], (0.5 + 0.1) / 2);
-  const Figure math = build_figure(run, "max_violation", {.checkpoint = {}, .domain = "math"});
+  const Figure math = build_figure(run, "max_violation", {.checkpoint = {}, .domain = "math", .layer = {}});
   EXPECT_DOUBLE_EQ(math.panels[0].series[1].y[1], 0.5 + 0.1);
   EXPECT_THAT(math.title, HasSubstr("math"));
 }
@@ -408,9 +467,9 @@ TEST_F(FiguresTest, OneCheckpointHasNoDrift) {
 TEST_F(FiguresTest, AnUnknownFigureCheckpointOrDomainIsAUsageErrorThatNamesTheKnown) {
   const RunFile run = sample();
   EXPECT_THROW(build_figure(run, "los"), UsageError);
-  EXPECT_THROW(build_figure(run, "load_heatmap", {.checkpoint = "none", .domain = {}}), UsageError);
+  EXPECT_THROW(build_figure(run, "load_heatmap", {.checkpoint = "none", .domain = {}, .layer = {}}), UsageError);
   try {
-    build_figure(run, "load_heatmap", {.checkpoint = {}, .domain = "none"});
+    build_figure(run, "load_heatmap", {.checkpoint = {}, .domain = "none", .layer = {}});
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_EQ(error.hint(), "known: prose, math");

@@ -365,10 +365,10 @@ TEST_F(RunFileTest, UnwritableOutputIsASystemError) {
     FAIL() << "no error";
   } catch (const std::system_error& error) {
     EXPECT_EQ(error.code(), std::errc::no_such_file_or_directory);
-    EXPECT_THAT(error.what(), HasSubstr("absent/run.h5: cannot create the run file"));
+    EXPECT_THAT(error.what(), HasSubstr("absent/run.h5: folder '"));
   }
-  EXPECT_THROW(RunFile::create(directory.path()), std::system_error);
-  EXPECT_THROW(RunFile::create("/dev/null"), std::system_error);
+  EXPECT_THROW(RunFile::create(directory.path()), UsageError);
+  EXPECT_THROW(RunFile::create("/dev/null"), UsageError);
 }
 
 TEST_F(RunFileTest, AMissingFileIsASystemError) {
