@@ -3,7 +3,7 @@
 #include <map>
 
 #include "readers/errors.h"
-#include "readers/model_config.h"
+#include "readers/recorded_config.h"
 #include "readers/weight_table.h"
 
 namespace moescope {
@@ -20,8 +20,7 @@ RecordedProducts read_products(const RunFile& run, std::uint64_t first, std::uin
 }
 
 std::vector<WeightKey> recorded_keys(const RunFile& run) {
-  const std::string config = run.read<std::string>("/checkpoint_info/config_json").at(0);
-  const std::map<std::string, WeightKey> known = weight_keys(parse_model_config(config, run.path().string()));
+  const std::map<std::string, WeightKey> known = weight_keys(recorded_config(run));
   std::vector<WeightKey> keys;
   for (const std::string& name : run.read<std::string>("/tensor")) {
     const auto found = known.find(name);
