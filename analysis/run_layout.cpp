@@ -8,6 +8,7 @@
 #include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
 #include "analysis/weight_recorder.h"
+#include "readers/recorded_config.h"
 #include "readers/run_schema.h"
 
 namespace moescope {
@@ -48,6 +49,7 @@ void define_checkpoints(RunFile& run, const RunSubject& subject) {
   define_and_write(run, "/phase", column(subject, [](One c) { return c.entry.phase; }));
   define_and_write(run, "/checkpoint_info/config_json", column(subject, [](One c) { return c.config_json; }));
   define_and_write(run, "/checkpoint_info/fingerprint", column(subject, [](One c) { return c.fingerprint; }));
+  define_and_write(run, "/checkpoint_info/file_stamps", column(subject, [](One c) { return c.file_stamps; }));
   define_and_write(run, "/checkpoint_info/path",
                    column(subject, [](One c) { return c.entry.path.string(); }));
 }
@@ -159,6 +161,7 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
   run.set_attribute("/", "corpus_sha256", identity.at("corpus"));
 
   define_checkpoints(run, subject);
+  record_head(run, subject.checkpoints.front().config_json, subject.config);
   define_model(run, subject.config);
   for (const char* status : {"/status/forward", "/status/weights", "/status/spectra"})
     run.define(raw_dataset(status));
