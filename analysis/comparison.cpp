@@ -16,6 +16,7 @@
 #include "metrics/weight_sketch.h"
 #include "readers/closest_names.h"
 #include "readers/errors.h"
+#include "readers/recorded_config.h"
 #include "readers/weight_table.h"
 
 namespace moescope {
@@ -129,8 +130,7 @@ void sort_by_drift(std::vector<WeightChange>& changes) {
 
 void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
   const Names tensors = run.read<std::string>("/tensor");
-  const auto configs = run.read<std::string>("/checkpoint_info/config_json");
-  const auto keys = weight_keys(parse_model_config(configs[a], run.path().string()));
+  const auto keys = weight_keys(recorded_config(run));
   const bool estimated = !were_compared(run, a, b) && run.contains("/weights/sketch");
   if (estimated) result.weights_standard_error = std::sqrt(0.5 / sketch_size);
   const auto products = pair_products(run, a, b, tensors.size(), estimated);

@@ -66,8 +66,12 @@ RunSubject joined_subject(const std::deque<MergePart>& parts) {
       if (!same) {
         whole.checkpoints.push_back(checkpoint);
       } else if (whole.checkpoints[*same].fingerprint != checkpoint.fingerprint) {
-        throw FormatError(part.file(), "checkpoint '" + checkpoint.entry.name + "'",
-                          "is not the one of that name in another part (their fingerprints differ)");
+        throw FormatError(
+            part.file(), "checkpoint '" + checkpoint.entry.name + "'",
+            "is not the one of that name in another part (their fingerprints differ)",
+            whole.checkpoints[*same].file_stamps.empty() != checkpoint.file_stamps.empty()
+                ? "one of the parts is of an earlier moescope, whose fingerprints hold fewer samples"
+                : "");
       }
     }
   }

@@ -1,11 +1,13 @@
 #pragma once
 /// The checkpoints of a series, opened, validated and found to be the same model.
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/weight_pass.h"
 #include "readers/checkpoint.h"
+#include "readers/errors.h"
 #include "readers/series.h"
 #include "readers/tensor_roles.h"
 
@@ -36,6 +38,13 @@ struct ModelView {
   const ModelConfig& config;
   const ModelWeights& weights;
 };
+
+/// In what the models of two checkpoints differ that could not share a run file, as the error that names
+/// both; empty if in nothing.
+std::optional<FormatError> model_difference(const ModelView& first, const ModelView& other);
+
+/// The weights that are stored in another dtype than one checkpoint before: one note for each pair of dtypes.
+std::vector<std::string> dtype_changes(const ModelView& before, const ModelView& after);
 
 /// Throws FormatError, naming both checkpoints, unless `other` has the weights of `first`, one by one in the
 /// same shapes, and as many experts per token. Returns what else differs, as a note; empty if nothing does.

@@ -5,8 +5,8 @@
 #include "analysis/opened_series.h"
 #include "readers/directory.h"
 #include "readers/errors.h"
-#include "readers/shard_index.h"
 #include "readers/source_file.h"
+#include "readers/weight_files.h"
 
 namespace moescope {
 namespace {
@@ -15,14 +15,9 @@ namespace fs = std::filesystem;
 
 /// Why a checkpoint cannot be opened yet, in words; empty when all of it is there.
 std::string what_is_missing(const fs::path& directory) {
-  const fs::path index = directory / "model.safetensors.index.json";
-  if (!path_exists(index)) {
-    const std::vector<std::string> names = directory_names(directory);
-    const bool any = std::ranges::any_of(
-        names, [](const std::string& name) { return fs::path(name).extension() == ".safetensors"; });
-    return any ? "" : "no *.safetensors file is";
-  }
-  const std::vector<std::string> shards = parse_shard_index(read_whole_file(index), index.string()).shards();
+  const std::optional<IndexFile> index = read_index(directory);
+  if (!index && find_weight_files(directory).safetensors.empty()) return "no *.safetensors file is";
+  const std::vector<std::string> shards = expected_shards(directory, index);
   const auto present =
       std::ranges::count_if(shards, [&](const std::string& shard) { return path_exists(directory / shard); });
   if (present == static_cast<std::ptrdiff_t>(shards.size())) return {};
@@ -93,6 +88,11 @@ PlannedSeries find_planned_series(const std::vector<SeriesEntry>& entries, std::
     add_notes(planned, missing, series.notes);
     const std::string difference = require_same_model(view(series.checkpoints.front()), view(planned));
     if (!difference.empty()) series.notes.push_back(difference);
+    if (series.size() < 2) continue;
+    const PlannedCheckpoint& before = series.checkpoints[series.size() - 2];
+    if (!before.checkpoint || !planned.checkpoint) continue;
+    for (std::string& change : dtype_changes(view(before), view(planned)))
+      series.notes.push_back(std::move(change));
   }
   return series;
 }

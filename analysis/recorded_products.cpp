@@ -3,7 +3,7 @@
 #include <map>
 
 #include "readers/errors.h"
-#include "readers/model_config.h"
+#include "readers/recorded_config.h"
 #include "readers/weight_table.h"
 
 namespace moescope {
@@ -39,8 +39,7 @@ RecordedProducts read_products(const RunFile& run, std::uint64_t first, std::uin
 }
 
 std::vector<WeightKey> recorded_keys(const RunFile& run) {
-  const std::string config = run.read<std::string>("/checkpoint_info/config_json").at(0);
-  const ModelConfig model = parse_model_config(config, run.path().string());
+  const ModelConfig model = recorded_config(run);
   require_model(run, model);
   const std::map<std::string, WeightKey> known = weight_keys(model);
   std::vector<WeightKey> keys;

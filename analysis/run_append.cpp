@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "analysis/checkpoint_change.h"
 #include "analysis/run_identity.h"
 #include "analysis/run_merge.h"
 #include "analysis/run_output.h"
@@ -38,8 +39,7 @@ Recorded read_recorded(const fs::path& path) {
 /// Why a recorded checkpoint cannot be read any more; empty: it is there as it was.
 std::string what_is_gone(const RunCheckpoint& recorded) {
   try {
-    if (Checkpoint::open(recorded.entry.path).fingerprint() == recorded.fingerprint) return {};
-    return "has changed since";
+    return checkpoint_change(recorded, run_checkpoint(recorded.entry, Checkpoint::open(recorded.entry.path)));
   } catch (const std::exception&) {
     return "is not there any more";
   }
@@ -53,11 +53,13 @@ std::vector<SeriesEntry> new_checkpoints(const std::vector<SeriesEntry>& given, 
     const std::optional<std::size_t> same = recorded.subject.find(entry.name);
     if (!same) {
       fresh.push_back(entry);
-    } else if (Checkpoint::open(entry.path).fingerprint() !=
-               recorded.subject.checkpoints[*same].fingerprint) {
-      throw UsageError(run.string() + ": has another checkpoint '" + entry.name + "'",
-                       "a series file (.json) gives checkpoints other names");
+      continue;
     }
+    const std::string change = checkpoint_change(recorded.subject.checkpoints[*same],
+                                                 run_checkpoint(entry, Checkpoint::open(entry.path)));
+    if (change.empty()) continue;
+    throw UsageError(run.string() + ": has another checkpoint '" + entry.name + "': it " + change,
+                     "a series file (.json) gives checkpoints other names");
   }
   return fresh;
 }

@@ -1,5 +1,6 @@
 #include "analysis/run_identity.h"
 
+#include "analysis/checkpoint_change.h"
 #include "readers/sha256.h"
 
 namespace moescope {
@@ -18,10 +19,10 @@ std::string quoted_or_none(const std::string& value) {
   return value.empty() ? "none" : "'" + value + "'";
 }
 
-/// The first checkpoint that is not the one recorded.
+/// The first checkpoint that is not the one recorded; empty if all are.
 std::string checkpoint_difference(const RunFile& run, const RunSubject& subject) {
   const std::vector<std::string> recorded = run.read<std::string>("/checkpoint");
-  const std::vector<std::string> fingerprints = run.read<std::string>("/checkpoint_info/fingerprint");
+  const RunSubject before = subject_of(run);
   if (recorded.size() != subject.checkpoints.size()) {
     return "it is of " + std::to_string(recorded.size()) + " checkpoints, this of " +
            std::to_string(subject.checkpoints.size());
@@ -31,10 +32,10 @@ std::string checkpoint_difference(const RunFile& run, const RunSubject& subject)
     if (recorded[c] != name)
       return "its checkpoint " + std::to_string(c + 1) + " is '" + recorded[c] + "', this one's '" + name +
              "'";
-    if (fingerprints.at(c) != subject.checkpoints[c].fingerprint)
-      return "checkpoint '" + name + "' has changed since";
+    const std::string change = checkpoint_change(before.checkpoints[c], subject.checkpoints[c]);
+    if (!change.empty()) return "checkpoint '" + name + "' " + change;
   }
-  return "checkpoints";
+  return {};
 }
 
 }  // namespace
@@ -108,7 +109,7 @@ std::string identity_difference(const RunFile& run, const RunIdentity& identity,
     const std::string before = found == recorded.end() ? "" : found->second;
     return name + ": recorded " + quoted_or_none(before) + ", now " + quoted_or_none(value);
   }
-  return {};
+  return checkpoint_difference(run, subject);
 }
 
 std::string identity_digest(const RunIdentity& identity) {

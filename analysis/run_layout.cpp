@@ -11,6 +11,7 @@
 #include "analysis/telemetry.h"
 #include "analysis/weight_recorder.h"
 #include "readers/errors.h"
+#include "readers/recorded_config.h"
 #include "readers/run_schema.h"
 
 namespace moescope {
@@ -51,6 +52,7 @@ void define_checkpoints(RunFile& run, const RunSubject& subject) {
   define_and_write(run, "/phase", column(subject, [](One c) { return c.entry.phase; }));
   define_and_write(run, "/checkpoint_info/config_json", column(subject, [](One c) { return c.config_json; }));
   define_and_write(run, "/checkpoint_info/fingerprint", column(subject, [](One c) { return c.fingerprint; }));
+  define_and_write(run, "/checkpoint_info/file_stamps", column(subject, [](One c) { return c.file_stamps; }));
   define_and_write(run, "/checkpoint_info/path",
                    column(subject, [](One c) { return c.entry.path.string(); }));
 }
@@ -166,6 +168,7 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
 
   define_checkpoints(run, subject);
   define_notes(run, notes, column(subject, [](const RunCheckpoint& c) { return c.entry.name; }));
+  record_head(run, subject.checkpoints.front().config_json, subject.config);
   define_model(run, subject.config);
   for (const char* status : {"/status/forward", "/status/weights", "/status/spectra"})
     run.define(raw_dataset(status));

@@ -4,9 +4,12 @@
 #include <cmath>
 
 #include "readers/errors.h"
+#include "readers/recorded_config.h"
 
 namespace moescope {
 namespace {
+
+constexpr const char* stamps_dataset = "/checkpoint_info/file_stamps";
 
 void require_recorded_tensors(const RunFile& run, std::span<const Weight> weights) {
   if (!run.contains("/tensor")) return;
@@ -32,11 +35,14 @@ bool holds_analysis(const RunFile& run) {
          run.contains("/status/pair_done") == run.contains("/tensor");
 }
 
+RunCheckpoint run_checkpoint(const SeriesEntry& entry, const Checkpoint& checkpoint) {
+  return {entry, checkpoint.config_json(), checkpoint.fingerprint(), checkpoint.file_stamps()};
+}
+
 RunSubject subject_of(const OpenedSeries& series) {
   RunSubject subject{{}, series.config(), series.weights.front()};
   for (std::size_t c = 0; c < series.size(); ++c) {
-    const Checkpoint& checkpoint = series.checkpoints[c];
-    subject.checkpoints.push_back({series.entries[c], checkpoint.config_json(), checkpoint.fingerprint()});
+    subject.checkpoints.push_back(run_checkpoint(series.entries[c], series.checkpoints[c]));
   }
   return subject;
 }
@@ -52,13 +58,16 @@ RunSubject subject_of(const RunFile& run) {
              fingerprints = run.read<std::string>("/checkpoint_info/fingerprint"),
              paths = run.read<std::string>("/checkpoint_info/path");
   const auto tokens = run.read<double>("/tokens_seen"), steps = run.read<double>("/step");
-  const ModelConfig config =
-      parse_model_config(configs.at(0), run.path().string() + ": /checkpoint_info/config_json");
+  const std::vector<std::string> stamps = run.contains(stamps_dataset)
+                                              ? run.read<std::string>(stamps_dataset)
+                                              : std::vector<std::string>(names.size());
+  const ModelConfig config = recorded_config(run);
   RunSubject subject{{}, config, ModelWeights(config, DType::bf16)};
   for (std::size_t c = 0; c < names.size(); ++c) {
     subject.checkpoints.push_back({{names[c], paths.at(c), tokens.at(c), steps.at(c), phases.at(c)},
                                    configs.at(c),
-                                   fingerprints.at(c)});
+                                   fingerprints.at(c),
+                                   stamps.at(c)});
   }
   require_recorded_tensors(run, subject.weights.all());
   return subject;

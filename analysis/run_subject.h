@@ -16,7 +16,9 @@ namespace moescope {
 struct RunCheckpoint {
   SeriesEntry entry;
   std::string config_json, fingerprint;
+  std::string file_stamps;  // of Checkpoint::file_stamps(); empty in run files of earlier versions
 };
+RunCheckpoint run_checkpoint(const SeriesEntry& entry, const Checkpoint& checkpoint);
 
 struct RunSubject {
   std::vector<RunCheckpoint> checkpoints;  // (C), in training order

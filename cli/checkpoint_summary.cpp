@@ -136,8 +136,7 @@ nlohmann::ordered_json config_json(const ModelConfig& config) {
 
 }  // namespace
 
-CheckpointSummary summarize(const Checkpoint& checkpoint) {
-  const ModelWeights weights(checkpoint);
+CheckpointSummary summarize(const Checkpoint& checkpoint, const ModelWeights& weights) {
   CheckpointSummary summary;
   std::filesystem::path directory = std::filesystem::absolute(checkpoint.directory()).lexically_normal();
   summary.path = checkpoint.directory().string();

@@ -41,8 +41,8 @@ struct CheckpointSummary {
   std::vector<std::string> notes;
 };
 
-/// Validates that every weight of the model is there in its shape. Throws FormatError, UnsupportedModel.
-CheckpointSummary summarize(const Checkpoint& checkpoint);
+/// `weights` are those of the checkpoint. Notes name no checkpoint.
+CheckpointSummary summarize(const Checkpoint& checkpoint, const ModelWeights& weights);
 
 /// For people.
 std::string text_of(const CheckpointSummary& summary);

@@ -3,7 +3,10 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
+#include "analysis/opened_series.h"
 #include "cli/checkpoint_summary.h"
 #include "cli/command_functions.h"
 #include "cli/json_text.h"
@@ -114,9 +117,11 @@ void inspect_runs(const Options& options) {
   if (options.json) std::cout << json_text(all.size() == 1 ? all.front() : all);
 }
 
-void inspect_checkpoint(const fs::path& path, const Options& options) {
+// `notes` are those on how it was found.
+void inspect_checkpoint(const fs::path& path, const std::vector<std::string>& notes, const Options& options) {
   const Checkpoint checkpoint = Checkpoint::open(path);
-  const CheckpointSummary summary = summarize(checkpoint);
+  CheckpointSummary summary = summarize(checkpoint, ModelWeights(checkpoint));
+  summary.notes.insert(summary.notes.end(), notes.begin(), notes.end());
   const auto shard_of = [&](const StoredTensor& tensor) { return checkpoint.shards()[tensor.shard].name(); };
   if (options.json) {
     Json json = json_of(summary);
@@ -134,34 +139,35 @@ void inspect_checkpoint(const fs::path& path, const Options& options) {
   std::cout << '\n' << table.text();
 }
 
-// One line per checkpoint whose configuration is not that of the one before.
-std::vector<std::string> differences(const std::vector<SeriesEntry>& series,
-                                     const std::vector<CheckpointSummary>& summaries) {
-  std::vector<std::string> lines;
-  for (std::size_t i = 1; i < summaries.size(); ++i) {
-    for (const std::string& difference : config_differences(summaries[i - 1].config, summaries[i].config)) {
-      lines.push_back(series[i - 1].name + " -> " + series[i].name + ": " + difference);
-    }
-  }
-  return lines;
-}
+/// Several checkpoints, and in what they differ.
+struct InspectedSeries {
+  std::vector<SeriesEntry> entries;
+  std::vector<CheckpointSummary> summaries;
+  std::vector<std::string> notes;             // on the series, and on a checkpoint as it follows another
+  std::vector<std::string> differences;       // of one configuration from the one before
+  std::vector<std::string> different_models;  // why a checkpoint cannot be in a series with the first
+
+  std::size_t size() const { return summaries.size(); }
+};
 
 Json number_or_null(double value) {
   return std::isnan(value) ? Json() : Json(value);
 }
 
-void print_series_json(const std::vector<SeriesEntry>& series,
-                       const std::vector<CheckpointSummary>& summaries) {
-  Json json = {{"kind", "series"}, {"checkpoints", Json::array()}};
+void print_series_json(const InspectedSeries& series) {
+  const bool one_model = series.different_models.empty();
+  Json json = {{"kind", one_model ? "series" : "checkpoints"}, {"checkpoints", Json::array()}};
   for (std::size_t i = 0; i < series.size(); ++i) {
-    Json entry = json_of(summaries[i]);
-    entry["name"] = series[i].name;
-    entry["tokens_seen"] = number_or_null(series[i].tokens);
-    entry["step"] = number_or_null(series[i].step);
-    entry["phase"] = series[i].phase;
+    Json entry = json_of(series.summaries[i]);
+    entry["name"] = series.entries[i].name;
+    entry["tokens_seen"] = number_or_null(series.entries[i].tokens);
+    entry["step"] = number_or_null(series.entries[i].step);
+    entry["phase"] = series.entries[i].phase;
     json["checkpoints"].push_back(std::move(entry));
   }
-  json["config_differences"] = differences(series, summaries);
+  json["config_differences"] = series.differences;
+  json["different_models"] = series.different_models;
+  json["notes"] = series.notes;
   std::cout << json_text(json);
 }
 
@@ -190,35 +196,68 @@ Table series_table(const std::vector<SeriesEntry>& series, const std::vector<Che
   return table;
 }
 
-void print_series(const std::vector<SeriesEntry>& series, const std::vector<CheckpointSummary>& summaries) {
+std::string series_heading(const InspectedSeries& series) {
+  if (!series.different_models.empty())
+    return bold(plural(series.size(), "checkpoint") + " of different models") + ", each complete in itself";
   double bytes = 0;
-  for (const CheckpointSummary& summary : summaries) bytes += static_cast<double>(summary.bytes);
-  const ModelConfig& config = summaries.back().config;
-  std::cout << bold("a series of " + plural(series.size(), "checkpoint"))
-            << ", all complete: " << config.model_type << ", "
-            << plural(static_cast<std::uint64_t>(config.num_hidden_layers), "layer") << ", "
-            << config.n_routed_experts << " experts, " << config.num_experts_per_tok << " per token, "
-            << format_bytes(bytes) << "\n\n"
-            << series_table(series, summaries).text() << '\n';
-  const auto lines = differences(series, summaries);
-  if (lines.empty()) std::cout << "All checkpoints have the same configuration.\n";
-  for (const std::string& line : lines) std::cout << "difference: " << line << '\n';
+  for (const CheckpointSummary& summary : series.summaries) bytes += static_cast<double>(summary.bytes);
+  const ModelConfig& config = series.summaries.back().config;
+  return bold("a series of " + plural(series.size(), "checkpoint")) + ", all complete: " + config.model_type +
+         ", " + plural(static_cast<std::uint64_t>(config.num_hidden_layers), "layer") + ", " +
+         std::to_string(config.n_routed_experts) + " experts, " + std::to_string(config.num_experts_per_tok) +
+         " per token, " + format_bytes(bytes);
+}
+
+void print_series(const InspectedSeries& series) {
+  std::cout << series_heading(series) << "\n\n"
+            << series_table(series.entries, series.summaries).text() << '\n';
+  for (const std::string& line : series.different_models) std::cout << "different model: " << line << '\n';
+  if (series.differences.empty()) std::cout << "All checkpoints have the same configuration.\n";
+  for (const std::string& line : series.differences) std::cout << "difference: " << line << '\n';
   for (std::size_t i = 0; i < series.size(); ++i) {
-    for (const std::string& note : summaries[i].notes)
-      std::cout << "note: " << series[i].name << ": " << note << '\n';
+    for (const std::string& note : series.summaries[i].notes)
+      std::cout << "note: " << series.entries[i].name << ": " << note << '\n';
+  }
+  for (const std::string& note : series.notes) std::cout << "note: " << note << '\n';
+}
+
+/// What is compared from checkpoint to checkpoint, without keeping all of them open.
+struct OpenedModel {
+  const SeriesEntry* entry;
+  ModelConfig config;
+  ModelWeights weights;
+
+  ModelView view() const { return {*entry, config, weights}; }
+};
+
+void compare_models(const OpenedModel& first, const OpenedModel& before, const OpenedModel& model,
+                    InspectedSeries& series) {
+  for (const std::string& difference : config_differences(before.config, model.config))
+    series.differences.push_back(before.entry->name + " -> " + model.entry->name + ": " + difference);
+  if (const auto difference = model_difference(first.view(), model.view())) {
+    series.different_models.push_back(difference->what());
+  } else if (!model_difference(before.view(), model.view())) {
+    for (std::string& change : dtype_changes(before.view(), model.view()))
+      series.notes.push_back(std::move(change));
   }
 }
 
-void inspect_series(const std::vector<SeriesEntry>& series, const Options& options) {
-  std::vector<CheckpointSummary> summaries;
+void inspect_series(const FoundSeries& found, const Options& options) {
+  InspectedSeries series{found.entries, {}, found.notes, {}, {}};
+  std::optional<OpenedModel> first, before;
   ProgressBar progress(options.common.quiet);
-  for (const SeriesEntry& entry : series) {
+  for (const SeriesEntry& entry : found.entries) {
     progress.update("reading headers of " + entry.name,
-                    static_cast<double>(summaries.size()) / static_cast<double>(series.size()));
-    summaries.push_back(summarize(Checkpoint::open(entry.path)));
+                    static_cast<double>(series.size()) / static_cast<double>(found.entries.size()));
+    const Checkpoint checkpoint = Checkpoint::open(entry.path);
+    OpenedModel model{&entry, checkpoint.config(), ModelWeights(checkpoint)};
+    series.summaries.push_back(summarize(checkpoint, model.weights));
+    if (before) compare_models(*first, *before, model, series);
+    if (!first) first.emplace(model);
+    before.emplace(std::move(model));
   }
   progress.clear();
-  options.json ? print_series_json(series, summaries) : print_series(series, summaries);
+  options.json ? print_series_json(series) : print_series(series);
 }
 
 }  // namespace
@@ -235,11 +274,11 @@ ExitCode run_inspect(const Arguments& arguments) {
     inspect_runs(options);
     return exit_done;
   }
-  const std::vector<SeriesEntry> series = find_series({options.paths.begin(), options.paths.end()}).entries;
-  if (series.size() == 1) {
-    inspect_checkpoint(series.front().path, options);
+  const FoundSeries found = find_series({options.paths.begin(), options.paths.end()});
+  if (found.entries.size() == 1) {
+    inspect_checkpoint(found.entries.front().path, found.notes, options);
   } else {
-    inspect_series(series, options);
+    inspect_series(found, options);
   }
   return exit_done;
 }

@@ -39,7 +39,7 @@ std::string overview() {
   }
   return text +
          "\n'moescope COMMAND --help' explains one command, with an example; --version names this version.\n"
-         "Exit codes: 0 done, 1 failed, 2 wrong use, 3 invalid input, 130 interrupted.\n";
+         "Exit codes: 0 done, 1 failed, 2 wrong use, 3 invalid or missing input, 130 interrupted.\n";
 }
 
 ExitCode show_help(const Arguments& topics) {

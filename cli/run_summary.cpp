@@ -65,7 +65,7 @@ void read_model(const RunFile& run, RunSummary& summary) {
       values_or<std::string>(run, "/checkpoint_info/config_json", summary.checkpoints.size(), {});
   if (configs.empty()) return;
   try {
-    const ModelConfig config = parse_model_config(configs.front(), summary.path);
+    const ModelConfig config = recorded_config(run);
     summary.experts_per_token = static_cast<std::uint64_t>(config.num_experts_per_tok);
     summary.parameters = count_parameters(config).total;
   } catch (const InputError&) {  // of another version: the rest can be told all the same

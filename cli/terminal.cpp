@@ -100,7 +100,7 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 }
 
 std::string format_count(double number) {
-  if (std::abs(number) < 1e4) return format_value(number);
+  if (std::isnan(number) || std::abs(number) < 1e4) return format_value(number);
   return scaled(number, 1e3, std::array{"", " K", " M", " B", " T"});
 }
 

@@ -24,7 +24,7 @@ std::string faint(const std::string& text);
 /// blanks. Line breaks in the text stay.
 std::string wrapped(std::string_view text, std::size_t indent, std::size_t width);
 
-/// "142.8 B", "819.2 K", "42": thousand, million, billion and trillion, four digits.
+/// "142.8 B", "819.2 K", "42": thousand, million, billion and trillion, four digits; "-" for NaN.
 std::string format_count(double number);
 /// Decimal, as disks and downloads are measured: "285.5 GB".
 std::string format_bytes(double bytes);

@@ -6,7 +6,7 @@
 #include "plots/expert_moves.h"
 #include "plots/figure_text.h"
 #include "readers/errors.h"
-#include "readers/model_config.h"
+#include "readers/recorded_config.h"
 #include "readers/recorded_notes.h"
 #include "readers/tensor_roles.h"
 
@@ -175,10 +175,8 @@ std::string common_title(const RunLabels& labels, const std::string& model_type)
 /// Sizes that only the configuration tells; a run file without a readable one goes without.
 void read_configuration(const RunFile& run, ReportFacts& facts) {
   if (!run.contains("/checkpoint_info/config_json")) return;
-  const std::vector<std::string> texts = run.read<std::string>("/checkpoint_info/config_json");
-  if (texts.empty()) return;
   try {
-    const ModelConfig config = parse_model_config(texts.back(), "/checkpoint_info/config_json");
+    const ModelConfig config = recorded_config(run);
     const ParameterCount parameters = count_parameters(config);
     facts.experts_per_token = static_cast<std::uint64_t>(config.num_experts_per_tok);
     facts.total_parameters = parameters.total;

@@ -9,6 +9,7 @@
 #include "plots/figure_text.h"
 #include "plots/line_figures.h"
 #include "plots/run_values.h"
+#include "readers/recorded_config.h"
 #include "readers/weight_table.h"
 
 namespace moescope {
@@ -16,8 +17,7 @@ namespace {
 
 /// The tensors of a run: what each of them is.
 std::vector<WeightKey> tensor_keys(const RunFile& run) {
-  const std::string config = run.read<std::string>("/checkpoint_info/config_json").at(0);
-  const std::map<std::string, WeightKey> known = weight_keys(parse_model_config(config, run.path().string()));
+  const std::map<std::string, WeightKey> known = weight_keys(recorded_config(run));
   std::vector<WeightKey> keys;
   for (const std::string& name : run.read<std::string>("/tensor")) {
     const auto found = known.find(name);
@@ -88,8 +88,7 @@ double random_stable_rank(double n, double m) {
 
 /// E rows and H columns.
 std::pair<double, double> router_sides(const RunFile& run) {
-  const std::string json = run.read<std::string>("/checkpoint_info/config_json").at(0);
-  const ModelConfig config = parse_model_config(json, run.path().string());
+  const ModelConfig config = recorded_config(run);
   const auto e = static_cast<double>(config.n_routed_experts), h = static_cast<double>(config.hidden_size);
   return {std::min(e, h), std::max(e, h)};
 }

@@ -46,6 +46,8 @@ void translate(std::exception_ptr pending) {
   const auto type = [](const char* name) { return py::module_::import("moescope._core").attr(name); };
   try {
     std::rethrow_exception(pending);
+  } catch (const MissingInput& error) {
+    raise(type("MissingInput"), error);
   } catch (const FormatError& error) {
     raise(type("FormatError"), error);
   } catch (const UnsupportedModel& error) {
@@ -69,7 +71,9 @@ void bind_errors(py::module_& module) {
   };
   const py::object input =
       define("InputError", PyExc_ValueError, "Invalid input, in the program's words; hint may say more.");
-  define("FormatError", input, "The content of a file is invalid.");
+  const py::object format = define("FormatError", input, "The content of a file is invalid.");
+  define("MissingInput", py::make_tuple(format, py::handle(PyExc_FileNotFoundError)),
+         "There is no such file.");
   define("UnsupportedModel", input, "Valid, but not a model or file that moescope knows.");
   define("UsageError", input, "Called wrongly.");
   py::register_exception_translator(translate);

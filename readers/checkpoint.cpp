@@ -1,75 +1,36 @@
 #include "readers/checkpoint.h"
 
 #include <algorithm>
-
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "readers/directory.h"
 #include "readers/errors.h"
 #include "readers/sha256.h"
-#include "readers/shard_index.h"
 #include "readers/strict_json.h"
+#include "readers/weight_files.h"
+#include "readers/weight_table.h"
 
 namespace moescope {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* config_name = "config.json";
-constexpr const char* index_name = "model.safetensors.index.json";
-constexpr const char* single_name = "model.safetensors";
 constexpr std::uint64_t largest_config = std::uint64_t{1} << 24;
 
-/// The index of a checkpoint that has one.
-struct IndexFile {
-  std::string file;  // its path, for messages
-  std::string text;  // as read
-  ShardIndex index;
-};
-
 void require_directory(const fs::path& directory) {
-  if (!path_exists(directory)) throw FormatError(directory.string(), {}, "does not exist");
+  if (!path_exists(directory)) throw MissingInput(directory.string());
   if (!is_directory_path(directory))
     throw FormatError(directory.string(), {}, "is not a checkpoint directory");
 }
 
 std::string read_config_text(const fs::path& directory) {
   if (!path_exists(directory / config_name)) {
-    throw FormatError(directory.string(), config_name, "is missing, so this is not a checkpoint");
+    const NoCheckpoint why = why_no_checkpoint(directory);
+    throw FormatError(directory.string(), {}, why.what, why.hint);
   }
   return read_whole_file(directory / config_name, largest_config);
-}
-
-std::optional<IndexFile> read_index(const fs::path& directory) {
-  const fs::path path = directory / index_name;
-  if (!path_exists(path)) return std::nullopt;
-  IndexFile result{path.string(), read_whole_file(path), {}};
-  result.index = parse_shard_index(result.text, result.file);
-  return result;
-}
-
-std::vector<std::string> safetensors_in(const fs::path& directory) {
-  std::vector<std::string> names = directory_names(directory);
-  std::erase_if(names, [](const std::string& name) { return fs::path(name).extension() != ".safetensors"; });
-  return names;
-}
-
-// In ascending order. Without an index, model.safetensors alone is the model; else every shard belongs to it.
-std::vector<std::string> shard_names(const fs::path& directory, const std::optional<IndexFile>& index) {
-  if (index) return index->index.shards();
-  if (path_exists(directory / single_name)) return {single_name};
-  const std::vector<std::string> names = safetensors_in(directory);
-  if (names.empty()) throw FormatError(directory.string(), {}, "holds no *.safetensors file");
-  return names;
-}
-
-void require_shard(const fs::path& path, const std::optional<IndexFile>& index) {
-  if (path_exists(path)) return;
-  const bool dangling = fs::is_symlink(fs::symlink_status(path));
-  throw FormatError(index ? index->file : path.parent_path().string(),
-                    "shard " + single_quoted(path.filename().string()),
-                    dangling ? "is a symbolic link to a file that does not exist" : "is missing");
 }
 
 // Its length before each part, so that no two different lists of parts hash alike.
@@ -78,15 +39,40 @@ void hash_part(Sha256& hash, std::string_view part) {
   hash.update(part);
 }
 
-// Two checkpoints of one series have the same headers; a few of their bytes tell them apart.
-void hash_samples(Sha256& hash, const SourceFile& shard, std::uint64_t begin) {
-  constexpr std::uint64_t sample_bytes = 4096;
-  const std::uint64_t buffer = shard.size() - begin, size = std::min(sample_bytes, buffer);
-  std::vector<std::byte> sample(size);
-  for (std::uint64_t offset : {std::uint64_t{0}, (buffer - size) / 2, buffer - size}) {
-    shard.read(begin + offset, sample);
-    hash.update(sample);
+/// Two checkpoints of one series have the same headers; a few bytes of each tensor tell them apart.
+constexpr std::uint64_t whole_bytes = 64 << 10;  // tensors up to this size are read whole
+constexpr std::uint64_t piece_bytes = 16 << 20;  // of larger ones ...
+constexpr std::uint64_t sample_bytes = 256;      // ... so much at the start of every piece, and at the end
+
+/// Calls `sample(offset, bytes)` for every part of the tensor that belongs to the fingerprint.
+template <class Sample>
+void for_each_sample(const TensorInfo& tensor, const Sample& sample) {
+  if (tensor.bytes <= whole_bytes) return sample(tensor.offset, tensor.bytes);
+  for (std::uint64_t begin = 0; begin + sample_bytes < tensor.bytes; begin += piece_bytes)
+    sample(tensor.offset + begin, sample_bytes);
+  sample(tensor.offset + tensor.bytes - sample_bytes, sample_bytes);
+}
+
+// The name of the tensor that a role outside the layers has; null if the model has none.
+const char* name_of(const ModelConfig& config, Role role) {
+  for (const WeightRule& rule : family_table(config).rules) {
+    if (rule.role == role) return rule.name;
   }
+  return nullptr;
+}
+
+bool have_equal_bytes(const SourceFile& shard_a, const TensorInfo& a, const SourceFile& shard_b,
+                      const TensorInfo& b) {
+  if (a.dtype != b.dtype || a.shape != b.shape) return false;
+  constexpr std::uint64_t block = 1 << 20;
+  std::vector<std::byte> bytes_a(block), bytes_b(block);
+  for (std::uint64_t done = 0; done < a.bytes; done += block) {
+    const std::uint64_t size = std::min(block, a.bytes - done);
+    shard_a.read(a.offset + done, std::span(bytes_a).first(size));
+    shard_b.read(b.offset + done, std::span(bytes_b).first(size));
+    if (std::memcmp(bytes_a.data(), bytes_b.data(), size) != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -97,26 +83,29 @@ struct Checkpoint::Assembly {
   const std::optional<IndexFile>& index;
   Sha256 hash = {};
   std::vector<std::string> shard_names = {};  // of checkpoint.shards_
+  std::size_t superseded = 0;                 // copies of tensors that the index does not name
+  std::string first_superseded = {};          // "'lm_head.weight' in model-00002-of-00002.safetensors"
 
   void add_shard(const std::string& name);
   void add_tensors(std::vector<TensorInfo> tensors);
+  StoredTensor chosen(const StoredTensor& known, StoredTensor other);
   void check_index();
   void require_in_shard(const std::string& tensor, const std::string& shard,
                         const StoredTensor* stored) const;
+  std::string sharding_hint() const;
   void note_unlisted(std::size_t count, const std::string& first);
+  void hash_tensors();
+  void resolve_head();
 };
 
 void Checkpoint::Assembly::add_shard(const std::string& name) {
-  const fs::path path = checkpoint.directory_ / name;
-  require_shard(path, index);
-  const SourceFile& shard = checkpoint.shards_.emplace_back(path);
+  const SourceFile& shard = checkpoint.shards_.emplace_back(checkpoint.directory_ / name);
   shard_names.push_back(name);
   const std::string text = read_safetensors_header_text(shard);
   SafetensorsHeader header = parse_safetensors_header(text, shard.size() - 8 - text.size(), shard.name());
   hash_part(hash, name);
   hash_part(hash, std::to_string(shard.size()));
   hash_part(hash, text);
-  hash_samples(hash, shard, header.header_bytes);
   add_tensors(std::move(header.tensors));
 }
 
@@ -126,16 +115,28 @@ void Checkpoint::Assembly::add_tensors(std::vector<TensorInfo> tensors) {
   const std::size_t shard = shard_names.size() - 1;
   auto place = checkpoint.tensors_.end();
   for (TensorInfo& info : tensors) {
-    checkpoint.bytes_ += info.bytes;
     const std::size_t known = checkpoint.tensors_.size();
     const auto added = checkpoint.tensors_.try_emplace(place, info.name);
-    if (checkpoint.tensors_.size() == known) {
-      throw FormatError(checkpoint.shards_[added->second.shard].name(), "tensor " + single_quoted(info.name),
-                        "is also stored in " + single_quoted(shard_names.back()));
-    }
-    added->second = {std::move(info), shard};
+    const bool is_new = checkpoint.tensors_.size() > known;
+    StoredTensor stored{std::move(info), shard};
+    added->second = is_new ? std::move(stored) : chosen(added->second, std::move(stored));
     place = std::next(added);
   }
+}
+
+/// Of two copies of a tensor, the one that the index names. Throws FormatError where none decides.
+StoredTensor Checkpoint::Assembly::chosen(const StoredTensor& known, StoredTensor other) {
+  const std::string& name = other.info.name;
+  const auto* entry = index ? index->index.find(name) : nullptr;
+  if (entry == nullptr) {
+    throw FormatError(checkpoint.shards_[known.shard].name(), "tensor " + single_quoted(name),
+                      "is also stored in " + single_quoted(shard_names[other.shard]) +
+                          (index ? ", and the index does not name it" : ""));
+  }
+  const bool takes_other = *entry == shard_names[other.shard];
+  if (superseded++ == 0)
+    first_superseded = single_quoted(name) + " in " + shard_names[takes_other ? known.shard : other.shard];
+  return takes_other ? std::move(other) : known;
 }
 
 void Checkpoint::Assembly::require_in_shard(const std::string& tensor, const std::string& shard,
@@ -144,11 +145,24 @@ void Checkpoint::Assembly::require_in_shard(const std::string& tensor, const std
   const std::string found = stored == nullptr ? "nowhere" : "in " + single_quoted(shard_names[stored->shard]);
   throw FormatError(
       index->file, "tensor " + single_quoted(tensor),
-      "is not in its shard (expected it in " + single_quoted(shard) + ", found it " + found + ")");
+      "is not in its shard (expected it in " + single_quoted(shard) + ", found it " + found + ")",
+      sharding_hint());
+}
+
+// How many tensors lie elsewhere than the index says: an index of another sharding misplaces many.
+std::string Checkpoint::Assembly::sharding_hint() const {
+  std::size_t misplaced = 0;
+  for (const auto& [tensor, shard] : index->index.shard_of) {
+    const StoredTensor* stored = checkpoint.find(tensor);
+    misplaced += stored == nullptr || shard_names[stored->shard] != shard;
+  }
+  if (misplaced < 2) return {};
+  return "of the " + std::to_string(index->index.shard_of.size()) + " tensors that the index names, " +
+         std::to_string(misplaced) + " are not where it says: it may belong to another set of shards";
 }
 
 void Checkpoint::Assembly::note_unlisted(std::size_t count, const std::string& first) {
-  checkpoint.notes_.push_back(index->file + ": does not list " + std::to_string(count) +
+  checkpoint.notes_.push_back(std::string(index_name) + ": does not list " + std::to_string(count) +
                               " of the stored tensors, first " + single_quoted(first));
 }
 
@@ -169,13 +183,51 @@ void Checkpoint::Assembly::check_index() {
   }
   skip_unlisted(nullptr);
   if (!unlisted.empty()) note_unlisted(unlisted.size(), unlisted.front());
-
+  if (superseded > 0) {
+    checkpoint.notes_.push_back(
+        std::to_string(superseded) + " stored " + (superseded == 1 ? "copy" : "copies") +
+        " of tensors superseded, for the index names other shards: first " + first_superseded);
+  }
   const std::optional<double> total = index->index.total_size;
   if (total && *total != static_cast<double>(checkpoint.bytes_)) {
     checkpoint.notes_.push_back(
-        index->file + ": 'metadata.total_size': differs from the tensors' bytes (expected " +
+        std::string(index_name) + ": 'metadata.total_size': differs from the tensors' bytes (expected " +
         std::to_string(checkpoint.bytes_) + ", found " + nlohmann::json(*total).dump() + ")");
   }
+}
+
+// All reads are announced before the first: from a cold disk they come many at a time.
+void Checkpoint::Assembly::hash_tensors() {
+  for (const auto& [name, stored] : checkpoint.tensors_) {
+    const SourceFile& shard = checkpoint.shards_[stored.shard];
+    for_each_sample(stored.info,
+                    [&](std::uint64_t offset, std::uint64_t bytes) { shard.prefetch(offset, bytes); });
+  }
+  std::vector<std::byte> buffer(whole_bytes);
+  for (const auto& [name, stored] : checkpoint.tensors_) {
+    const SourceFile& shard = checkpoint.shards_[stored.shard];
+    for_each_sample(stored.info, [&](std::uint64_t offset, std::uint64_t bytes) {
+      const std::span<std::byte> sample(buffer.data(), bytes);
+      shard.read(offset, sample);
+      hash.update(sample);
+    });
+  }
+}
+
+/// A stored head counts though the configuration says that the embedding is the head, unless it is the same.
+void Checkpoint::Assembly::resolve_head() {
+  if (!checkpoint.config_.tie_word_embeddings) return;
+  const char *head_name = name_of(checkpoint.config_, Role::head),
+             *embedding_name = name_of(checkpoint.config_, Role::embedding);
+  const StoredTensor* head = head_name == nullptr ? nullptr : checkpoint.find(head_name);
+  const StoredTensor* embedding = embedding_name == nullptr ? nullptr : checkpoint.find(embedding_name);
+  if (head == nullptr || embedding == nullptr) return;
+  const auto& shards = checkpoint.shards_;
+  if (have_equal_bytes(shards[head->shard], head->info, shards[embedding->shard], embedding->info)) return;
+  checkpoint.config_.tie_word_embeddings = false;
+  checkpoint.notes_.push_back(std::string(config_name) + ": 'tie_word_embeddings' is true, but the stored " +
+                              single_quoted(head_name) + " differs from " + single_quoted(embedding_name) +
+                              ": the stored one is used");
 }
 
 Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
@@ -186,12 +238,19 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
   checkpoint.config_ = parse_model_config(checkpoint.config_json_, (directory / config_name).string());
 
   const std::optional<IndexFile> index = read_index(directory);
+  const std::vector<std::string> shards = expected_shards(directory, index);
+  require_shards(directory, index, shards);
   Assembly assembly{checkpoint, index};
   hash_part(assembly.hash, checkpoint.config_json_);
   hash_part(assembly.hash, index ? index->text : "");
-  for (const std::string& name : shard_names(directory, index)) assembly.add_shard(name);
+  for (const std::string& name : shards) assembly.add_shard(name);
+  for (const auto& [name, stored] : checkpoint.tensors_) checkpoint.bytes_ += stored.info.bytes;
   if (index) assembly.check_index();
+  assembly.hash_tensors();
+  assembly.resolve_head();
   checkpoint.fingerprint_ = assembly.hash.hex();
+  for (std::string& note : notes_on_unread(directory, index.has_value(), shards))
+    checkpoint.notes_.push_back(std::move(note));
   return checkpoint;
 }
 
@@ -202,6 +261,17 @@ const StoredTensor* Checkpoint::find(std::string_view name) const {
 
 void Checkpoint::require_unchanged() const {
   for (const SourceFile& shard : shards_) shard.require_unchanged();
+}
+
+std::string Checkpoint::file_stamps() const {
+  std::string lines;
+  for (const SourceFile& shard : shards_) {
+    for (const std::uint64_t number :
+         {shard.size(), static_cast<std::uint64_t>(shard.modified()), shard.inode()})
+      lines += std::to_string(number) + " ";
+    lines += single_quoted(fs::path(shard.name()).filename().string()) + "\n";  // text, whatever the name is
+  }
+  return lines;
 }
 
 std::filesystem::path Checkpoint::tokenizer_path() const {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace moescope {
@@ -11,6 +12,11 @@ namespace moescope {
 /// (no permission, a loop of links).
 bool path_exists(const std::filesystem::path& path);
 bool is_directory_path(const std::filesystem::path& path);
+
+/// Whether a name begins with a dot: what a system or a tool keeps for itself, never an input.
+inline bool is_hidden(std::string_view name) {
+  return name.starts_with('.');
+}
 
 /// The names in a directory, ascending by byte. Throws std::system_error.
 std::vector<std::string> directory_names(const std::filesystem::path& directory);

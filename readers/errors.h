@@ -3,6 +3,7 @@
 ///
 ///   UsageError          2  the command was called wrongly
 ///   FormatError         3  the content of an input file is invalid
+///   MissingInput        3  an input, whichever the command reads, is not there
 ///   UnsupportedModel    3  valid, but not a model or file that moescope knows
 ///   std::system_error   1  reading, writing or memory failed
 ///
@@ -28,6 +29,13 @@ class FormatError : public InputError {
  public:
   FormatError(std::string_view file, std::string_view thing, std::string_view problem, std::string_view hint = {})
       : InputError(file, thing, problem, hint) {}
+};
+
+/// Nothing lies at the path of an input. One rule for all of them: checkpoints, texts, run files.
+class MissingInput : public FormatError {
+ public:
+  /// "FILE: does not exist", or what the symbolic link there lacks.
+  explicit MissingInput(std::string_view file);
 };
 
 class UnsupportedModel : public InputError {

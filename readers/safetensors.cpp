@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "readers/errors.h"
+#include "readers/foreign_content.h"
 #include "readers/source_file.h"
 #include "readers/strict_json.h"
 
@@ -264,9 +265,22 @@ void sort_by_offset(std::vector<Entry>& entries) {
   });
 }
 
+// Names what a file is that cannot be a shard; does nothing where its beginning does not tell.
+void refuse_other_content(const SourceFile& shard) {
+  std::string begin(std::min(shard.size(), foreign_content_bytes), '\0');
+  shard.read(0, std::as_writable_bytes(std::span(begin)));
+  refuse_foreign_content(begin, shard.size(), shard.name());
+  const auto is_text = [](unsigned char c) {
+    return (c >= ' ' && c < 0x7F) || c == '\n' || c == '\r' || c == '\t';
+  };
+  if (std::ranges::all_of(begin, is_text))
+    throw FormatError(shard.name(), {}, "is text, not weights (it begins " + excerpt(begin) + ")");
+}
+
 // Rules 1 to 3.
 std::uint64_t read_header_length(const SourceFile& shard) {
   if (shard.size() < length_bytes) {
+    refuse_other_content(shard);
     throw FormatError(shard.name(), {},
                       "is too short for a safetensors file (expected at least 8 bytes, found " +
                           std::to_string(shard.size()) + ")");
@@ -276,6 +290,7 @@ std::uint64_t read_header_length(const SourceFile& shard) {
   std::uint64_t length = 0;
   for (std::size_t i = length_bytes; i-- > 0;)
     length = length << 8 | std::to_integer<std::uint64_t>(bytes[i]);
+  if (length > largest_header || length > shard.size() - length_bytes) refuse_other_content(shard);
   if (length > largest_header) {
     throw FormatError(
         shard.name(), {},
@@ -316,6 +331,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t 
 std::string read_safetensors_header_text(const SourceFile& shard) {
   std::string text(read_header_length(shard), '\0');
   shard.read(length_bytes, std::as_writable_bytes(std::span(text)));
+  if (!text.starts_with('{')) refuse_other_content(shard);
   return text;
 }
 

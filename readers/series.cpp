@@ -4,13 +4,16 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 #include <utility>
 
 #include "readers/directory.h"
 #include "readers/errors.h"
+#include "readers/foreign_content.h"
 #include "readers/source_file.h"
 #include "readers/strict_json.h"
+#include "readers/weight_files.h"
 
 namespace moescope {
 namespace {
@@ -89,7 +92,8 @@ void sort_by_progress(Series& series) {
 Series series_of_children(const fs::path& directory) {
   Series series;
   for (const std::string& name : directory_names(directory)) {
-    if (is_checkpoint(directory / name)) series.push_back(named_entry(name, directory / name));
+    if (!is_hidden(name) && is_checkpoint(directory / name))
+      series.push_back(named_entry(name, directory / name));
   }
   sort_by_progress(series);
   return series;
@@ -134,7 +138,8 @@ Series series_of_cache(const fs::path& repository) {
 double read_progress(const JsonObject& object, const char* key, double otherwise) {
   const json* value = object.find(key);
   if (value == nullptr) return otherwise;
-  if (value->is_number() && value->get<double>() >= 0) return value->get<double>();
+  if (value->is_number() && value->get<double>() >= 0 && std::isfinite(value->get<double>()))
+    return value->get<double>();
   object.fail(key, "expected a number that is not negative, found " + excerpt(*value));
 }
 
@@ -207,17 +212,46 @@ void name_uniquely(Series& series) {
   }
 }
 
+void require_checkpoint(const fs::path& path) {
+  if (is_checkpoint(path)) return;
+  if (!is_directory_path(path)) throw FormatError(path.string(), {}, "is not a checkpoint directory");
+  const NoCheckpoint why = why_no_checkpoint(path);
+  throw FormatError(path.string(), {}, why.what, why.hint);
+}
+
 Series series_as_given(const std::vector<fs::path>& paths) {
   Series series;
   for (const fs::path& path : paths) {
-    if (!path_exists(path)) throw FormatError(path.string(), {}, "does not exist");
-    if (!is_checkpoint(path)) {
-      throw FormatError(path.string(), {}, "is not a checkpoint directory: it has no config.json");
-    }
+    if (!path_exists(path)) throw MissingInput(path.string());
+    require_checkpoint(path);
     series.push_back(named_entry(plain_path(path).filename().string(), path));
   }
   name_uniquely(series);
   return series;
+}
+
+// What a single file is that was given as a series.
+[[noreturn]] void refuse_file(const fs::path& path) {
+  const SourceFile file(path);
+  std::string begin(std::min(file.size(), foreign_content_bytes), '\0');
+  file.read(0, std::as_writable_bytes(std::span(begin)));
+  const auto foreign = foreign_content(begin, file.size());
+  const bool shard = path.extension() == ".safetensors";
+  throw FormatError(
+      path.string(), {},
+      "is neither a checkpoint directory nor a series file (.json)" + (foreign ? "; it " + foreign->what
+                                                                       : shard ? "; it is one shard"
+                                                                               : ""),
+      shard ? "give the directory in which it lies, with its config.json" : "");
+}
+
+[[noreturn]] void refuse_without_checkpoint(const fs::path& directory) {
+  const NoCheckpoint why = why_no_checkpoint(directory);
+  if (!why.is_unrelated) throw FormatError(directory.string(), {}, why.what, why.hint);
+  const std::vector<std::string> notes = notes_on_left_out(directory);
+  throw FormatError(directory.string(), {},
+                    "holds no checkpoint: neither it nor a directory in it has a config.json",
+                    notes.empty() ? "" : notes.front());
 }
 
 }  // namespace
@@ -226,17 +260,16 @@ FoundSeries find_series(const std::vector<std::filesystem::path>& paths) {
   if (paths.empty()) throw UsageError("no checkpoint is given");
   if (paths.size() > 1) return {series_as_given(paths), {}};
   const fs::path& path = paths.front();
-  if (!path_exists(path)) throw FormatError(path.string(), {}, "does not exist");
+  if (!path_exists(path)) throw MissingInput(path.string());
   if (!is_directory_path(path)) {
     if (path.extension() == ".json") return {read_series_file(path), {}};
-    throw FormatError(path.string(), {}, "is neither a checkpoint directory nor a series file (.json)");
+    refuse_file(path);
   }
   if (is_checkpoint(path)) return {series_as_given(paths), {}};
-  FoundSeries found{is_cache_repository(path) ? series_of_cache(path) : series_of_children(path), {}};
-  if (found.entries.empty()) {
-    throw FormatError(path.string(), {},
-                      "holds no checkpoint: neither it nor a directory in it has a config.json");
-  }
+  if (is_cache_repository(path)) return {series_of_cache(path), {}};
+  FoundSeries found{series_of_children(path), {}};
+  if (found.entries.empty()) refuse_without_checkpoint(path);
+  found.notes = notes_on_left_out(path);
   return found;
 }
 

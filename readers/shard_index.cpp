@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "readers/errors.h"
+#include "readers/foreign_content.h"
 #include "readers/strict_json.h"
 
 namespace moescope {
@@ -121,6 +122,11 @@ ShardIndex IndexHandler::take() {
 
 }  // namespace
 
+const std::string* ShardIndex::find(const std::string& tensor) const {
+  const auto found = shard_of.find(tensor);
+  return found == shard_of.end() ? nullptr : &found->second;
+}
+
 std::vector<std::string> ShardIndex::shards() const {
   std::set<std::string> names;
   for (const auto& [tensor, shard] : shard_of) {
@@ -130,8 +136,10 @@ std::vector<std::string> ShardIndex::shards() const {
 }
 
 ShardIndex parse_shard_index(std::string_view text, const std::string& file) {
+  refuse_foreign_content(text, text.size(), file);
   IndexHandler handler(file);
-  parse_strict_json(text, file, handler);
+  const std::optional<std::string> marked = with_marked_constants(text);
+  parse_strict_json(marked ? std::string_view(*marked) : text, file, handler);
   return handler.take();
 }
 

@@ -14,6 +14,8 @@ struct ShardIndex {
   std::map<std::string, std::string> shard_of;  // by tensor; plain names of files beside the index
   std::optional<double> total_size;             // bytes, as the writer counted them; some write 1e9
 
+  /// The shard that holds a tensor; null if the index does not name it.
+  const std::string* find(const std::string& tensor) const;
   /// Ascending, each once.
   std::vector<std::string> shards() const;
 };

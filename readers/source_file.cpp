@@ -27,9 +27,7 @@ constexpr std::size_t largest_read = std::size_t{1} << 30;  // one call of pread
 struct stat status_of(int descriptor, const std::string& file) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) throw_errno(file, "cannot be examined");
-  if (S_ISDIR(status.st_mode)) {
-    throw std::system_error(EISDIR, std::generic_category(), file + ": is not a regular file");
-  }
+  if (S_ISDIR(status.st_mode)) throw FormatError(file, {}, "is a directory (expected a file)");
   if (!S_ISREG(status.st_mode)) {
     throw std::system_error(EINVAL, std::generic_category(), file + ": is not a regular file");
   }
@@ -38,6 +36,11 @@ struct stat status_of(int descriptor, const std::string& file) {
 
 std::int64_t modification_time(const struct stat& status) {
   return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
+[[noreturn]] void throw_not_opened(const std::string& file) {
+  if (errno == ENOENT || errno == ENOTDIR) throw MissingInput(file);
+  throw_errno(file, "cannot be opened");
 }
 
 void close_descriptor(int descriptor) {
@@ -56,11 +59,12 @@ bool is_same_file(int descriptor, int other) {
 // O_NONBLOCK: opening a named pipe must not wait for a writer; it changes nothing for a regular file.
 SourceFile::SourceFile(const std::filesystem::path& path)
     : name_(path.string()), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-  if (descriptor_ < 0) throw_errno(name_, "cannot be opened");
+  if (descriptor_ < 0) throw_not_opened(name_);
   try {
     const struct stat status = status_of(descriptor_, name_);
     size_ = static_cast<std::uint64_t>(status.st_size);
     modified_ = modification_time(status);
+    inode_ = status.st_ino;
   } catch (...) {
     close_descriptor(descriptor_);
     throw;
@@ -75,13 +79,15 @@ SourceFile::SourceFile(SourceFile&& other) noexcept
     : name_(std::move(other.name_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       size_(std::exchange(other.size_, 0)),
-      modified_(other.modified_) {}
+      modified_(other.modified_),
+      inode_(other.inode_) {}
 
 SourceFile& SourceFile::operator=(SourceFile&& other) noexcept {
   std::swap(name_, other.name_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(size_, other.size_);
   std::swap(modified_, other.modified_);
+  std::swap(inode_, other.inode_);
   return *this;
 }
 
@@ -124,6 +130,10 @@ int SourceFile::reopen(int flags) const {
   if (descriptor < 0 || is_same_file(descriptor, descriptor_)) return descriptor;
   ::close(descriptor);
   return -1;
+}
+
+void SourceFile::prefetch(std::uint64_t offset, std::uint64_t bytes) const {
+  ::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 
 void SourceFile::forget(std::uint64_t offset, std::uint64_t bytes) const {

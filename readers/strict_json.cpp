@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "readers/errors.h"
+#include "readers/foreign_content.h"
 #include "readers/utf8.h"
 
 namespace moescope {
@@ -26,13 +28,42 @@ std::string shortened(std::string text, std::size_t longest) {
   return text.replace(longest, std::string::npos, "…");
 }
 
-// Names of files may be anything; bytes that are not UTF-8 become U+FFFD.
+// Names of files may be anything; bytes that are not UTF-8 become U+FFFD. What is not finite JSON cannot
+// spell.
 std::string dump(const json& value) {
+  if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    const double number = value.get<double>();
+    return std::isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity";
+  }
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-json::parser_callback_t strict_callback(JsonNesting& nesting) {
-  return [&nesting](int, json::parse_event_t event, json& parsed) {
+constexpr std::string_view constants[] = {"NaN", "Infinity", "-Infinity"};
+constexpr std::string_view constant_mark =
+    "\uFDD0";  // Unicode sets this code point aside for a program's own use
+
+// The constant that begins at `position`, outside of strings; empty if there is none.
+std::string_view constant_at(std::string_view text, std::size_t position) {
+  const char first = text[position];
+  if (first != 'N' && first != 'I' && first != '-') return {};
+  const std::string_view rest = text.substr(position);
+  const auto* found = std::ranges::find_if(constants, [&](auto name) { return rest.starts_with(name); });
+  return found == std::end(constants) ? std::string_view() : *found;
+}
+
+// A string that stands for one of the constants becomes its number.
+void restore_constant(json& value) {
+  const auto* text = value.get_ptr<const std::string*>();
+  if (text == nullptr || !text->starts_with(constant_mark)) return;
+  const std::string_view name = std::string_view(*text).substr(constant_mark.size());
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  value = name == "NaN"        ? std::numeric_limits<double>::quiet_NaN()
+          : name == "Infinity" ? infinity
+                               : -infinity;
+}
+
+json::parser_callback_t strict_callback(JsonNesting& nesting, bool has_constants) {
+  return [&nesting, has_constants](int, json::parse_event_t event, json& parsed) {
     switch (event) {
       case json::parse_event_t::object_start:
       case json::parse_event_t::array_start:
@@ -46,6 +77,7 @@ json::parser_callback_t strict_callback(JsonNesting& nesting) {
         nesting.key(parsed.get_ref<const std::string&>());
         break;
       case json::parse_event_t::value:
+        if (has_constants) restore_constant(parsed);
         break;
     }
     return true;
@@ -60,7 +92,8 @@ void require_json_text(std::string_view text, const std::string& file) {
                       "is not valid UTF-8 at byte " + std::to_string(invalid) + " of its JSON text");
   }
   if (text.starts_with("\xEF\xBB\xBF"))
-    throw FormatError(file, {}, "begins with a byte order mark (expected JSON)");
+    throw FormatError(file, {}, "begins with a byte order mark (expected JSON)",
+                      "save it as UTF-8 without the mark");
   const std::size_t nul = text.find('\0');
   if (nul != std::string_view::npos) {
     throw FormatError(file, {}, "holds a NUL at byte " + std::to_string(nul) + " of its JSON text");
@@ -74,6 +107,26 @@ void require_json_text(std::string_view text, const std::string& file) {
 }
 
 }  // namespace
+
+std::optional<std::string> with_marked_constants(std::string_view text) {
+  if (text.find("NaN") == std::string_view::npos && text.find("Infinity") == std::string_view::npos)
+    return std::nullopt;
+  std::string marked;
+  std::size_t copied = 0;  // of text
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') in_string = !in_string;
+    if (in_string && text[i] == '\\') ++i;
+    const std::string_view constant = in_string ? std::string_view() : constant_at(text, i);
+    if (constant.empty()) continue;
+    marked.append(text.substr(copied, i - copied));
+    marked.append("\"").append(constant_mark).append(constant).append("\"");
+    copied = i + constant.size();
+    i = copied - 1;
+  }
+  if (copied == 0) return std::nullopt;
+  return marked.append(text.substr(copied));
+}
 
 void JsonNesting::enter() {
   if (scopes_.size() == json_nesting_limit) {
@@ -111,10 +164,13 @@ void JsonNesting::require_different(const Scope& scope) const {
 }
 
 json parse_strict_json(std::string_view text, const std::string& file) {
+  refuse_foreign_content(text, text.size(), file);
   require_json_text(text, file);
   JsonNesting nesting(file);
+  const std::optional<std::string> marked = with_marked_constants(text);
   try {
-    return json::parse(text, strict_callback(nesting));
+    return json::parse(marked ? std::string_view(*marked) : text,
+                       strict_callback(nesting, marked.has_value()));
   } catch (const json::exception& error) {
     throw_json_error(error, file);
   }

@@ -1,10 +1,13 @@
 #pragma once
 /// JSON read strictly: valid UTF-8, no byte order mark, no NUL, nothing after the value, no key twice in an
-/// object, bounded nesting. Only the sources of this folder include this header.
+/// object, bounded nesting. Only NaN, Infinity and -Infinity, which Python's json writes, are let in where a
+/// document is read: whoever follows their keys refuses them. Only the sources of this folder include this
+/// header.
 
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +47,12 @@ class JsonNesting {
   std::vector<Scope> scopes_;
 };
 
-/// Throws FormatError with the position and what was expected there.
+/// `text` with the bare constants of Python's json as strings, which marks tell from others; empty when it
+/// has none.
+std::optional<std::string> with_marked_constants(std::string_view text);
+
+/// Throws FormatError with the position and what was expected there, or with what the text is that is no
+/// JSON.
 nlohmann::json parse_strict_json(std::string_view text, const std::string& file);
 
 /// Receives a document's events, for what a document object would hide, or hold once more. It keeps nesting_

@@ -1,13 +1,18 @@
 #include "readers/tensor_roles.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <cmath>
+#include <filesystem>
 #include <iterator>
+#include <limits>
 #include <stdexcept>
 #include <unordered_set>
 #include <utility>
 
 #include "readers/errors.h"
+#include "readers/missing_tensor.h"
 #include "readers/strict_json.h"
 #include "readers/weight_table.h"
 
@@ -42,9 +47,12 @@ class Resolver {
       : checkpoint_(checkpoint), config_(checkpoint.config()), table_(family_table(config_)) {}
 
   std::vector<Weight> resolve();
-  std::vector<std::string> notes() const;
+  std::vector<std::string> notes(std::span<const Weight> resolved) const;
 
  private:
+  std::string shard_file(std::size_t shard) const;
+  double spread_in_steps(const Weight& weight) const;
+  std::vector<std::string> notes_on_coarse_biases(std::span<const Weight> resolved) const;
   void add_all(Rules rules, std::int64_t layer, Scope outside);
   void add_layer(std::int64_t layer);
   void add_experts(Rules rules, std::int64_t layer);
@@ -147,8 +155,11 @@ void Resolver::add_slice(const FusedPart& part, std::int64_t layer, std::int64_t
 const StoredTensor& Resolver::require(const std::string& name, const Shape& shape) {
   const auto found = checkpoint_.tensors().find(name);
   if (found == checkpoint_.tensors().end()) {
+    const MissingTensor why = explain_missing(checkpoint_, name);
     throw FormatError(checkpoint_.directory().string(), tensor_thing(name),
-                      "is missing (expected shape " + format_shape(shape) + ")");
+                      "is missing (expected shape " + format_shape(shape) + ")" +
+                          (why.found.empty() ? "" : "; " + why.found),
+                      why.hint);
   }
   const StoredTensor& stored = found->second;
   const std::string& file = checkpoint_.shards()[stored.shard].name();
@@ -186,26 +197,68 @@ bool Resolver::is_beyond_layers(std::string_view name) const {
          layer >= config_.num_hidden_layers;
 }
 
-std::vector<std::string> Resolver::notes() const {
-  if (used_.size() == checkpoint_.tensors().size()) return {};
-  std::vector<std::string> notes;
+// The file's name alone, as the user sees it in the checkpoint's directory.
+std::string Resolver::shard_file(std::size_t shard) const {
+  return std::filesystem::path(checkpoint_.shards()[shard].name()).filename().string();
+}
+
+// The spread of a BF16 vector in units of the distance between its neighbours in BF16 at its largest value.
+double Resolver::spread_in_steps(const Weight& weight) const {
+  std::vector<std::uint16_t> bits(weight.size());
+  checkpoint_.shards()[weight.shard].read(weight.offset, std::as_writable_bytes(std::span(bits)));
+  float least = std::numeric_limits<float>::infinity(), most = -least;
+  for (const std::uint16_t pattern : bits) {
+    const auto value = std::bit_cast<float>(std::uint32_t{pattern} << 16);
+    if (!std::isfinite(value)) continue;
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
+  const float largest = std::max(std::fabs(least), std::fabs(most));
+  if (!(most > least) || !std::isnormal(largest)) return 0;
+  constexpr int fraction_bits = 7;
+  return (double{most} - double{least}) / std::ldexp(1.0, std::ilogb(largest) - fraction_bits);
+}
+
+/// A correction bias is a sum of small steps of training: in BF16, at its usual size, little of them is left.
+std::vector<std::string> Resolver::notes_on_coarse_biases(std::span<const Weight> resolved) const {
+  constexpr double few_steps = 16;
+  std::size_t coarse = 0;
+  const Weight* worst = nullptr;
+  double fewest = few_steps;
+  for (const Weight& weight : resolved) {
+    if (weight.key.role != Role::score_correction_bias || weight.dtype != DType::bf16) continue;
+    const double steps = spread_in_steps(weight);
+    if (steps == 0 || steps > few_steps) continue;
+    ++coarse;
+    if (steps > fewest) continue;
+    fewest = steps;
+    worst = &weight;
+  }
+  if (worst == nullptr) return {};
+  return {"the score correction bias of " + std::to_string(coarse) +
+          (coarse == 1 ? " layer is" : " layers is") +
+          " stored as BF16 and spans few of its steps, so that its differences are rounded away: " +
+          std::to_string(static_cast<int>(fewest)) + " steps in layer " + std::to_string(worst->key.layer)};
+}
+
+std::vector<std::string> Resolver::notes(std::span<const Weight> resolved) const {
+  std::vector<std::string> notes = notes_on_coarse_biases(resolved);
+  if (used_.size() == checkpoint_.tensors().size()) return notes;
   std::size_t beyond = 0, unknown = 0;
   for (const auto& [name, stored] : checkpoint_.tensors()) {
     if (used_.contains(&stored)) continue;
     if (is_beyond_layers(name)) {
       ++beyond;
     } else if (++unknown <= most_notes) {
-      notes.push_back(checkpoint_.shards()[stored.shard].name() + ": " + tensor_thing(name) +
+      notes.push_back(shard_file(stored.shard) + ": " + tensor_thing(name) +
                       ": has no role in this model and is skipped");
     }
   }
-  const std::string directory = checkpoint_.directory().string();
   if (unknown > most_notes) {
-    notes.push_back(directory + ": " + std::to_string(unknown - most_notes) +
-                    " further tensors without a role");
+    notes.push_back(std::to_string(unknown - most_notes) + " further tensors without a role are skipped");
   }
   if (beyond > 0) {
-    notes.push_back(directory + ": " + std::to_string(beyond) + " tensors of layers from " +
+    notes.push_back(std::to_string(beyond) + " tensors of layers from " +
                     std::to_string(config_.num_hidden_layers) +
                     " on (multi-token prediction) are skipped: the model has " +
                     std::to_string(config_.num_hidden_layers) + " layers");
@@ -278,7 +331,7 @@ std::string_view role_group_name(RoleGroup group) {
 ModelWeights::ModelWeights(const Checkpoint& checkpoint) {
   Resolver resolver(checkpoint);
   weights_ = resolver.resolve();
-  notes_ = resolver.notes();
+  notes_ = resolver.notes(weights_);
   build_index();
 }
 

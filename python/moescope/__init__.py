@@ -6,7 +6,7 @@
     moescope.max_violation(counts)                    the metrics, on arrays
 
 help(moescope.NAME) tells shapes and units. Invalid input raises moescope.InputError (a ValueError) with the program's own
-words; what the operating system refuses raises OSError.
+words, and a missing file moescope.MissingInput (a FileNotFoundError too); what the operating system refuses raises OSError.
 """
 
 import json
@@ -19,11 +19,11 @@ import xarray
 
 from . import _core
 from ._core import *  # noqa: F403  the metrics
-from ._core import FormatError, InputError, UnsupportedModel, UsageError, __version__, bfloat16_to_float32
+from ._core import FormatError, InputError, MissingInput, UnsupportedModel, UsageError, __version__, bfloat16_to_float32
 
 # The classes of this name below are the public ones.
-__all__ = ["Checkpoint", "FormatError", "InputError", "Run", "UnsupportedModel", "UsageError", "bfloat16_to_float32",
-           "compare", "open_run"]
+__all__ = ["Checkpoint", "FormatError", "InputError", "MissingInput", "Run", "UnsupportedModel", "UsageError",
+           "bfloat16_to_float32", "compare", "open_run"]
 __all__ += [name for name, item in vars(_core).items()
             if callable(item) and not name.startswith(("_", "compare_", "run_")) and name not in __all__]
 

@@ -63,5 +63,29 @@ TEST(OpenSeries, NotesOtherDifferencesOfTheConfigurations) {
   EXPECT_THAT(series.notes[0], testing::HasSubstr("b: config.json differs from that of a: rope_theta"));
 }
 
+TEST(OpenSeries, NotesEveryChangeOfADTypeAlongTheSeries) {
+  TemporaryDirectory directory;
+  std::vector<SeriesEntry> entries;
+  for (const char* name : {"a", "b", "c"}) {
+    CheckpointOptions options;
+    options.bias_dtype = name == std::string("b") ? DType::bf16 : DType::f32;
+    write_checkpoint(directory / name, options);
+    entries.push_back(entry(name, directory / name));
+  }
+  EXPECT_THAT(open_series(entries).notes,
+              testing::ElementsAre("b: 2 weights are stored as BF16, in a as F32: first "
+                                   "model.layers.1.mlp.gate.e_score_correction_bias",
+                                   "c: 2 weights are stored as F32, in b as BF16: first "
+                                   "model.layers.1.mlp.gate.e_score_correction_bias"));
+}
+
+TEST(OpenSeries, NotesNameACheckpointOnce) {
+  TemporaryDirectory directory;
+  write_checkpoint(directory / "one");
+  write_file(directory / "one/pytorch_model.bin", "");
+  EXPECT_THAT(open_series({entry("one", directory / "one")}, {"on the series"}).notes,
+              testing::ElementsAre("on the series", "one: pytorch_model.bin: weights that are not read"));
+}
+
 }  // namespace
 }  // namespace moescope

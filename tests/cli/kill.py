@@ -18,7 +18,7 @@ import time
 
 import h5py
 
-UNEQUAL = ("/io/", "/checkpoint_info/path")  # measurements of the machine, places
+UNEQUAL = ("/io/", "/checkpoint_info/path", "/checkpoint_info/file_stamps")  # measurements of the machine, places
 
 
 def datasets(file):

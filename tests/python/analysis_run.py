@@ -18,7 +18,7 @@ DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
 TINY = DATA / "tiny-dots1"
 QUICK = os.environ.get("MOESCOPE_QUICK", "") not in ("", "0")
 BINARY = sys.argv[1] if len(sys.argv) > 1 else "moescope"
-WHERE_IT_CAME_FROM = {"checkpoint", "other_checkpoint", "path", "fingerprint", "config_json"}
+WHERE_IT_CAME_FROM = {"checkpoint", "other_checkpoint", "path", "fingerprint", "file_stamps", "config_json"}
 
 
 def main():

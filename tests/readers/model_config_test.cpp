@@ -344,5 +344,43 @@ TEST(ModelConfig, DifferencesNameTheFieldAndBothValues) {
               ElementsAre("eos_token_id: 151643, null"));
 }
 
+// Python's json writes these words, which are no JSON, and reads them.
+TEST(ModelConfig, BareConstantsOfPythonMatterOnlyWhereTheyAreFollowed) {
+  const auto with = [](const std::string& entry) {
+    std::string text = dots_llm1().dump();
+    return text.replace(0, 1, "{" + entry + ",");
+  };
+  for (const char* entry : {R"("time_step_limit":[0.0,Infinity])", R"("some_ratio":NaN)",
+                            R"("low":-Infinity)", R"("word":"NaN, \"Infinity\"","inner":{"x":NaN})"}) {
+    EXPECT_EQ(parse_model_config(with(entry), "config.json").hidden_size, 4096) << entry;
+  }
+  const auto refusal = [&](const std::string& key, const std::string& value) {
+    json document = dots_llm1();
+    document.erase(key);
+    std::string text = document.dump();
+    try {
+      parse_model_config(text.replace(0, 1, "{\"" + key + "\":" + value + ","), "config.json");
+    } catch (const FormatError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refusal("rope_theta", "Infinity"),
+            "config.json: 'rope_theta': expected a positive number, found Infinity");
+  EXPECT_THAT(refusal("hidden_size", "NaN"), HasSubstr("'hidden_size': expected an integer"));
+  EXPECT_THAT(refusal("rms_norm_eps", "-Infinity"), HasSubstr("expected a positive number, found -Infinity"));
+  EXPECT_THAT(refusal("hidden_size", "Infinit"), HasSubstr("is not valid JSON"));
+  EXPECT_THAT(refusal("hidden_size", "NaNs"), HasSubstr("is not valid JSON"));
+}
+
+TEST(ModelConfig, AByteOrderMarkIsNamed) {
+  try {
+    parse_model_config("\xEF\xBB\xBF" + dots_llm1().dump(), "config.json");
+    FAIL();
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("config.json: begins with a byte order mark"));
+  }
+}
+
 }  // namespace
 }  // namespace moescope

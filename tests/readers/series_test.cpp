@@ -86,6 +86,35 @@ TEST(Series, ChildrenWithoutAConfigAreIgnored) {
   EXPECT_THAT(names(find_series({directory.path()}).entries), ElementsAre("1T", "4T"));
 }
 
+TEST(Series, WhatIsLeftOutOfADirectoryIsNoted) {
+  TemporaryDirectory directory;
+  make_checkpoint(directory / "1T");
+  write_file(directory / "2T-lora/adapter_config.json",
+             R"({"peft_type":"LORA","base_model_name_or_path":"1T"})");
+  write_file(directory / "3T/model.safetensors", "");
+  make_checkpoint(directory / "output/checkpoint-10");
+  for (const char* name : {"logs/a.txt", "plots/b.svg", ".git/HEAD"}) write_file(directory / name, "");
+  write_file(directory / "stray.safetensors", "");
+  write_file(directory / "README.md", "");
+  EXPECT_THAT(find_series({directory.path()}).notes,
+              ElementsAre("2T-lora: left out: it is a LoRA adapter of 1T, not a checkpoint",
+                          "3T: left out: it is not a checkpoint: it has weights, but no config.json",
+                          "output: left out: it is not a checkpoint itself, but holds others: checkpoint-10",
+                          "logs, plots: left out: no config.json there",
+                          "stray.safetensors: left out: not in the directory of a checkpoint"));
+}
+
+TEST(Series, WhatIsNoCheckpointIsNamedForWhatItIs) {
+  TemporaryDirectory directory;
+  make_checkpoint(directory / "1T");
+  write_file(directory / "lora/adapter_config.json", R"({"peft_type":"IA3"})");
+  write_file(directory / "model.gguf", "GGUF");
+  write_file(directory / "model.safetensors", "");
+  EXPECT_THAT(refusal({directory / "lora"}), HasSubstr("/lora: is an adapter (IA3), not a checkpoint"));
+  EXPECT_THAT(refusal({directory / "1T", directory / "lora"}), HasSubstr("/lora: is an adapter (IA3)"));
+  EXPECT_THAT(refusal({directory / "model.gguf"}), HasSubstr("; it is a GGUF file"));
+}
+
 TEST(Series, OneCheckpointIsASeriesOfOne) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "step7");

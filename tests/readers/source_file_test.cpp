@@ -28,7 +28,7 @@ std::string read_text(const SourceFile& file, std::uint64_t offset, std::size_t 
 std::string failure_of(const std::function<void()>& action) {
   try {
     action();
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     return error.what();
   }
   return {};
@@ -81,6 +81,15 @@ TEST(SourceFile, AFileThatShrinksIsAnErrorAndNoCrash) {
   EXPECT_THAT(failure_of([&] { read_text(file, 0, 1 << 20); }), HasSubstr("/f: the file ends early"));
 }
 
+TEST(SourceFile, PrefetchingNeverFails) {
+  TemporaryDirectory directory;
+  write_file(directory / "f", "abc");
+  const SourceFile file(directory / "f");
+  file.prefetch(0, 3);
+  file.prefetch(UINT64_MAX, UINT64_MAX);
+  EXPECT_EQ(read_text(file, 0, 3), "abc");
+}
+
 TEST(SourceFile, ForgettingNeverFails) {
   TemporaryDirectory directory;
   write_file(directory / "f", "abc");
@@ -96,10 +105,11 @@ TEST(SourceFile, EveryOtherThingInItsPlaceIsOneClearSentence) {
   std::filesystem::create_symlink("nothing", directory / "dangling");
   ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);
   const auto open = [&](const char* name) { return failure_of([&] { SourceFile file(directory / name); }); };
-  EXPECT_THAT(open("absent"), HasSubstr("/absent: cannot be opened: No such file"));
-  EXPECT_THAT(open("dangling"), HasSubstr("/dangling: cannot be opened: No such file"));
+  EXPECT_THAT(open("absent"), HasSubstr("/absent: does not exist"));
+  EXPECT_THROW(SourceFile(directory / "absent"), MissingInput);
+  EXPECT_THAT(open("dangling"), HasSubstr("/dangling: is a symbolic link to what does not exist"));
   EXPECT_THAT(open("loop"), HasSubstr("/loop: cannot be opened: Too many levels of symbolic links"));
-  EXPECT_THAT(open("."), HasSubstr("is not a regular file: Is a directory"));
+  EXPECT_THAT(open("."), HasSubstr("is a directory (expected a file)"));
   EXPECT_THAT(open("pipe"), HasSubstr("/pipe: is not a regular file"));  // and does not wait for a writer
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "readers/errors.h"
@@ -236,12 +237,98 @@ TEST(TensorRoles, TiedModelHasNoHead) {
   EXPECT_THAT(model.weights.notes(), IsEmpty());
 }
 
-TEST(TensorRoles, HeadStoredInATiedModelIsIgnoredWithANote) {
+TEST(TensorRoles, AHeadStoredInATiedModelIsTheHeadUnlessItIsTheEmbedding) {
   BuiltCheckpoint built = build_checkpoint();
   built.config["tie_word_embeddings"] = true;
-  const OpenedModel model(built);
-  EXPECT_EQ(model.weights.find({Role::head, -1, -1}), nullptr);
-  EXPECT_THAT(model.weights.notes(), ElementsAre(HasSubstr("tensor 'lm_head.weight'")));
+  const OpenedModel differs(built);
+  EXPECT_EQ(differs.weights.at({Role::head, -1, -1}).name, "lm_head.weight");
+  EXPECT_THAT(differs.weights.notes(), IsEmpty());
+  built.tensor("lm_head.weight").data = built.tensor("model.embed_tokens.weight").data;
+  const OpenedModel equal(built);
+  EXPECT_EQ(equal.weights.find({Role::head, -1, -1}), nullptr);
+}
+
+TEST(TensorRoles, AMissingHeadNamesTheKeyThatAsksForIt) {
+  BuiltCheckpoint built = build_checkpoint();
+  built.drop("lm_head.weight");
+  EXPECT_THAT(failure_of(built), HasSubstr("tensor 'lm_head.weight': is missing (expected shape [40, 16]); "
+                                           "config.json: 'tie_word_embeddings' is false"));
+}
+
+TEST(TensorRoles, NamesWithAnotherPrefixAreNamed) {
+  const auto with = [](const std::function<std::string(const std::string&)>& rename) {
+    BuiltCheckpoint built = build_checkpoint();
+    for (BuiltTensor& tensor : built.tensors) tensor.name = rename(tensor.name);
+    return failure_of(built);
+  };
+  const auto nested = [](const std::string& name) {
+    return name.starts_with("model.") ? "model.language_model." + name.substr(6) : name;
+  };
+  EXPECT_THAT(with(nested),
+              HasSubstr("it is stored as 'model.language_model.embed_tokens.weight', with the prefix "
+                        "'model.language_model.' in place of 'model.'"));
+  EXPECT_THAT(
+      with([](const std::string& name) { return name.starts_with("model.") ? name.substr(6) : name; }),
+      HasSubstr("it is stored as 'embed_tokens.weight', without the prefix 'model.'"));
+  for (const char* prefix : {"_orig_mod.", "module."}) {
+    EXPECT_THAT(
+        with([&](const std::string& name) { return prefix + name; }),
+        HasSubstr("it is stored as '" + std::string(prefix) +
+                  "model.embed_tokens.weight', with the prefix '" + prefix + "model.' in place of 'model.'"));
+  }
+}
+
+TEST(TensorRoles, NamesWithAPartInsideAreNamed) {
+  BuiltCheckpoint built = build_checkpoint();
+  built.tensor("model.layers.1.mlp.gate.weight").name = "model.layers.1._orig_mod.mlp.gate.weight";
+  built.tensor("lm_head.weight").name = "module.lm_head.weight";
+  EXPECT_THAT(failure_of(built),
+              HasSubstr("tensor 'model.layers.1.mlp.gate.weight': is missing (expected shape "
+                        "[8, 16]); it is stored as 'model.layers.1._orig_mod.mlp.gate.weight'"));
+  built.tensor("model.layers.1._orig_mod.mlp.gate.weight").name = "model.layers.1.mlp.gate.weight";
+  EXPECT_THAT(failure_of(built),
+              HasSubstr("it is stored as 'module.lm_head.weight', with the prefix 'module.'"));
+}
+
+// safetensors' save_model stores tensors that share their memory once, and the others' names in __metadata__.
+TEST(TensorRoles, AnAliasInTheMetadataIsNamed) {
+  BuiltCheckpoint built = build_checkpoint();
+  built.drop("lm_head.weight");
+  TemporaryDirectory directory;
+  built.write(directory.path());
+  write_file(directory / "model.safetensors",
+             safetensors_bytes(built.tensors, {{"lm_head.weight", "model.embed_tokens.weight"}}));
+  const Checkpoint checkpoint = Checkpoint::open(directory.path());
+  try {
+    const ModelWeights weights(checkpoint);
+    FAIL();
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("__metadata__ calls it the same as 'model.embed_tokens.weight'"));
+  }
+}
+
+TEST(TensorRoles, ABiasOfFewStepsOfBf16IsNoted) {
+  const auto notes = [](float center, float spread, DType dtype) {
+    CheckpointOptions options;
+    options.bias_dtype = dtype;
+    BuiltCheckpoint built = build_checkpoint(options);
+    std::vector<float> values(8);
+    for (std::size_t e = 0; e < values.size(); ++e) values[e] = center + spread * static_cast<float>(e) / 7;
+    for (const char* layer : {"1", "2"}) {
+      built.tensor("model.layers." + std::string(layer) + ".mlp.gate.e_score_correction_bias").data =
+          encode_elements(values, dtype);
+    }
+    return OpenedModel(built).weights.notes();
+  };
+  // Between 4 and 8, neighbours in BF16 are 1/32 apart.
+  EXPECT_THAT(notes(6.75f, 0.125f, DType::bf16),
+              ElementsAre(HasSubstr(
+                  "the score correction bias of 2 layers is stored as BF16 and spans few of its steps, "
+                  "so that its differences are rounded away: 4 steps in layer")));
+  EXPECT_THAT(notes(6.75f, 0.125f, DType::f32), IsEmpty());
+  EXPECT_THAT(notes(4.5f, 3.0f, DType::bf16), IsEmpty());
+  EXPECT_THAT(notes(0.0f, 0.05f, DType::bf16), IsEmpty());
+  EXPECT_THAT(notes(0.0f, 0.0f, DType::bf16), IsEmpty());
 }
 
 TEST(TensorRoles, AttentionBiasesBelongToTheModelOnlyWithAttentionBias) {
@@ -262,14 +349,17 @@ TEST(TensorRoles, LayersBeyondTheModelAreSkippedWithOneNote) {
   built.config["num_hidden_layers"] = 2;
   const OpenedModel model(built);
   EXPECT_EQ(model.weights.find({Role::router, 2, -1}), nullptr);
-  EXPECT_THAT(model.weights.notes(), ElementsAre(HasSubstr("tensors of layers from 2 on")));
+  EXPECT_THAT(model.weights.notes(),
+              ElementsAre(testing::ContainsRegex("^[0-9]+ tensors of layers from 2 on")));
 }
 
 TEST(TensorRoles, UnknownTensorIsANote) {
   BuiltCheckpoint built = build_checkpoint();
   built.tensors.push_back({"model.rotary_emb.inv_freq", DType::f32, {1}, "abcd"});
-  EXPECT_THAT(OpenedModel(built).weights.notes(),
-              ElementsAre(HasSubstr("tensor 'model.rotary_emb.inv_freq'")));
+  EXPECT_THAT(
+      OpenedModel(built).weights.notes(),
+      ElementsAre("model.safetensors: tensor 'model.rotary_emb.inv_freq': has no role in this model and is "
+                  "skipped"));  // without the directory, which whoever shows the note knows
 }
 
 TEST(TensorRoles, EveryOtherLayerMayBeDense) {

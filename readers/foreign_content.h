@@ -1,0 +1,27 @@
+#pragma once
+/// What lies in the place of a file that should hold something else. It is told before a file is called
+/// invalid.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace moescope {
+
+struct ForeignContent {
+  std::string what;  // in words that follow the file's name: "is a Git LFS pointer, not the file itself"
+  std::string hint;  // may be empty
+};
+
+/// How much of a file's beginning foreign_content() looks at.
+inline constexpr std::uint64_t foreign_content_bytes = 512;
+
+/// What a file of `bytes` bytes is that begins with `begin`, where JSON or weights were expected. Empty where
+/// the beginning tells nothing. Thread-safe.
+std::optional<ForeignContent> foreign_content(std::string_view begin, std::uint64_t bytes);
+
+/// Throws FormatError if `begin` tells what the file is instead.
+void refuse_foreign_content(std::string_view begin, std::uint64_t bytes, const std::string& file);
+
+}  // namespace moescope
