@@ -7,6 +7,7 @@
 #include "readers/hdf5_types.h"
 #include "readers/run_file.h"
 #include "readers/run_file_handle.h"
+#include "readers/utf8.h"
 
 namespace moescope {
 namespace {
@@ -67,6 +68,13 @@ std::vector<std::string> read_texts(hid_t dataset, const Hdf5Handle& memory, con
   copies.reserve(size);
   for (const char* text : texts.pointers) copies.emplace_back(text ? text : "");
   return copies;
+}
+
+/// Names of files may be any bytes; other programs read no run file with text that is not UTF-8.
+std::vector<std::string> valid_texts(std::span<const std::string> texts) {
+  std::vector<std::string> valid;
+  for (const std::string& text : texts) valid.push_back(valid_utf8(text));
+  return valid;
 }
 
 /// HDF5 takes the texts as pointers to characters ending in NUL.
@@ -135,10 +143,11 @@ void RunFile::write(const std::string& path, const Slab& slab, std::span<const T
   const Hdf5Handle memory = simple_space({size}, site), file = select(dataset, slab, site);
   const Hdf5Handle type = stored_type(element_type_of<T>(), site);
   if constexpr (std::is_same_v<T, std::string>) {
-    const std::vector<const char*> references = text_references(values, site);
+    const std::vector<std::string> texts = valid_texts(values);
+    const std::vector<const char*> references = text_references(texts, site);
     const std::uint64_t reserved = handle_->text_bytes(path);
     if (reserved > 0) {
-      const std::vector<char> stored = reserved_texts(values, reserved, site);
+      const std::vector<char> stored = reserved_texts(texts, reserved, site);
       const Hdf5Handle fixed = reserved_text_type(reserved, site);
       site.check(H5Dwrite(dataset, fixed.id(), memory.id(), file.id(), H5P_DEFAULT, stored.data()),
                  "cannot write");

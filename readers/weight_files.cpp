@@ -341,8 +341,7 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
       } else {
         notes.push_back(name + ": left out: it " + why.what);
       }
-    } catch (const std::system_error&) {
-      plain.push_back(name);  // it cannot be listed
+    } catch (const std::system_error&) {  // told by whoever looked for a checkpoint there
     }
   }
   if (!plain.empty()) notes.push_back(name_list(plain) + ": left out: no config.json there");
