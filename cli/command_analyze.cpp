@@ -40,7 +40,7 @@ CommandText command_text() {
       "meanwhile. Whatever ends the program (Ctrl-C, which stops cleanly, a kill, a full disk, a loss of "
       "power), "
       "what is finished is kept, and the same command goes on from there, to the same numbers.",
-      "moescope analyze data/tiny-dots1 --corpus data/eval_text/*.jsonl -o run.h5\n"
+      "moescope analyze data/tiny-dots1 --corpus data/eval_text/*.jsonl --sequence-length 256 -o run.h5\n"
       "moescope analyze ckpt/01T ckpt/02T --corpus wiki=wiki.txt code.jsonl.zst --max-tokens 8192 -o run.h5\n"
       "moescope analyze ckpt/03T --append run.h5"};
 }

@@ -39,7 +39,8 @@ CommandText command_text() {
       "samples of the checkpoints' files (cached files read faster than cold ones; where the series does not "
       "fit the page cache, what is sampled is dropped from it first). --flops and --bandwidth replace it.",
       "moescope plan data/dots_llm1 --tokens 4096 --bandwidth 2GB/s\n"
-      "moescope plan data/tiny-dots1 --corpus data/eval_text/*.jsonl --memory 1GiB --json"};
+      "moescope plan data/tiny-dots1 --corpus data/eval_text/*.jsonl --sequence-length 256 --memory 1GiB "
+      "--json"};
 }
 
 void check(const Options& options, const CommandLine& line) {

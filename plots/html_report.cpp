@@ -109,36 +109,52 @@ std::vector<std::pair<std::string, std::string>> fingerprints(const ReportFacts&
   return entries;
 }
 
-std::string page(const ReportFacts& facts, const Content& content) {
+/// What the page says of the files beside it; nothing where there is none.
+std::string beside(const std::string& before, const std::filesystem::path& path, const std::string& after) {
+  if (path.empty()) return {};
+  return escape_markup(before + path.filename().string() + after);
+}
+
+std::string page(const ReportFacts& facts, const Content& content, const ReportFiles& files) {
   std::vector<Figure> lines;
   for (const PageFigure& figure : content.figures) {
     if (figure.look == PageFigure::Look::lines) lines.push_back(figure.figure);
   }
-  return fill_template(report_html, {{"script_sha256", base64_of_hex(report_js_sha256)},
-                                     {"title", escape_markup(facts.title)},
-                                     {"subtitle", escape_markup(subtitle(facts))},
-                                     {"light_theme", theme_variables(false)},
-                                     {"dark_theme", theme_variables(true)},
-                                     {"style", std::string(report_css)},
-                                     {"headlines", headlines_html(report_headlines(facts))},
-                                     {"navigation", navigation_html(content.figures)},
-                                     {"notes", notes_html(facts.notes)},
-                                     {"findings", findings_html(report_findings(facts))},
-                                     {"glance", definitions_html(facts.glance)},
-                                     {"sections", sections_html(content.figures)},
-                                     {"checkpoint_table", checkpoint_table_html(facts)},
-                                     {"omitted", omitted_html(content.omitted)},
-                                     {"provenance", definitions_html(facts.provenance)},
-                                     {"fingerprints", definitions_html(fingerprints(facts))},
-                                     {"data", page_json(facts, lines, content.explorers)},
-                                     {"script", std::string(report_js)}});
+  return fill_template(
+      report_html,
+      {{"script_sha256", base64_of_hex(report_js_sha256)},
+       {"title", escape_markup(facts.title)},
+       {"subtitle", escape_markup(subtitle(facts))},
+       {"light_theme", theme_variables(false)},
+       {"dark_theme", theme_variables(true)},
+       {"style", std::string(report_css)},
+       {"headlines", headlines_html(report_headlines(facts))},
+       {"navigation", navigation_html(content.figures)},
+       {"findings", findings_html(report_findings(facts))},
+       {"glance", definitions_html(facts.glance)},
+       {"sections", sections_html(content.figures)},
+       {"numbers_beside", beside(" The same numbers, and more, are in ", files.summary, ".")},
+       {"figures_beside", beside(" Without it, see ", files.figures, "/*.svg.")},
+       {"files_beside", beside(" The figures lie beside this page as ", files.figures, "/*.svg,") +
+                            beside(" its numbers as ", files.summary, ".")},
+       {"checkpoint_table", checkpoint_table_html(facts)},
+       {"omitted", omitted_html(content.omitted)},
+       {"provenance", definitions_html(facts.provenance)},
+       {"fingerprints", definitions_html(fingerprints(facts))},
+       {"data", page_json(facts, lines, content.explorers)},
+       {"script", std::string(report_js)}});
+}
+
+/// Removes the figures that an earlier report of this name had and this one, which has `ids`, lacks.
+void remove_stale_figures(const std::filesystem::path& folder, const std::vector<std::string>& ids) {
+  for (const FigureEntry& entry : figure_table()) {
+    if (std::ranges::find(ids, entry.id) == ids.end()) std::filesystem::remove(folder / (entry.id + ".svg"));
+  }
 }
 
 /// What lies beside the page; none of it in the place of `input`.
-ReportFiles write_side_files(const std::filesystem::path& html_path, const ReportFacts& facts,
-                             const Content& content, const std::filesystem::path& input) {
-  const std::filesystem::path directory = html_path.has_parent_path() ? html_path.parent_path() : ".";
-  ReportFiles files = {html_path, directory / "summary.json", directory / "figures", content.figures.size()};
+void write_side_files(const ReportFiles& files, const ReportFacts& facts, const Content& content,
+                      const std::filesystem::path& input) {
   std::filesystem::create_directories(files.figures);
   const auto write = [&](const std::filesystem::path& path, const std::string& text) {
     const OutputTarget target = find_output(path);
@@ -151,21 +167,28 @@ ReportFiles write_side_files(const std::filesystem::path& html_path, const Repor
     write(files.figures / (ids[i] + ".svg"), content.svgs[i]);
   }
   write(files.summary, summary_json(facts, ids, content.omitted));
-  return files;
+  remove_stale_figures(files.figures, ids);
 }
 
 }  // namespace
+
+ReportFiles report_files(const std::filesystem::path& html_path) {
+  const std::filesystem::path folder = html_path.has_parent_path() ? html_path.parent_path() : ".";
+  const std::string prefix = html_path.filename() == "report.html" ? "" : html_path.stem().string() + ".";
+  return {html_path, folder / (prefix + "summary.json"), folder / (prefix + "figures"), 0};
+}
 
 ReportFiles write_report(const RunFile& run, const std::filesystem::path& html_path) {
   const OutputTarget target = find_output(html_path);
   const std::filesystem::path input[] = {run.path()};
   require_not_among(target, input);
+  ReportFiles files{html_path, {}, {}, 0};
+  if (target.is_file()) files = report_files(html_path);
   const ReportFacts facts = read_report_facts(run);
   const Content content = collect(run);
-  ReportFiles files;
-  if (target.is_file()) files = write_side_files(html_path, facts, content, run.path());
-  write_output(target, page(facts, content));
-  files.html = html_path;
+  files.figure_count = content.figures.size();
+  if (target.is_file()) write_side_files(files, facts, content, run.path());
+  write_output(target, page(facts, content, files));
   return files;
 }
 

@@ -71,8 +71,8 @@ Json checkpoint_json(const CheckpointFacts& facts, const RunLabels& labels) {
                {"router_saturation_mean", rounded(facts.saturation.mean)},
                {"router_saturation_by_layer", by_name(labels.moe_layers, facts.saturation.layers)},
                {"layers_in_means", layers_in_means(facts)},
-               {"relative_drift_since_first", by_name(labels.roles, facts.drift)},
-               {"relative_drift_since_previous", by_name(labels.roles, facts.step_drift)},
+               {"relative_drift_since_first", by_name(labels.role_names, facts.drift)},
+               {"relative_drift_since_previous", by_name(labels.role_names, facts.step_drift)},
                {"tortuosity_of_whole_model", rounded(facts.tortuosity)},
                {"fingerprint", facts.fingerprint}};
   return json;

@@ -10,6 +10,7 @@
 #include "plots/figure_text.h"
 #include "readers/closest_names.h"
 #include "readers/errors.h"
+#include "readers/role_words.h"
 #include "readers/series.h"
 
 namespace moescope {
@@ -102,8 +103,8 @@ RunLabels read_labels(const RunFile& run) {
   labels.layers = number_labels(run, "/layer");
   labels.moe_layers = number_labels(run, "/moe_layer");
   labels.experts = number_labels(run, "/expert");
-  labels.roles = text_labels(run, "/role");
-  for (std::string& role : labels.roles) std::replace(role.begin(), role.end(), '_', ' ');
+  labels.role_names = text_labels(run, "/role");
+  for (const std::string& name : labels.role_names) labels.roles.push_back(role_words(name));
   return labels;
 }
 

@@ -50,6 +50,7 @@ struct RunLabels {
   std::vector<std::string> moe_layers;         // (L) the model's layer indices
   std::vector<std::string> experts;            // (E)
   std::vector<std::string> roles;              // "routed expert" …
+  std::vector<std::string> role_names;         // as the file has them: "routed_expert" …
 };
 RunLabels read_labels(const RunFile& run);
 

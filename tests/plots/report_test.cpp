@@ -56,6 +56,32 @@ TEST_F(ReportTest, HoldsEveryFigureAndWritesEachBesideIt) {
   EXPECT_THAT(html, Not(HasSubstr("Figures left out")));
 }
 
+TEST_F(ReportTest, OfAnotherNameBringsItsOwnFiguresAndSummary) {
+  report();
+  const std::string first = text("summary.json"), loss = text("figures/loss.svg");
+  SampleRun weights_only;
+  weights_only.forward = false;
+  const ReportFiles files = write_report(run(weights_only), directory / "b.html");
+  EXPECT_EQ(files.summary, directory / "b.summary.json");
+  EXPECT_EQ(files.figures, directory / "b.figures");
+  EXPECT_EQ(text("summary.json"), first);
+  EXPECT_EQ(text("figures/loss.svg"), loss);
+  EXPECT_FALSE(std::filesystem::exists(directory / "b.figures" / "loss.svg"));
+  EXPECT_THAT(text("b.html"), AllOf(HasSubstr("as b.figures/*.svg, its numbers as b.summary.json."),
+                                    HasSubstr("see b.figures/*.svg"), Not(HasSubstr(" figures/*.svg"))));
+}
+
+TEST_F(ReportTest, FiguresThatAnEarlierOneHadAndThisLacksAreGone) {
+  report();
+  std::ofstream(directory / "figures" / "mine.svg") << "drawn by somebody else";
+  SampleRun weights_only;
+  weights_only.forward = false;
+  report(weights_only);
+  EXPECT_FALSE(std::filesystem::exists(directory / "figures" / "loss.svg"));
+  EXPECT_TRUE(std::filesystem::exists(directory / "figures" / "weight_drift.svg"));
+  EXPECT_TRUE(std::filesystem::exists(directory / "figures" / "mine.svg"));
+}
+
 TEST_F(ReportTest, NeedsNoNetwork) {
   const std::string html = report();
   EXPECT_THAT(html, HasSubstr("default-src 'none'"));
@@ -92,6 +118,7 @@ TEST_F(ReportTest, TheSummaryHoldsANumberPerCheckpointAndTheProvenance) {
               1e-6);  // layers 0.5 and 0.6, halved
   EXPECT_NEAR(second.at("router_entropy_normalized_mean").get<double>(), 1 - 1 / 8.0, 1e-6);
   EXPECT_NEAR(second.at("relative_drift_since_first").at("router").get<double>(), 0.3, 1e-6);
+  EXPECT_TRUE(second.at("relative_drift_since_first").contains("routed_expert"));  // as in every other JSON
   EXPECT_THAT(summary.at("provenance").at("Command line").get<std::string>(), HasSubstr("moescope analyze"));
   EXPECT_EQ(summary.at("figures").size(), figure_table().size());
 }
