@@ -32,9 +32,12 @@ struct TemporaryDirectory {
 std::optional<RunComparison> compare_checkpoints(const fs::path& before, const fs::path& after,
                                                  AnalysisOptions options, AnalysisListener& listener) {
   const TemporaryDirectory directory;
-  FoundSeries found = find_series({before, after});
-  options.series = std::move(found.entries);
-  options.series_notes = std::move(found.notes);
+  // Which is the first, and whether they are one, is the caller's wish: the notes on it are no news.
+  options.series = find_series({before, after}).entries;
+  if (options.series.size() == 1) {
+    options.series.push_back(options.series.front());
+    options.series.back().name += "#2";
+  }
   options.output = directory.path / "run.h5";
   options.forward = !options.corpus.empty();
   options.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest

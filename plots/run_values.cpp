@@ -10,7 +10,7 @@
 #include "plots/figure_text.h"
 #include "readers/errors.h"
 #include "readers/role_words.h"
-#include "readers/series.h"
+#include "readers/series_order.h"
 
 namespace moescope {
 namespace {
@@ -54,8 +54,9 @@ std::vector<double> numbers_attribute(const RunFile& run, const std::string& pat
 
 /// Whether every checkpoint's tokens are those that its name spells.
 bool are_as_named(const RunLabels& labels) {
+  const SeriesOrder named = order_by_names(labels.checkpoints);
   for (std::size_t c = 0; c < labels.checkpoints.size(); ++c) {
-    if (parse_checkpoint_name(labels.checkpoints[c]).tokens != labels.tokens_seen[c]) return false;
+    if (named.progress[c].tokens != labels.tokens_seen[c]) return false;
   }
   return !labels.checkpoints.empty();
 }
