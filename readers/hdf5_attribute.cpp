@@ -4,6 +4,7 @@
 
 #include "readers/errors.h"
 #include "readers/hdf5_types.h"
+#include "readers/utf8.h"
 
 namespace moescope {
 namespace {
@@ -51,8 +52,10 @@ AttributeValue read_numbers(hid_t attribute, bool scalar, std::uint64_t count, c
 
 }  // namespace
 
-void write_attribute(hid_t object, const std::string& name, const AttributeValue& value,
+void write_attribute(hid_t object, const std::string& name, const AttributeValue& given,
                      const Hdf5Site& site) {
+  AttributeValue value = given;
+  if (auto* text = std::get_if<std::string>(&value)) *text = valid_utf8(*text);
   if (read_attribute(object, name, site) == value) return;  // the file's structure stays as it is
   if (const auto* text = std::get_if<std::string>(&value)) {
     const char* characters = text->c_str();

@@ -7,6 +7,7 @@
 #include "readers/hdf5_types.h"
 #include "readers/run_file.h"
 #include "readers/run_file_handle.h"
+#include "readers/utf8.h"
 
 namespace moescope {
 namespace {
@@ -70,6 +71,13 @@ std::vector<std::string> read_texts(hid_t dataset, const Hdf5Handle& memory, con
   return copies;
 }
 
+/// Names of files may be any bytes; other programs read no run file with text that is not UTF-8.
+std::vector<std::string> valid_texts(std::span<const std::string> texts) {
+  std::vector<std::string> valid;
+  for (const std::string& text : texts) valid.push_back(valid_utf8(text));
+  return valid;
+}
+
 /// HDF5 takes the texts as pointers to characters ending in NUL.
 std::vector<const char*> text_references(std::span<const std::string> texts, const Hdf5Site& site) {
   std::vector<const char*> references;
@@ -105,7 +113,8 @@ void RunFile::write(const std::string& path, const Slab& slab, std::span<const T
   const Hdf5Handle memory = simple_space({size}, site), file = select(dataset, slab, site);
   const Hdf5Handle type = stored_type(element_type_of<T>(), site);
   if constexpr (std::is_same_v<T, std::string>) {
-    const std::vector<const char*> references = text_references(values, site);
+    const std::vector<std::string> texts = valid_texts(values);
+    const std::vector<const char*> references = text_references(texts, site);
     site.check(H5Dwrite(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, references.data()),
                "cannot write");
   } else {
