@@ -8,11 +8,11 @@
 #include "analysis/forward.h"
 #include "analysis/machine_speed.h"
 #include "analysis/run_size.h"
+#include "analysis/series_corpus.h"
 #include "analysis/weight_pass.h"
 #include "analysis/weight_recorder.h"
 #include "analysis/weight_spectra.h"
 #include "readers/errors.h"
-#include "readers/tokenizer.h"
 
 namespace moescope {
 namespace {
@@ -44,14 +44,15 @@ PlannedTokens imagined_tokens(std::uint64_t tokens, std::size_t sequence_length)
   return planned;
 }
 
-PlannedTokens read_tokens(const AnalysisOptions& options, const PlannedSeries& series) {
-  std::optional<Tokenizer> tokenizer;
-  for (const PlannedCheckpoint& checkpoint : series.checkpoints) {
-    if (!tokenizer && !checkpoint.tokenizer.empty()) tokenizer = Tokenizer::load(checkpoint.tokenizer);
-  }
-  const Corpus corpus = read_corpus(options.corpus, options.corpus_options, tokenizer ? &*tokenizer : nullptr,
-                                    static_cast<std::uint32_t>(series.config().vocab_size));
-  return {corpus.sequence_start, corpus.domains.size()};
+/// With what there is to say of them.
+PlannedTokens read_tokens(const AnalysisOptions& options, const PlannedSeries& series,
+                          std::vector<std::string>& notes) {
+  std::vector<TokenizerPlace> tokenizers;
+  for (const PlannedCheckpoint& checkpoint : series.checkpoints)
+    tokenizers.push_back({checkpoint.entry.name, checkpoint.tokenizer});
+  const SeriesCorpus read = read_series_corpus(options, tokenizers, series.config());
+  notes.insert(notes.end(), read.notes.begin(), read.notes.end());
+  return {read.corpus.sequence_start, read.corpus.domains.size()};
 }
 
 DType stored_type(const PlannedSeries& series) {
@@ -102,7 +103,7 @@ void RunPlanner::plan_tokens() {
   if (!options_.forward) return;
   tokens_ = options_.corpus.empty()
                 ? imagined_tokens(request_.tokens, options_.corpus_options.sequence_length)
-                : read_tokens(options_, series_);
+                : read_tokens(options_, series_, plan_.notes);
   plan_.tokens = tokens_.tokens();
   plan_.sequences = tokens_.sequences();
   plan_.longest_sequence = longest_sequence(tokens_.sequence_start);

@@ -9,11 +9,11 @@
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
 #include "analysis/run_stages.h"
+#include "analysis/series_corpus.h"
 #include "metrics/language_loss.h"
 #include "readers/errors.h"
 #include "readers/recorded_corpus.h"
 #include "readers/run_lock.h"
-#include "readers/tokenizer.h"
 
 namespace moescope {
 namespace {
@@ -25,23 +25,11 @@ Precision native_precision(const ModelWeights& weights) {
   return weights.at({Role::embedding}).dtype == DType::bf16 ? Precision::bf16 : Precision::f32;
 }
 
-/// The tokenizer of the series; null if no checkpoint has one.
-std::optional<Tokenizer> load_tokenizer(const OpenedSeries& series, AnalysisListener& listener) {
-  std::optional<Tokenizer> tokenizer;
-  std::string origin;
-  for (std::size_t c = 0; c < series.size(); ++c) {
-    const fs::path path = series.checkpoints[c].tokenizer_path();
-    if (path.empty()) continue;
-    Tokenizer found = Tokenizer::load(path);
-    if (!tokenizer) {
-      tokenizer = std::move(found);
-      origin = series.entries[c].name;
-    } else if (found.sha256() != tokenizer->sha256()) {
-      listener.note(series.entries[c].name + ": its tokenizer.json differs from that of " + origin +
-                    ", which is used for the whole series");
-    }
-  }
-  return tokenizer;
+std::vector<TokenizerPlace> tokenizer_places(const OpenedSeries& series) {
+  std::vector<TokenizerPlace> places;
+  for (std::size_t c = 0; c < series.size(); ++c)
+    places.push_back({series.entries[c].name, series.checkpoints[c].tokenizer_path()});
+  return places;
 }
 
 /// What lies at a path: a record of the same analysis to go on with, or the reason why it is none.
@@ -106,16 +94,22 @@ void SeriesAnalysis::load_recorded_corpus() {
   corpus_ = read_recorded_corpus(run);
   const auto tokenizer = run.attribute("/", "tokenizer_sha256");
   if (tokenizer) tokenizer_sha256_ = std::get<std::string>(*tokenizer);
+  std::vector<TokenizerPlace> places = tokenizer_places(series_);
+  std::erase_if(places, [&](const TokenizerPlace& place) {
+    return std::ranges::count(options_.recorded_elsewhere, place.checkpoint) > 0;
+  });
+  const std::string note = other_tokenizers_note(places, tokenizer_sha256_);
+  if (!note.empty()) listener_.note(note);
 }
 
 void SeriesAnalysis::load_corpus() {
   if (!options_.recorded_corpus.empty()) {
     load_recorded_corpus();
   } else {
-    const std::optional<Tokenizer> tokenizer = load_tokenizer(series_, listener_);
-    if (tokenizer) tokenizer_sha256_ = tokenizer->sha256();
-    corpus_ = read_corpus(options_.corpus, options_.corpus_options, tokenizer ? &*tokenizer : nullptr,
-                          static_cast<std::uint32_t>(series_.config().vocab_size));
+    SeriesCorpus read = read_series_corpus(options_, tokenizer_places(series_), series_.config());
+    corpus_ = std::move(read.corpus);
+    tokenizer_sha256_ = std::move(read.tokenizer_sha256);
+    for (const std::string& note : read.notes) listener_.note(note);
   }
   // Too little memory is told before there is a run file.
   forward_budget(series_.config(), corpus_, options_.memory);
