@@ -8,8 +8,10 @@
 namespace moescope {
 
 void AnalysisArguments::declare(CommandLine& line) {
-  line.list("corpus", "[DOMAIN=]FILE...", &corpus,
-            "evaluation texts: .jsonl, .jsonl.zst, .jsonl.gz, .txt, or .npy with token ids; may be repeated");
+  line.list(
+      "corpus", "[DOMAIN=]FILE...", &corpus,
+      "evaluation texts: .jsonl or .txt, either with .gz or .zst, a pipe, - for standard input, or .npy with "
+      "token ids; may be repeated");
   line.text("text-key", "POINTER", &corpus_options.text_key,
             "JSON pointer to a record's text (default /text)");
   line.text(
