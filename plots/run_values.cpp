@@ -11,7 +11,7 @@
 #include "readers/closest_names.h"
 #include "readers/errors.h"
 #include "readers/role_words.h"
-#include "readers/series.h"
+#include "readers/series_order.h"
 
 namespace moescope {
 namespace {
@@ -55,8 +55,9 @@ std::vector<double> numbers_attribute(const RunFile& run, const std::string& pat
 
 /// Whether every checkpoint's tokens are those that its name spells.
 bool are_as_named(const RunLabels& labels) {
+  const SeriesOrder named = order_by_names(labels.checkpoints);
   for (std::size_t c = 0; c < labels.checkpoints.size(); ++c) {
-    if (parse_checkpoint_name(labels.checkpoints[c]).tokens != labels.tokens_seen[c]) return false;
+    if (named.progress[c].tokens != labels.tokens_seen[c]) return false;
   }
   return !labels.checkpoints.empty();
 }
