@@ -63,6 +63,7 @@ ProgressBar::ProgressBar(bool quiet, std::chrono::milliseconds interval) : inter
 }
 
 ProgressBar::~ProgressBar() {
+  end_.request_stop();
   lines_.reset();
   clear();
 }
@@ -93,7 +94,7 @@ void ProgressBar::write_line_if_due(Clock::time_point now) {
 
 /// Where no thread can be started, lines come with the next report after they are due.
 void ProgressBar::start_lines() {
-  const auto write_lines = [this](const std::stop_token& stop) {
+  const auto write_lines = [this, stop = end_.get_token()] {
     std::unique_lock lock(mutex_);
     while (!stop.stop_requested()) {
       stopped_.wait_until(lock, stop, last_drawn_ + interval_, [] { return false; });
@@ -101,7 +102,7 @@ void ProgressBar::start_lines() {
     }
   };
   try {
-    lines_.emplace(write_lines);
+    lines_.emplace("a thread for lines of progress", write_lines);
   } catch (const std::system_error&) {
     lines_.emplace();
   }

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "analysis/parallel.h"
@@ -45,6 +46,7 @@ class ProgressBar {
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_drawn_ = {};
   std::condition_variable_any stopped_;
+  std::stop_source end_;
   std::optional<BackgroundThread> lines_;  // for lines that are due while nothing is reported
 };
 

@@ -8,7 +8,7 @@
 #include "analysis/run_identity.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
-#include "readers/model_config.h"
+#include "readers/recorded_config.h"
 #include "readers/recorded_notes.h"
 #include "readers/tensor_roles.h"
 

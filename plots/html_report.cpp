@@ -130,6 +130,7 @@ std::string page(const ReportFacts& facts, const Content& content, const ReportF
        {"style", std::string(report_css)},
        {"headlines", headlines_html(report_headlines(facts))},
        {"navigation", navigation_html(content.figures)},
+       {"notes", notes_html(facts.notes)},
        {"findings", findings_html(report_findings(facts))},
        {"glance", definitions_html(facts.glance)},
        {"sections", sections_html(content.figures)},
