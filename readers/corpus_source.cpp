@@ -60,7 +60,7 @@ std::string way_out(const fs::path& file) {
     return "decompressed, or compressed by gzip or zstd, it is read";
   if (is({".parquet", ".arrow", ".csv", ".tsv"}))
     return "a .jsonl has one record a line, such as {\"text\": \"…\"}";
-  return "a text of another name is read from standard input: DOMAIN=- < " + file.string();
+  return "a text of another name is read from standard input: --corpus DOMAIN=- < " + file.string();
 }
 
 [[noreturn]] void refuse_suffix(const fs::path& file) {

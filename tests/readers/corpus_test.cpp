@@ -274,7 +274,7 @@ TEST_F(CorpusFiles, RefuseALineThatIsNotARecord) {
 
 TEST_F(CorpusFiles, NameTheKeysOfALineWithoutText) {
   EXPECT_THAT(failure({file("a.jsonl", R"({"content": "x", "id": 3})")}),
-              HasSubstr("a.jsonl: line 1: has no /text [the line's keys are '/content', '/id']"));
+              HasSubstr("a.jsonl: line 1: has no /text [the line's keys are '/content', '/id'; --text-key"));
   EXPECT_THAT(failure({file("a.jsonl", R"({"data": {"body": "x", "a/b": 1}, "id": 3})")}),
               HasSubstr("the line's keys are '/data/a~1b', '/data/body', '/id'"));
   EXPECT_THAT(failure({file("a.jsonl", R"({"text": 3})")}),

@@ -176,6 +176,15 @@ TEST_F(RunFileTest, LabelsOfAllTypesReadBack) {
   EXPECT_THAT(file.read<double>("/quantile"), ElementsAre(0.05, 0.5));
 }
 
+// Others refuse to open a file whose text is not UTF-8.
+TEST_F(RunFileTest, NoTextIsWrittenThatIsNotUtf8) {
+  RunFile file = RunFile::create(path);
+  file.define_dimension(scale("checkpoint"), Texts{"caf\xE9", "plain"});
+  EXPECT_THAT(file.read<std::string>("/checkpoint"), ElementsAre("caf\uFFFD", "plain"));
+  file.set_attribute("/", "command_line", std::string("analyze caf\xE9"));
+  EXPECT_EQ(file.attribute("/", "command_line"), AttributeValue(std::string("analyze caf\uFFFD")));
+}
+
 TEST_F(RunFileTest, NothingWrittenIsNotANumberZeroOrEmpty) {
   RunFile file = RunFile::create(path);
   define_routing(file);

@@ -34,5 +34,11 @@ TEST(Utf8, FindsAMalformedByteAtAnyPlaceInAsciiText) {
   }
 }
 
+TEST(Utf8, IsMadeOfAnyBytes) {
+  for (const char* valid : {"", "a", "größer", "\uFFFD"}) EXPECT_EQ(valid_utf8(valid), valid);
+  EXPECT_EQ(valid_utf8("caf\xE9"), "caf\uFFFD");
+  EXPECT_EQ(valid_utf8("\xE9\xE9t\xE9"), "\uFFFD\uFFFDt\uFFFD");
+}
+
 }  // namespace
 }  // namespace moescope
