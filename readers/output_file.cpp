@@ -112,18 +112,20 @@ fs::path temporary_name(const fs::path& file) {
   return folder_of(file) / (file.filename().string().substr(0, longest_name - end.size()) + end);
 }
 
-/// The owner first: to change it may take rights from the mode.
+/// The owner first: to change it may take rights from the mode. A group that the user is not in cannot be kept; what
+/// it was allowed to do is then kept from the user's own group.
 void keep_mode_and_owner(int descriptor, const OutputTarget& target) {
   const auto old = status_of(target.path);
   struct stat status {};
   if (!old || ::fstat(descriptor, &status) != 0) return;
-  const bool same_owner = old->st_uid == status.st_uid && old->st_gid == status.st_gid;
-  if (!same_owner && ::fchown(descriptor, old->st_uid, old->st_gid) != 0)
-    throw_errno(target.name, "its owner and group cannot be kept");
-  if (!same_owner || (old->st_mode & permissions) != (status.st_mode & permissions)) {
-    if (::fchmod(descriptor, old->st_mode & permissions) != 0)
-      throw_errno(target.name, "its mode cannot be kept");
+  mode_t mode = old->st_mode & permissions;
+  const bool same = old->st_uid == status.st_uid && old->st_gid == status.st_gid;
+  if (!same && ::fchown(descriptor, old->st_uid, old->st_gid) != 0) {
+    if (old->st_uid != status.st_uid) throw_errno(target.name, "its owner cannot be kept");
+    mode &= ~static_cast<mode_t>(S_IRWXG | S_ISGID);
   }
+  if ((!same || mode != (status.st_mode & permissions)) && ::fchmod(descriptor, mode) != 0)
+    throw_errno(target.name, "its mode cannot be kept");
 }
 
 bool cannot_be_forced(int error) {
