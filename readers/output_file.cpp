@@ -70,11 +70,11 @@ int named_descriptor(const fs::path& path) {
   return error == std::errc() && end == name.data() + name.size() ? number : -1;
 }
 
-/// What a chain of symbolic links leads to, there or not. Those below /proc are no names of files but open
-/// files.
+/// What a chain of symbolic links leads to, there or not. Those to open files are no names of files.
 fs::path without_links(fs::path path) {
   std::error_code error;
-  for (int links = 0; links < 40 && !path.native().starts_with("/proc/"); ++links) {
+  for (int links = 0; links < 40; ++links) {
+    if (path.native().starts_with("/proc/") || named_descriptor(path) >= 0) break;
     const fs::path link = fs::read_symlink(path, error);
     if (error) break;
     path = path.parent_path() / link;
