@@ -14,9 +14,9 @@ class RunFile;
 
 /// What to show where a figure shows one of several.
 struct FigureChoice {
-  std::string checkpoint;  // a name of /checkpoint; empty: the last
-  std::string domain;      // a name of /domain; empty: all domains
-  std::string layer;       // a number of /moe_layer, or of /layer; empty: all layers, or their mean
+  std::string checkpoint = {};  // a name of /checkpoint; empty: the last
+  std::string domain = {};      // a name of /domain; empty: all domains
+  std::string layer = {};       // a number of /moe_layer, or of /layer; empty: all layers, or their mean
 };
 
 /// What of a FigureChoice a figure can show one of; sums of these.

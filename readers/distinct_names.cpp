@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace moescope {
 
@@ -9,10 +10,10 @@ std::vector<std::string> extended_names(std::vector<std::string> names,
                                         std::vector<std::filesystem::path> parents) {
   for (bool changed = true; changed;) {
     changed = false;
-    std::map<std::string, int> count;
-    for (const std::string& name : names) ++count[name];
+    std::map<std::string, std::set<std::filesystem::path>> places;  // equal ones no parent tells apart
+    for (std::size_t i = 0; i < names.size(); ++i) places[names[i]].insert(parents[i]);
     for (std::size_t i = 0; i < names.size(); ++i) {
-      if (count[names[i]] == 1 || !parents[i].has_filename()) continue;
+      if (places[names[i]].size() == 1 || !parents[i].has_filename()) continue;
       names[i] = (parents[i].filename() / names[i]).string();
       parents[i] = parents[i].parent_path();
       changed = true;

@@ -9,7 +9,7 @@ namespace moescope {
 
 /// Names that coincide are extended by their directories, as many as it takes: "test" in wiki and in code
 /// becomes "wiki/test" and "code/test". `parents` (names.size()) are the directories; where one is used up,
-/// names may still coincide.
+/// or two are the same, names may still coincide.
 std::vector<std::string> extended_names(std::vector<std::string> names,
                                         std::vector<std::filesystem::path> parents);
 

@@ -70,11 +70,11 @@ int named_descriptor(const fs::path& path) {
   return error == std::errc() && end == name.data() + name.size() ? number : -1;
 }
 
-/// What a chain of symbolic links leads to, there or not. Those below /proc are no names of files but open
-/// files.
+/// What a chain of symbolic links leads to, there or not. Those to open files are no names of files.
 fs::path without_links(fs::path path) {
   std::error_code error;
-  for (int links = 0; links < 40 && !path.native().starts_with("/proc/"); ++links) {
+  for (int links = 0; links < 40; ++links) {
+    if (path.native().starts_with("/proc/") || named_descriptor(path) >= 0) break;
     const fs::path link = fs::read_symlink(path, error);
     if (error) break;
     path = path.parent_path() / link;
@@ -112,18 +112,20 @@ fs::path temporary_name(const fs::path& file) {
   return folder_of(file) / (file.filename().string().substr(0, longest_name - end.size()) + end);
 }
 
-/// The owner first: to change it may take rights from the mode.
+/// The owner first: to change it may take rights from the mode. A group that the user is not in cannot be kept; what
+/// it was allowed to do is then kept from the user's own group.
 void keep_mode_and_owner(int descriptor, const OutputTarget& target) {
   const auto old = status_of(target.path);
   struct stat status {};
   if (!old || ::fstat(descriptor, &status) != 0) return;
-  const bool same_owner = old->st_uid == status.st_uid && old->st_gid == status.st_gid;
-  if (!same_owner && ::fchown(descriptor, old->st_uid, old->st_gid) != 0)
-    throw_errno(target.name, "its owner and group cannot be kept");
-  if (!same_owner || (old->st_mode & permissions) != (status.st_mode & permissions)) {
-    if (::fchmod(descriptor, old->st_mode & permissions) != 0)
-      throw_errno(target.name, "its mode cannot be kept");
+  mode_t mode = old->st_mode & permissions;
+  const bool same = old->st_uid == status.st_uid && old->st_gid == status.st_gid;
+  if (!same && ::fchown(descriptor, old->st_uid, old->st_gid) != 0) {
+    if (old->st_uid != status.st_uid) throw_errno(target.name, "its owner cannot be kept");
+    mode &= ~static_cast<mode_t>(S_IRWXG | S_ISGID);
   }
+  if ((!same || mode != (status.st_mode & permissions)) && ::fchmod(descriptor, mode) != 0)
+    throw_errno(target.name, "its mode cannot be kept");
 }
 
 bool cannot_be_forced(int error) {

@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 class JobLimits : public testing::Test {
  protected:
   void write(const fs::path& file, const std::string& text) const {
-    fs::create_directories((root / file).parent_path());
-    std::ofstream(root / file) << text << '\n';
+    fs::create_directories((root.path() / file).parent_path());
+    std::ofstream(root.path() / file) << text << '\n';
   }
   GroupLimits limits() const { return read_group_limits(root.path()); }
 
