@@ -383,8 +383,8 @@ TEST(Checkpoint, SeveralMissingShardsAreOneSentence) {
                 fs::remove(directory / first_shard);
                 fs::remove(directory / second_shard);
               }),
-              HasSubstr("shard 'model-00001-of-00002.safetensors': is missing, and so are 1 more of 2: "
-                        "model-00002-of-00002.safetensors"));
+              HasSubstr("shard 'model-00001-of-00002.safetensors': is missing; of 2 shards, 2 are not there: "
+                        "model-00001-of-00002.safetensors, model-00002-of-00002.safetensors"));
 }
 
 TEST(Checkpoint, OneOfTwoShardsWithoutAnIndexIsNotAModel) {
