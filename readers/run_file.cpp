@@ -78,10 +78,7 @@ void sync_directory(const std::filesystem::path& file) {
 }
 
 void check_exists(const std::filesystem::path& path, int mode) {
-  if (::access(path.c_str(), mode) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) throw MissingInput(path.string());
-    throw_errno(path.string(), "cannot open the run file");
-  }
+  if (::access(path.c_str(), mode) != 0) throw_not_opened(path.string(), "cannot open the run file");
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) return;
   errno = EISDIR;

@@ -350,7 +350,7 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
         notes.push_back(name + ": left out: it " + why.what);
       }
     } catch (const std::system_error&) {
-      plain.push_back(name);  // it cannot be listed
+      continue;  // whoever looked for a checkpoint there has told that it cannot be examined
     }
   }
   if (!plain.empty()) notes.push_back(short_list(plain) + ": left out: no config.json there");
