@@ -23,20 +23,19 @@ struct Agreement {
 };
 
 /// (C) of (T, K); empty where a forward pass is not finished.
-std::vector<std::vector<std::uint16_t>> read_choices(const RunFile& run, const ForwardRecord& record,
-                                                     std::size_t layer) {
+std::vector<std::vector<std::uint16_t>> read_all_choices(const RunFile& run, const ForwardRecord& record,
+                                                         std::size_t layer) {
   std::vector<std::vector<std::uint16_t>> choices(record.checkpoints);
   for (std::size_t c = 0; c < record.checkpoints; ++c) {
     if (!record.finished[c]) continue;
-    choices[c] = run.read<std::uint16_t>("/routing/topk_index",
-                                         {{c, layer, 0, 0}, {1, 1, record.tokens, record.top_k}});
+    choices[c] = read_choices(run, c, layer).experts;
   }
   return choices;
 }
 
 void compare_layer(const RunFile& run, const ForwardRecord& record, std::size_t layer, Agreement& result) {
   const std::size_t count = record.checkpoints, last = count - 1;
-  const std::vector<std::vector<std::uint16_t>> choices = read_choices(run, record, layer);
+  const std::vector<std::vector<std::uint16_t>> choices = read_all_choices(run, record, layer);
   const auto cell = [&](std::size_t row) { return row * record.moe_layers + layer; };
   for (std::size_t a = 0; a < count; ++a) {
     for (std::size_t b = a; b < count; ++b) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
+#include <limits>
 #include <optional>
 
 #include "analysis/element_convert.h"
@@ -45,6 +47,9 @@ template <class Element>
 struct HeadMemory {
   Aligned<Element> key;    // (S, head_dim)
   Aligned<Element> value;  // (ceil(S / key_block), head_dim, key_block)
+  /// Tokens whose values are not finite, ascending. They are kept as zeros, since a share of 0, as of what
+  /// comes later, times NaN is NaN; who really sees one has NaN in the end.
+  std::vector<std::size_t> broken;
 };
 
 /// Up to 64 queries of one head on their way through the keys, 16 to a panel.
@@ -97,6 +102,11 @@ void store_element(float value, Precision, Bfloat16& out) {
   out = static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(round_to_bfloat16(value)) >> 16);
 }
 
+/// Also after it was rounded.
+bool is_finite(float value, Precision precision) {
+  return std::isfinite(precision == Precision::bf16 ? round_to_bfloat16(value) : value);
+}
+
 /// A panel (depth, 16) as a product takes it.
 void store_panel(const float* x, std::size_t depth, Precision precision, float* out) {
   if (precision == Precision::bf16) return round_panel(x, depth, out);
@@ -118,15 +128,17 @@ template <class Element>
 HeadMemory<Element> load_head(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
                               std::size_t head, std::size_t first_row, std::size_t tokens) {
   const std::size_t dim = rule.shape.head_dim, blocks = (tokens + key_block - 1) / key_block;
-  HeadMemory<Element> memory{Aligned<Element>(tokens * dim), Aligned<Element>(blocks * dim * key_block)};
+  HeadMemory<Element> memory{Aligned<Element>(tokens * dim), Aligned<Element>(blocks * dim * key_block), {}};
   std::vector<float> key(dim);
   for (std::size_t t = 0; t < tokens; ++t) {
     prepare(p.key.row(first_row + t).subspan(head * dim, dim), p.key_norm, rule, rotary, t, key);
     const auto value = p.value.row(first_row + t).subspan(head * dim, dim);
+    const bool whole = std::ranges::all_of(value, [&](float v) { return is_finite(v, rule.precision); });
+    if (!whole) memory.broken.push_back(t);
     Element* block = memory.value.data() + t / key_block * dim * key_block;
     for (std::size_t d = 0; d < dim; ++d) {
       store_element(key[d], rule.precision, memory.key[t * dim + d]);
-      store_element(value[d], rule.precision, block[d * key_block + t % key_block]);
+      store_element(whole ? value[d] : 0, rule.precision, block[d * key_block + t % key_block]);
     }
   }
   return memory;
@@ -153,14 +165,22 @@ void load_queries(const Projections& p, const AttentionRule& rule, const RotaryT
   std::ranges::fill(group.sum, 0.0f);
 }
 
+bool sees(const AttentionRule& rule, std::size_t query, std::size_t key) {
+  return key <= query && (!rule.window || query - key < *rule.window);
+}
+
+/// Whether a query sees any of some keys, ascending.
+bool sees_any(const AttentionRule& rule, std::size_t query, const std::vector<std::size_t>& keys) {
+  const auto after = std::ranges::upper_bound(keys, query);
+  return after != keys.begin() && sees(rule, query, *std::prev(after));
+}
+
 /// Masks keys after a query, and those that have left its window. scores: (keys, 16).
 void mask_scores(const AttentionRule& rule, std::size_t first_query, std::size_t first_key, std::size_t keys,
                  float* scores) {
   for (std::size_t k = 0; k < keys; ++k) {
     for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
-      const std::size_t query = first_query + lane, key = first_key + k;
-      const bool seen = key <= query && (!rule.window || query - key < *rule.window);
-      if (!seen) scores[k * panel_lanes + lane] = masked_score;
+      if (!sees(rule, first_query + lane, first_key + k)) scores[k * panel_lanes + lane] = masked_score;
     }
   }
 }
@@ -206,13 +226,16 @@ void attend(const HeadMemory<Element>& memory, const AttentionRule& rule, QueryG
 }
 
 template <class Element>
-void store_output(const QueryGroup<Element>& group, std::size_t head, std::size_t first_row, std::size_t dim,
-                  Matrix& out) {
+void store_output(const HeadMemory<Element>& memory, const AttentionRule& rule,
+                  const QueryGroup<Element>& group, std::size_t head, std::size_t first_row, Matrix& out) {
+  const std::size_t dim = rule.shape.head_dim;
   for (std::size_t q = 0; q < group.queries; ++q) {
     const std::size_t panel = q / panel_lanes, lane = q % panel_lanes;
     const float* output = group.output.data() + panel * dim * panel_lanes + lane;
     const auto row = out.row(first_row + group.first + q).subspan(head * dim, dim);
     for (std::size_t d = 0; d < dim; ++d) row[d] = output[d * panel_lanes] / group.sum[q];
+    if (sees_any(rule, group.first + q, memory.broken))
+      std::ranges::fill(row, std::numeric_limits<float>::quiet_NaN());
   }
 }
 
@@ -228,7 +251,7 @@ void attend_sequence(const Projections& p, const AttentionRule& rule, const Rota
       group.queries = std::min(group_queries, tokens - group.first);
       load_queries(p, rule, rotary, head, first_row, group);
       attend(memory, rule, group);
-      store_output(group, head, first_row, rule.shape.head_dim, out);
+      store_output(memory, rule, group, head, first_row, out);
     }
   }
 }

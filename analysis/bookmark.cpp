@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <exception>
+#include <initializer_list>
+#include <span>
 #include <system_error>
 
+#include "readers/errors.h"
 #include "readers/run_file.h"
+#include "readers/sha256.h"
 
 namespace moescope {
 namespace {
@@ -34,13 +38,37 @@ DatasetSpec counts_spec() {
           "moescope analyze"};
 }
 
-std::size_t number(const RunFile& file, const char* name) {
-  const auto value = file.attribute("/", name);
-  return static_cast<std::size_t>(std::get<std::int64_t>(value.value()));
+/// A pass goes on with these values as they are, so that one altered bit would alter all that follows.
+constexpr const char* digest_name = "sha256";
+
+struct Number {
+  const char* name;
+  std::int64_t value;
+};
+using Numbers = std::vector<Number>;
+
+/// Of all that a bookmark holds.
+template <class T>
+std::string digest(const std::string& identity, const Numbers& numbers, std::span<const T> values) {
+  Sha256 sha256;
+  sha256.update(identity);
+  for (const Number& number : numbers)
+    sha256.update(std::string(" ") + number.name + " " + std::to_string(number.value));
+  sha256.update(std::as_bytes(values));
+  return sha256.hex();
 }
 
-void set_number(RunFile& file, const char* name, std::size_t value) {
-  file.set_attribute("/", name, static_cast<std::int64_t>(value));
+template <class T>
+void save_all(const std::filesystem::path& path, const std::string& identity, const Numbers& numbers,
+              const std::vector<std::uint64_t>& shape, const DatasetSpec& spec, std::span<const T> values) {
+  RunFile file = RunFile::create(path);
+  file.set_attribute("/", "identity", identity);
+  for (const Number& number : numbers) file.set_attribute("/", number.name, number.value);
+  file.set_attribute("/", digest_name, digest(identity, numbers, values));
+  for (std::size_t i = 0; i < shape.size(); ++i) file.define_dimension(spec.dimensions[i], shape[i]);
+  file.define(spec);
+  file.write<T>(spec.path, values);
+  file.sync();
 }
 
 /// Of this analysis, about `dataset`; empty otherwise.
@@ -69,39 +97,53 @@ void Bookmark::saved(Clock::time_point begin) {
 
 void Bookmark::save(std::size_t checkpoint, const ForwardPosition& position, const Matrix& x) {
   const Clock::time_point begin = Clock::now();
-  RunFile file = RunFile::create(path_);
-  file.set_attribute("/", "identity", identity_);
-  set_number(file, "checkpoint", checkpoint);
-  set_number(file, "first_token", position.first_token);
-  set_number(file, "next_layer", static_cast<std::size_t>(position.next_layer));
-  file.define_dimension("token", x.rows);
-  file.define_dimension("hidden_unit", x.columns);
-  file.define(stream_spec());
-  file.write<float>(stream_path, x.values);
-  file.sync();
+  save_all<float>(path_, identity_,
+                  {{"checkpoint", static_cast<std::int64_t>(checkpoint)},
+                   {"first_token", static_cast<std::int64_t>(position.first_token)},
+                   {"next_layer", position.next_layer}},
+                  {x.rows, x.columns}, stream_spec(), x.values);
   saved(begin);
 }
 
 void Bookmark::save(const WeightPosition& position) {
   const Clock::time_point begin = Clock::now();
-  RunFile file = RunFile::create(path_);
-  file.set_attribute("/", "identity", identity_);
-  set_number(file, "next_weight", position.next);
-  file.define_dimension("count", position.magnitude_counts.size());
-  file.define(counts_spec());
-  file.write<std::int64_t>(counts_path, position.magnitude_counts);
-  file.sync();
+  save_all<std::int64_t>(path_, identity_, {{"next_weight", static_cast<std::int64_t>(position.next)}},
+                         {position.magnitude_counts.size()}, counts_spec(), position.magnitude_counts);
   saved(begin);
 }
+
+namespace {
+
+/// Reads the numbers of these names; throws where one is missing or they and the values are not those that
+/// were saved.
+template <class T>
+std::vector<std::int64_t> checked_numbers(const RunFile& file, const std::string& identity,
+                                          std::initializer_list<const char*> names,
+                                          std::span<const T> values) {
+  Numbers numbers;
+  std::vector<std::int64_t> found;
+  for (const char* name : names) {
+    found.push_back(std::get<std::int64_t>(file.attribute("/", name).value()));
+    numbers.push_back({name, found.back()});
+  }
+  if (file.attribute("/", digest_name) != AttributeValue(digest(identity, numbers, values)))
+    throw FormatError(file.path().string(), {}, "is damaged");
+  return found;
+}
+
+}  // namespace
 
 std::optional<ForwardStart> Bookmark::forward(std::size_t checkpoint) const {
   try {
     const std::optional<RunFile> file = open_bookmark(path_, identity_, stream_path);
-    if (!file || number(*file, "checkpoint") != checkpoint) return {};
+    if (!file) return {};
+    const std::vector<float> values = file->read<float>(stream_path);
+    const std::vector<std::int64_t> numbers =
+        checked_numbers<float>(*file, identity_, {"checkpoint", "first_token", "next_layer"}, values);
+    if (static_cast<std::size_t>(numbers[0]) != checkpoint) return {};
     const std::vector<std::uint64_t> shape = file->shape(stream_path);
-    ForwardStart start{{number(*file, "first_token"), static_cast<std::int64_t>(number(*file, "next_layer"))},
-                       Matrix(shape.at(0), shape.at(1))};
-    std::ranges::copy(file->read<float>(stream_path), start.x.values.begin());
+    ForwardStart start{{static_cast<std::size_t>(numbers[1]), numbers[2]}, Matrix(shape.at(0), shape.at(1))};
+    std::ranges::copy(values, start.x.values.begin());
     return start;
   } catch (const std::exception&) {  // it only saves time
     return {};
@@ -112,7 +154,10 @@ std::optional<WeightPosition> Bookmark::weights() const {
   try {
     const std::optional<RunFile> file = open_bookmark(path_, identity_, counts_path);
     if (!file) return {};
-    return WeightPosition{number(*file, "next_weight"), file->read<std::int64_t>(counts_path)};
+    std::vector<std::int64_t> counts = file->read<std::int64_t>(counts_path);
+    const std::vector<std::int64_t> numbers =
+        checked_numbers<std::int64_t>(*file, identity_, {"next_weight"}, counts);
+    return WeightPosition{static_cast<std::size_t>(numbers[0]), std::move(counts)};
   } catch (const std::exception&) {
     return {};
   }

@@ -21,8 +21,8 @@ struct WeightPosition {
 };
 
 /// The file OUTPUT.resume, of one analysis. Replaced as a whole, so that it is never half written; what is
-/// there and cannot be used (of another analysis, damaged) is as if it were not there. To be saved after
-/// what it stands for is safe in the run file.
+/// there and cannot be used (of another analysis, damaged: it has a checksum of its own) is as if it were not
+/// there. To be saved after what it stands for is safe in the run file.
 class Bookmark {
  public:
   /// `identity` tells analyses apart. At most one save in `seconds`, and at most a twentieth of the time is

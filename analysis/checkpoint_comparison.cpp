@@ -1,7 +1,6 @@
 #include "analysis/checkpoint_comparison.h"
 
-#include <stdlib.h>
-
+#include <cstdlib>
 #include <string>
 
 #include "readers/errors.h"
@@ -11,12 +10,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A directory that goes with its owner.
+// A directory that goes with its owner, where TMPDIR says, else in /tmp.
 struct TemporaryDirectory {
   fs::path path;
   TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "moescope-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw_errno(name, "cannot make a temporary directory");
+    const char* wanted = std::getenv("TMPDIR");
+    const bool is_set = wanted != nullptr && *wanted != '\0';
+    const std::string place = is_set ? wanted : "/tmp";
+    std::string name = (fs::path(place) / "moescope-XXXXXX").string();
+    if (!mkdtemp(name.data()))
+      throw_errno((is_set ? "TMPDIR: " : "") + place, "cannot make a temporary directory there");
     path = name;
   }
   ~TemporaryDirectory() {
@@ -32,9 +35,12 @@ struct TemporaryDirectory {
 std::optional<RunComparison> compare_checkpoints(const fs::path& before, const fs::path& after,
                                                  AnalysisOptions options, AnalysisListener& listener) {
   const TemporaryDirectory directory;
-  FoundSeries found = find_series({before, after});
-  options.series = std::move(found.entries);
-  options.series_notes = std::move(found.notes);
+  // Which is the first, and whether they are one, is the caller's wish: the notes on it are no news.
+  options.series = find_series({before, after}).entries;
+  if (options.series.size() == 1) {
+    options.series.push_back(options.series.front());
+    options.series.back().name += "#2";
+  }
   options.output = directory.path / "run.h5";
   options.forward = !options.corpus.empty();
   options.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest

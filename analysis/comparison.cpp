@@ -3,14 +3,18 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
+#include "analysis/forward_record.h"
 #include "analysis/recorded_products.h"
 #include "analysis/recorded_sketches.h"
+#include "analysis/run_notes.h"
 #include "metrics/expert_load.h"
 #include "metrics/sketched_drift.h"
 #include "metrics/weight_drift.h"
 #include "metrics/weight_sketch.h"
+#include "readers/closest_names.h"
 #include "readers/errors.h"
 #include "readers/recorded_config.h"
 #include "readers/weight_table.h"
@@ -21,11 +25,8 @@ namespace {
 using Names = std::vector<std::string>;
 
 std::size_t index_of(const RunFile& run, const Names& names, const std::string& name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
-  std::string known;
-  for (const std::string& each : names) known += (known.empty() ? "" : ", ") + each;
-  throw UsageError("no checkpoint '" + name + "' in " + run.path().string(), "it holds " + known);
+  if (const std::optional<std::size_t> index = find_name(names, name)) return *index;
+  throw UsageError("no checkpoint '" + name + "' in " + run.path().string(), "it holds " + name_list(names));
 }
 
 // Whether the pass `name` was finished for both.
@@ -188,28 +189,58 @@ double total_variation(std::span<const std::int64_t> before, std::span<const std
   return sum / (2 * static_cast<double>(before.size()));
 }
 
+// Tokens that chose experts in each layer, all domains together.
+std::vector<std::int64_t> choosing_tokens_of_layers(const RunFile& run, std::size_t checkpoint) {
+  const ForwardRecord record = read_forward_record(run).value();
+  const std::vector<std::int64_t> tokens = choosing_tokens(run, record, checkpoint);  // (D, L)
+  std::vector<std::int64_t> layers(record.moe_layers);
+  for (std::size_t i = 0; i < tokens.size(); ++i) layers[i % layers.size()] += tokens[i];
+  return layers;
+}
+
 void compare_routing(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
   const auto layers = run.read<std::int64_t>("/moe_layer");
   if (layers.empty()) return;
   const auto agreement = run.read<double>("/metrics/routing_agreement", {{a, b, 0}, {1, 1, layers.size()}});
   const auto before = pooled_counts(run, a), after = pooled_counts(run, b);
-  const auto token_counts = run.read<std::int64_t>("/routing/token_count");
-  std::int64_t tokens = 0;
-  for (std::int64_t count : token_counts) tokens += count;
+  const auto tokens_before = choosing_tokens_of_layers(run, a),
+             tokens_after = choosing_tokens_of_layers(run, b);
   const std::size_t experts = before.size() / layers.size();
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const auto layer_before = std::span(before).subspan(l * experts, experts);
     const auto layer_after = std::span(after).subspan(l * experts, experts);
     result.routing.push_back({layers[l], agreement[l], total_variation(layer_before, layer_after),
                               max_violation(layer_before), max_violation(layer_after)});
-    const auto load_before = expert_load(layer_before, tokens), load_after = expert_load(layer_after, tokens);
+    const auto load_before = expert_load(layer_before, tokens_before[l]),
+               load_after = expert_load(layer_after, tokens_after[l]);
     for (std::size_t e = 0; e < experts; ++e) {
       result.loads.push_back({layers[l], static_cast<std::int64_t>(e), load_before[e], load_after[e]});
     }
   }
-  std::stable_sort(result.loads.begin(), result.loads.end(), [](const LoadChange& x, const LoadChange& y) {
-    return std::abs(x.after - x.before) > std::abs(y.after - y.before);
-  });
+  // A change that is unknown, since no token chose experts there, comes last.
+  const auto size = [](const LoadChange& load) {
+    const double change = std::abs(load.after - load.before);
+    return std::isnan(change) ? -1 : change;
+  };
+  std::stable_sort(result.loads.begin(), result.loads.end(),
+                   [&](const LoadChange& x, const LoadChange& y) { return size(x) > size(y); });
+}
+
+// The warnings of both checkpoints and of the steps between them.
+std::vector<std::string> notes_of_pair(const RunFile& run, std::size_t a, std::size_t b) {
+  if (!run.contains("/notes")) return {};
+  const Names all = run.read<std::string>("/notes");
+  const NoteRows rows = NoteRows::of(run);
+  Names notes;
+  const auto add = [&](std::size_t row) {
+    if (!all[row].empty()) notes.push_back(all[row]);
+  };
+  for (const std::size_t c : std::set{a, b}) {
+    add(rows.of_weights(c));
+    add(rows.of_forward(c));
+  }
+  for (std::size_t step = std::min(a, b); step < std::max(a, b); ++step) add(rows.of_step(step));
+  return notes;
 }
 
 }  // namespace
@@ -223,8 +254,8 @@ RunComparison compare_in_run(const RunFile& run, const std::string& before, cons
   const std::size_t a = index_of(run, names, before), b = index_of(run, names, after);
   const auto tokens = run.read<double>("/tokens_seen");
   RunComparison result;
-  result.before = before;
-  result.after = after;
+  result.before = names[a];
+  result.after = names[b];
   result.tokens_before = tokens[a];
   result.tokens_after = tokens[b];
   const bool weights = finished(run, "weights", a, b), forward = finished(run, "forward", a, b);
@@ -232,6 +263,7 @@ RunComparison compare_in_run(const RunFile& run, const std::string& before, cons
     throw FormatError(run.path().string(), "",
                       "neither the weights nor the losses of both checkpoints are finished");
   }
+  result.notes = notes_of_pair(run, a, b);
   if (weights) compare_weights(run, a, b, result);
   if (forward) {
     compare_losses(run, a, b, result);

@@ -41,7 +41,8 @@ struct LoadChange {
 };
 
 struct RunComparison {
-  std::string before, after;  // names
+  std::string before, after;       // names
+  std::vector<std::string> notes;  // warnings that the run file has of these two, or of a step between them
   double tokens_before = std::numeric_limits<double>::quiet_NaN(), tokens_after = tokens_before;
   /// 0 where the weights of both were compared element by element. Else one was gone before the other came,
   /// and changes are estimated from sketches: with at most this standard error, relative to each change.
@@ -56,8 +57,9 @@ struct RunComparison {
   std::vector<LoadChange> loads;  // largest change first
 };
 
-/// Throws UsageError for a name that is not in the run file, with the known ones as a hint; FormatError when
-/// the run file holds neither weights nor losses of both.
+/// Names may be cut to what tells them apart (find_name). Throws UsageError for a name that is not in the run
+/// file, with the known ones as a hint; FormatError when the run file holds neither weights nor losses of
+/// both.
 RunComparison compare_in_run(const RunFile& run, const std::string& before, const std::string& after);
 
 }  // namespace moescope

@@ -8,8 +8,6 @@ namespace moescope {
 namespace {
 
 constexpr std::size_t most_named_layers = 6;
-/// Cosines that differ by more are those of an expert and of strangers.
-constexpr double clear_difference = 0.5;
 
 /// Cosines of some experts with others.
 class Cosines {

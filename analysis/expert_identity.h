@@ -34,6 +34,9 @@ ExpertPlaces find_places(std::span<const double> cosines, std::size_t experts);
 /// cosines[e, assigned[e]] of every expert: shape (E).
 std::vector<double> matched_cosines(std::span<const double> cosines, const ExpertPlaces& places);
 
+/// Cosines that differ by more are those of an expert and of strangers.
+inline constexpr double clear_difference = 0.5;
+
 /// Experts that moved, in one layer.
 struct LayerMoves {
   static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();

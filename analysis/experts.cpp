@@ -1,6 +1,7 @@
 #include "analysis/experts.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "analysis/kernels.h"
 
@@ -16,6 +17,7 @@ struct ExpertTokens {
 std::vector<ExpertTokens> sort_by_expert(const RouterOutput& routing, std::size_t experts) {
   std::vector<ExpertTokens> sorted(experts);
   for (std::size_t token = 0; token < routing.tokens; ++token) {
+    if (!routing.chooses(token)) continue;
     for (std::size_t rank = 0; rank < routing.top_k; ++rank) {
       ExpertTokens& expert = sorted[routing.experts(token)[rank]];
       expert.token.push_back(token);
@@ -35,6 +37,15 @@ ProductSink combine_into(const ExpertTokens& expert, Matrix& sum) {
       for (std::size_t r = 0; r < rows; ++r) out[r] += weight * y[r * panel_lanes + lane];
     }
   };
+}
+
+/// (T, H), zero but for tokens that chose nothing: their output is unknown, and no others'.
+Matrix empty_sum(const RouterOutput& routing, const Matrix& x) {
+  Matrix sum = Matrix::zero(x.rows, x.columns);
+  for (std::size_t token = 0; token < routing.tokens; ++token) {
+    if (!routing.chooses(token)) std::ranges::fill(sum.row(token), std::numeric_limits<float>::quiet_NaN());
+  }
+  return sum;
 }
 
 void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
@@ -77,7 +88,7 @@ void dense_mlp(const ForwardContext& context, std::int64_t layer, const Matrix& 
 void mixture_of_experts(const ForwardContext& context, std::int64_t layer, const Matrix& x,
                         const RouterOutput& routing, Matrix& residual) {
   const ModelWeights& model = context.model;
-  Matrix sum = Matrix::zero(x.rows, x.columns);  // (T, H)
+  Matrix sum = empty_sum(routing, x);
   const std::vector<ExpertTokens> sorted = sort_by_expert(routing, routing.logits.columns);
   for (std::size_t e = 0; e < sorted.size(); ++e) {
     const auto expert = static_cast<std::int64_t>(e);

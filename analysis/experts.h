@@ -16,7 +16,8 @@ void dense_mlp(const ForwardContext& context, std::int64_t layer, const Matrix& 
 
 /// Adds sum over the chosen experts of weight * expert(x), plus the shared experts (not scaled), to
 /// `residual`. Tokens are sorted by expert and each expert is one product per projection; experts are added
-/// in ascending order. Takes from the stream: the routed experts, then the shared ones.
+/// in ascending order. The output of a token that chose nothing is NaN. Takes from the stream: the routed
+/// experts, then the shared ones.
 void mixture_of_experts(const ForwardContext& context, std::int64_t layer, const Matrix& x,
                         const RouterOutput& routing, Matrix& residual);
 

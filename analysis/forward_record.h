@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "metrics/expert_choice.h"
 #include "readers/run_file.h"
 
 namespace moescope {
@@ -22,7 +23,28 @@ struct ForwardRecord {
   std::size_t top_k = 0;                                // K
   std::vector<bool> finished;                           // (C)
   std::vector<std::vector<std::size_t>> domain_tokens;  // (D) of token numbers, ascending
+  std::vector<bool> has_successor;                      // (T): whose successor is predicted, see below
 };
+
+/// The experts that the T tokens chose in one layer at one checkpoint.
+struct RecordedChoices {
+  std::vector<std::uint16_t> experts;  // (T, K); no_expert K times where a token chose nothing
+  std::size_t top_k = 0;
+
+  std::span<const std::uint16_t> of(std::size_t token) const {
+    return std::span(experts).subspan(token * top_k, top_k);
+  }
+};
+
+/// Throws FormatError for an index that is no expert's.
+RecordedChoices read_choices(const RunFile& run, std::size_t checkpoint, std::size_t moe_layer);
+
+/// Which of the T tokens have a successor in their sequence: only these have a loss.
+std::vector<bool> tokens_with_successor(const RunFile& run);
+
+/// Tokens of each domain that chose experts in each layer: (D, L).
+std::vector<std::int64_t> choosing_tokens(const RunFile& run, const ForwardRecord& record,
+                                          std::size_t checkpoint);
 
 /// Empty where the run has no forward pass (--only weights).
 std::optional<ForwardRecord> read_forward_record(const RunFile& run);

@@ -98,9 +98,10 @@ class LoadMetrics {
     for (const LayerMetric& metric : layer_metrics_) {
       write_values(metric.name, scalars, by_layer(counts, record_.experts, metric.of));
     }
-    write_values("expert_load", all, loads(counts));
+    const std::vector<std::int64_t> tokens = choosing_tokens(run_, record_, checkpoint);  // (D, L)
+    write_values("expert_load", all, loads(counts, tokens));
     write_values("relative_load", all, relative_loads(counts));
-    write_values("load_cv_chance", scalars, cv_chances());
+    write_values("load_cv_chance", scalars, cv_chances(tokens));
     const std::vector<std::int64_t> pooled = sum_over_domains(counts, record_.domains);
     for (const LayerMetric& metric : pooled_metrics_) {
       const Slab layers{{checkpoint, 0}, {1, record_.moe_layers}};
@@ -120,11 +121,11 @@ class LoadMetrics {
     run_.set_attribute("/metrics/" + name, "chance_by_domain", by_domain);
   }
 
-  std::vector<double> loads(Counts counts) const {
+  std::vector<double> loads(Counts counts, Counts tokens) const {
     std::vector<double> values;
-    for (std::size_t d = 0; d < record_.domains; ++d) {
-      const std::size_t size = record_.moe_layers * record_.experts;
-      const std::vector<double> load = expert_load(counts.subspan(d * size, size), token_count_[d]);
+    for (std::size_t row = 0; row < tokens.size(); ++row) {
+      const std::vector<double> load =
+          expert_load(counts.subspan(row * record_.experts, record_.experts), tokens[row]);
       values.insert(values.end(), load.begin(), load.end());
     }
     return values;
@@ -139,11 +140,9 @@ class LoadMetrics {
     return values;
   }
 
-  std::vector<double> cv_chances() const {
+  std::vector<double> cv_chances(Counts tokens) const {
     std::vector<double> values;
-    for (const std::int64_t tokens : token_count_) {
-      values.insert(values.end(), record_.moe_layers, load_cv_chance(experts_, top_k_, tokens));
-    }
+    for (const std::int64_t count : tokens) values.push_back(load_cv_chance(experts_, top_k_, count));
     return values;
   }
 

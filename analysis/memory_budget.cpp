@@ -1,10 +1,9 @@
 #include "analysis/memory_budget.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <string>
 
+#include "analysis/job_limits.h"
 #include "analysis/matrix_product.h"
 #include "readers/errors.h"
 
@@ -36,15 +35,24 @@ std::string in_mebibytes(std::uint64_t bytes) {
   return std::to_string((bytes + mebibyte - 1) / mebibyte) + "MiB";
 }
 
-}  // namespace
-
-std::uint64_t physical_memory() {
-  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+/// As it was asked for, never more.
+std::string asked_memory(std::uint64_t bytes) {
+  if (bytes < mebibyte) return std::to_string(bytes) + " bytes";
+  return std::to_string(bytes / mebibyte) + "MiB";
 }
 
+[[noreturn]] void throw_too_little(std::uint64_t memory, const std::string& what_for, std::uint64_t least,
+                                   const std::string& hint) {
+  const std::string unit = "a number without a unit counts bytes: write for example --memory ";
+  throw UsageError("--memory " + asked_memory(memory) + " is too little" + what_for + " (expected at least " +
+                       in_mebibytes(least) + ")",
+                   memory < mebibyte ? unit + in_mebibytes(std::max(least, 1024 * mebibyte)) : hint);
+}
+
+}  // namespace
+
 std::uint64_t default_memory_budget() {
-  return std::min(physical_memory() / 2, std::uint64_t{4} << 30);
+  return std::min(available_memory() / 2, std::uint64_t{4} << 30);
 }
 
 std::uint64_t memory_budget(std::uint64_t asked) {
@@ -52,7 +60,7 @@ std::uint64_t memory_budget(std::uint64_t asked) {
 }
 
 bool outgrows_page_cache(std::uint64_t bytes) {
-  return bytes > physical_memory() / 2;
+  return bytes > available_memory() / 2;
 }
 
 std::uint64_t activation_bytes_per_token(const ModelConfig& config) {
@@ -77,9 +85,7 @@ MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std:
   const std::uint64_t least_weights = least_weight_bytes(config);
   const std::uint64_t least = program_memory + least_weights + per_token * longest_sequence;
   if (memory < least) {
-    throw UsageError("--memory " + in_mebibytes(memory) + " is too little for a sequence of " +
-                         std::to_string(longest_sequence) + " tokens (expected at least " +
-                         in_mebibytes(least) + ")",
+    throw_too_little(memory, " for a sequence of " + std::to_string(longest_sequence) + " tokens", least,
                      "give more memory or a smaller --sequence-length");
   }
   const std::uint64_t free = memory - program_memory;
@@ -87,6 +93,11 @@ MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std:
   const std::uint64_t weights = std::clamp(free - std::min(free, wanted), least_weights,
                                            std::max(least_weights, std::min(most_weight_bytes, free / 4)));
   return {static_cast<std::size_t>((free - weights) / per_token), weights};
+}
+
+void require_program_memory(std::uint64_t asked) {
+  const std::uint64_t memory = memory_budget(asked);
+  if (memory < program_memory) throw_too_little(memory, "", program_memory, "give more memory");
 }
 
 std::vector<std::size_t> cut_into_batches(std::span<const std::size_t> sequence_start,

@@ -13,10 +13,7 @@ namespace moescope {
 /// The program itself, the run file's buffers, the threads' scratch: bytes of every run.
 inline constexpr std::uint64_t program_memory = 48ull << 20;
 
-/// Of this machine, in bytes.
-std::uint64_t physical_memory();
-
-/// Half of the machine's memory, 4 GiB at most.
+/// Half of the memory that this process may use, 4 GiB at most.
 std::uint64_t default_memory_budget();
 /// `asked` bytes, or the default where nothing (0) was asked for.
 std::uint64_t memory_budget(std::uint64_t asked);
@@ -38,6 +35,9 @@ std::uint64_t activation_bytes_per_token(const ModelConfig& config);
 /// UsageError, naming the least that would do, when not even one sequence fits.
 MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std::size_t tokens,
                            std::size_t longest_sequence);
+
+/// Throws UsageError, naming the least that would do, where less is asked for than the program itself takes.
+void require_program_memory(std::uint64_t asked);
 
 /// Cuts sequences into batches of whole sequences with at most `batch_tokens` each (one sequence at least).
 /// sequence_start (S + 1); the result (B + 1) are numbers of sequences, from 0 to S: batch b is the sequences

@@ -17,6 +17,10 @@ MergePart open_part(const fs::path& path) {
   RunSubject subject = subject_of(run);
   MergePart part{std::move(run), std::move(subject), {}, {}, {}, {}, {}, {}, {}, {}, 0};
   part.identity = read_identity(part.run);
+  for (const char* name : {"checkpoints", "part"}) {
+    if (!part.identity.contains(name))
+      throw FormatError(part.file(), "/status", std::string("identity_") + name + " is missing");
+  }
   if (part.run.contains("/loss/nll")) part.corpus = read_recorded_corpus(part.run);
   part.forward_done = part.run.read<std::uint8_t>("/status/forward");
   if (part.run.contains("/status/tensor_done")) {
@@ -157,6 +161,9 @@ void require_single_parts(const std::deque<MergePart>& parts) {
     const auto found = part.identity.find("part");
     if (found == part.identity.end() || found->second.empty()) continue;
     const std::string& name = found->second;
+    if (name.find('/') == std::string::npos)
+      throw FormatError(part.file(), "/status",
+                        "identity_part is not of the form 1/2 (found '" + name + "')");
     if (!seen.insert(name).second) throw FormatError(part.file(), {}, "is part " + name + " once more");
     if (name.substr(name.find('/')) != seen.begin()->substr(seen.begin()->find('/')))
       throw FormatError(part.file(), {}, "is part " + name + ", another division than part " + *seen.begin());

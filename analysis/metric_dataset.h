@@ -14,7 +14,13 @@ using MetricBounds = std::map<std::string, AttributeValue>;
 
 /// Why a value of a forward metric or of a weight metric is NaN: the attribute `missing`.
 inline constexpr const char* missing_forward =
-    "NaN where the checkpoint's forward pass is not finished or the domain has no tokens to measure.";
+    "NaN where the checkpoint's forward pass is not finished, or no token of the domain chose experts: there "
+    "are none, "
+    "or their router scores are not finite (/routing/nonfinite_count).";
+inline constexpr const char* missing_loss =
+    "NaN where the checkpoint's forward pass is not finished, no token of the domain has a successor, or the "
+    "loss of any "
+    "is not finite (/loss/nonfinite_count).";
 inline constexpr const char* missing_weights =
     "NaN where the weight pass is not finished, the model has no such weights, or a norm is 0 or not finite.";
 

@@ -7,9 +7,13 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "analysis/clock.h"
+#include "analysis/job_limits.h"
 
 namespace moescope {
 namespace {
@@ -32,7 +36,49 @@ void stay_awake(Condition happened) {
   } while (Clock::now() < end);
 }
 
+constexpr std::size_t stack_bytes = std::size_t{2} << 20;
+
+/// What a new thread is given to do; it owns it.
+void* run_work(void* work) {
+  const std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()>*>(work));
+  (*owned)();
+  return nullptr;
+}
+
+struct ThreadAttributes {
+  pthread_attr_t values{};
+  ThreadAttributes() {
+    pthread_attr_init(&values);
+    pthread_attr_setstacksize(&values, stack_bytes);
+  }
+  ~ThreadAttributes() { pthread_attr_destroy(&values); }
+  ThreadAttributes(const ThreadAttributes&) = delete;
+  ThreadAttributes& operator=(const ThreadAttributes&) = delete;
+};
+
 }  // namespace
+
+BackgroundThread::BackgroundThread(const std::string& name, std::function<void()> work) {
+  auto owned = std::make_unique<std::function<void()>>(std::move(work));
+  const ThreadAttributes attributes;
+  pthread_t thread{};
+  const int failure = pthread_create(&thread, &attributes.values, run_work, owned.get());
+  if (failure != 0) throw std::system_error(failure, std::generic_category(), "cannot start " + name);
+  static_cast<void>(owned.release());
+  thread_ = thread;
+}
+
+BackgroundThread::~BackgroundThread() {
+  if (thread_) pthread_join(*thread_, nullptr);
+}
+
+BackgroundThread::BackgroundThread(BackgroundThread&& other) noexcept
+    : thread_(std::exchange(other.thread_, std::nullopt)) {}
+
+BackgroundThread& BackgroundThread::operator=(BackgroundThread&& other) noexcept {
+  std::swap(thread_, other.thread_);
+  return *this;
+}
 
 struct ThreadPool::State {
   std::mutex mutex;
@@ -45,7 +91,16 @@ struct ThreadPool::State {
   std::size_t count = 0;
   std::atomic<std::size_t> next{0};
   std::exception_ptr failure;
-  std::vector<std::jthread> workers;
+  std::vector<BackgroundThread> workers;
+
+  /// Those that have been started end, also where the next one could not be.
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    work_arrived.notify_all();
+  }
 
   void take_indices(unsigned worker) {
     try {
@@ -77,19 +132,15 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(unsigned threads) : state_(std::make_unique<State>()) {
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  if (threads == 0) threads = available_processors();
+  state_->workers.reserve(threads - 1);
   for (unsigned worker = 1; worker < threads; ++worker) {
-    state_->workers.emplace_back([state = state_.get(), worker] { state->work(worker); });
+    state_->workers.emplace_back("thread " + std::to_string(worker + 1) + " of " + std::to_string(threads),
+                                 [state = state_.get(), worker] { state->work(worker); });
   }
 }
 
-ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stopping = true;
-  }
-  state_->work_arrived.notify_all();
-}
+ThreadPool::~ThreadPool() = default;
 
 unsigned ThreadPool::threads() const {
   return static_cast<unsigned>(state_->workers.size()) + 1;

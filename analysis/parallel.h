@@ -1,17 +1,35 @@
 #pragma once
 /// The only place that starts threads.
 
+#include <pthread.h>
+
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <thread>
+#include <optional>
+#include <string>
 
 namespace moescope {
+
+/// A thread, joined on destruction. What it does must end by itself by then, and throw nothing. Its stack has
+/// 2 MiB, whatever limit of the shell (ulimit -s) the process was given.
+class BackgroundThread {
+ public:
+  BackgroundThread() = default;
+  /// Throws std::system_error, "cannot start NAME", where the system gives no thread or no memory for one.
+  BackgroundThread(const std::string& name, std::function<void()> work);
+  ~BackgroundThread();
+  BackgroundThread(BackgroundThread&& other) noexcept;
+  BackgroundThread& operator=(BackgroundThread&& other) noexcept;
+
+ private:
+  std::optional<pthread_t> thread_;
+};
 
 /// Threads that share the work of a loop. The caller is one of them.
 class ThreadPool {
  public:
-  /// `threads` = 0 means one per processor.
+  /// `threads` = 0 means available_processors(). Throws std::system_error, "cannot start thread N of M".
   explicit ThreadPool(unsigned threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -28,8 +46,5 @@ class ThreadPool {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-/// A thread beside the pool, e.g. for reading ahead; asked to stop and joined on destruction.
-using BackgroundThread = std::jthread;
 
 }  // namespace moescope

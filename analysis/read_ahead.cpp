@@ -53,7 +53,7 @@ struct ReadAhead::Ring {
         past_page_cache(options.past_page_cache),
         room(BulkFile::room_for(options.largest_range)),
         free(std::max<std::uint64_t>(options.least_ranges, options.memory / room)) {
-    reader = BackgroundThread([this] { read_all(); });
+    reader = BackgroundThread("the thread that reads ahead", [this] { read_all(); });
   }
 
   ~Ring() {

@@ -7,6 +7,25 @@
 #include "readers/weight_table.h"
 
 namespace moescope {
+namespace {
+
+void require_size(const RunFile& run, const std::string& dimension, std::size_t expected) {
+  const std::uint64_t found = run.shape(dimension)[0];
+  if (found == expected) return;
+  throw FormatError(run.path().string(), dimension,
+                    "does not fit the model in /checkpoint_info (expected " + std::to_string(expected) +
+                        ", found " + std::to_string(found) + ")");
+}
+
+/// Layers and experts of a weight's key are taken as indices.
+void require_model(const RunFile& run, const ModelConfig& config) {
+  require_size(run, "/layer", static_cast<std::size_t>(config.num_hidden_layers));
+  require_size(run, "/expert", static_cast<std::size_t>(config.n_routed_experts));
+  if (run.read<std::int64_t>("/moe_layer") != config.moe_layers())
+    throw FormatError(run.path().string(), "/moe_layer", "does not fit the model in /checkpoint_info");
+}
+
+}  // namespace
 
 RecordedProducts read_products(const RunFile& run, std::uint64_t first, std::uint64_t count) {
   const std::uint64_t checkpoints = run.shape("/checkpoint")[0], steps = checkpoints - 1;
@@ -20,7 +39,9 @@ RecordedProducts read_products(const RunFile& run, std::uint64_t first, std::uin
 }
 
 std::vector<WeightKey> recorded_keys(const RunFile& run) {
-  const std::map<std::string, WeightKey> known = weight_keys(recorded_config(run));
+  const ModelConfig model = recorded_config(run);
+  require_model(run, model);
+  const std::map<std::string, WeightKey> known = weight_keys(model);
   std::vector<WeightKey> keys;
   for (const std::string& name : run.read<std::string>("/tensor")) {
     const auto found = known.find(name);

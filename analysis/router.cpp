@@ -63,6 +63,20 @@ std::size_t moe_layer_number(const ModelConfig& config, std::int64_t layer) {
   return static_cast<std::size_t>(std::ranges::find(layers, layer) - layers.begin());
 }
 
+bool all_finite(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
+}
+
+/// The token has no order of experts from which it could choose.
+void choose_nothing(std::size_t token, RouterOutput& out) {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::size_t first = token * out.top_k;
+  std::fill_n(out.topk_index.data() + first, out.top_k, no_expert);
+  std::fill_n(out.unbiased_index.data() + first, out.top_k, no_expert);
+  std::fill_n(out.topk_weight.data() + first, out.top_k, nan);
+  out.margin[token] = nan;
+}
+
 /// Selection, weights, margin and flips of one token.
 void route_token(const ModelConfig& config, std::span<const float> bias, std::size_t token,
                  RouterOutput& out) {
@@ -127,10 +141,15 @@ RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matr
   const TokenPanels panels = pack_panels(context.threads, x, Precision::f32);
   context.take_product(Role::router, layer, panels, store_rows(panels, out.logits));
   const std::vector<float> bias = context.take_if_present(Role::score_correction_bias, layer);
+  const bool has_finite_bias = all_finite(bias);
   context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {
     std::ranges::transform(out.logits.row(token), out.scores.row(token).begin(),
                            [](float z) { return 1.0f / (1.0f + std::exp(-z)); });
-    route_token(config, bias, token, out);
+    if (has_finite_bias && all_finite(out.logits.row(token))) {
+      route_token(config, bias, token, out);
+    } else {
+      choose_nothing(token, out);
+    }
   });
   return out;
 }

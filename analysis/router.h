@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "analysis/forward_context.h"
+#include "metrics/expert_choice.h"
 
 namespace moescope {
 
@@ -18,14 +19,17 @@ struct RouterOutput {
   std::size_t tokens = 0, top_k = 0;
   Matrix logits;                          // (T, E) z = W_router x, in float32 from float32
   Matrix scores;                          // (T, E) s = sigmoid(z)
-  std::vector<std::uint16_t> topk_index;  // (T, K) best first by selection score
-  std::vector<float> topk_weight;         // (T, K) as multiplied into the experts' outputs
-  std::vector<float> margin;  // (T) selection score of rank K minus rank K + 1; NaN if there is none
+  /// (T, K) best first by selection score; no_expert where a logit or a selection score of the token is not
+  /// finite.
+  std::vector<std::uint16_t> topk_index;
+  std::vector<float> topk_weight;  // (T, K) as multiplied into the experts' outputs; NaN without a choice
+  std::vector<float> margin;       // (T) selection score of rank K minus rank K + 1; NaN if there is none
   std::vector<std::uint16_t> unbiased_index;  // (T, K) what would be chosen without the correction bias
 
   std::span<const std::uint16_t> experts(std::size_t token) const {
     return {topk_index.data() + token * top_k, top_k};
   }
+  bool chooses(std::size_t token) const { return has_choice(experts(token)); }
   std::span<const std::uint16_t> unbiased_experts(std::size_t token) const {
     return {unbiased_index.data() + token * top_k, top_k};
   }
@@ -42,6 +46,7 @@ std::size_t select_experts(const ModelConfig& config, std::span<const float> sco
                            std::span<const float> bias, std::span<std::uint16_t> index);
 
 /// Routes every row of x (T, H), the normalised and unrounded input of the layer's MLP.
+/// What is not finite has no choice: see RouterOutput.
 /// weights = s of the chosen / (their sum + 1e-20) if norm_topk_prob, times routed_scaling_factor.
 /// Takes from the stream: router, score_correction_bias.
 RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matrix& x);

@@ -75,16 +75,36 @@ class TokenMetricWriter {
     std::vector<double> pooled;     // (L)
   };
 
+  /// Which tokens chose experts in a layer: (T).
+  std::vector<bool> choosing(std::size_t checkpoint, std::size_t layer) const {
+    std::vector<bool> result(record_.tokens, true);
+    const std::vector<std::int64_t> tokens = choosing_tokens(run_, record_, checkpoint);
+    std::size_t all = 0;
+    for (std::size_t d = 0; d < record_.domains; ++d)
+      all += static_cast<std::size_t>(tokens[d * record_.moe_layers + layer]);
+    if (all == record_.tokens) return result;
+    const RecordedChoices choices = read_choices(run_, checkpoint, layer);
+    for (std::size_t t = 0; t < result.size(); ++t) result[t] = has_choice(choices.of(t));
+    return result;
+  }
+
   bool is_pooled() const { return metric_.name == "router_entropy"; }
 
   void add_layer(std::size_t checkpoint, std::size_t layer, Table& table) {
     std::vector<double> values =
         run_.read<double>(metric_.dataset, {{checkpoint, layer, 0}, {1, 1, record_.tokens}});
     for (double& value : values) value /= metric_.divisor;
-    table.pooled[layer] = mean(values);
+    const std::vector<bool> chooses = choosing(checkpoint, layer);
+    std::vector<double> of_all;
+    for (std::size_t t = 0; t < values.size(); ++t) {
+      if (chooses[t]) of_all.push_back(values[t]);
+    }
+    table.pooled[layer] = mean(of_all);
     for (std::size_t domain = 0; domain < record_.domains; ++domain) {
       const std::size_t cell = domain * record_.moe_layers + layer;
-      std::vector<double> of_domain = of_tokens(values, record_.domain_tokens[domain]);
+      std::vector<std::size_t> tokens = record_.domain_tokens[domain];
+      std::erase_if(tokens, [&](std::size_t t) { return !chooses[t]; });
+      std::vector<double> of_domain = of_tokens(values, tokens);
       table.means[cell] = mean(of_domain);
       if (!metric_.has_quantiles) continue;
       const std::vector<double> levels = quantiles(std::move(of_domain), recorded_quantiles());

@@ -36,8 +36,13 @@ struct RouterRecord {
 RouterRecord read_routers(std::span<const CheckpointWeights> series, const SketchReader& sketches,
                           ThreadPool& pool);
 
-/// A sentence for each step between checkpoints at which experts changed places, else none. names (C).
+/// Of each step between checkpoints a sentence if experts changed places there, else nothing: (C-1). names
+/// (C).
 std::vector<std::string> permutation_warnings(const RouterRecord& record, std::span<const std::string> names);
+
+/// The same from a run file, after match_recorded_experts(); where router rows and weights do not agree,
+/// without the cosines of what was not matched. Empty where nothing was matched.
+std::vector<std::string> recorded_permutation_warnings(const RunFile& run);
 
 /// The empty datasets of a model with MoE layers. Their dimensions, and /weights/sketch if there are to be
 /// any, must be defined.

@@ -6,6 +6,7 @@
 #include "analysis/checkpoint_change.h"
 #include "analysis/run_identity.h"
 #include "analysis/run_merge.h"
+#include "analysis/run_output.h"
 #include "analysis/run_subject.h"
 #include "readers/errors.h"
 #include "readers/run_lock.h"
@@ -63,9 +64,10 @@ std::vector<SeriesEntry> new_checkpoints(const std::vector<SeriesEntry>& given, 
   return fresh;
 }
 
-/// All checkpoints that can be read, in training order; `present` are those of the run.
+/// All checkpoints that can be read, in training order; `present` are those of the run, `notes` tell of the
+/// others.
 std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vector<SeriesEntry>& fresh,
-                                       AnalysisListener& listener, std::vector<std::string>& present) {
+                                       std::vector<std::string>& present, std::vector<std::string>& notes) {
   std::vector<RunCheckpoint> all;
   for (const RunCheckpoint& checkpoint : recorded.subject.checkpoints) {
     const std::string gone = recorded.options.weights ? what_is_gone(checkpoint) : "is not needed";
@@ -73,10 +75,10 @@ std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vect
       all.push_back(checkpoint);
       present.push_back(checkpoint.entry.name);
     } else if (recorded.options.weights) {
-      listener.note(checkpoint.entry.name + " " + gone +
-                    (recorded.options.sketches
-                         ? ": its distances to new checkpoints are estimated from its sketches"
-                         : ": without sketches, its distances to new checkpoints stay unknown"));
+      notes.push_back(checkpoint.entry.name + " " + gone +
+                      (recorded.options.sketches
+                           ? ": its distances to new checkpoints are estimated from its sketches"
+                           : ": without sketches, its distances to new checkpoints stay unknown"));
     }
   }
   for (const SeriesEntry& entry : fresh) all.push_back({entry});
@@ -100,6 +102,7 @@ void require_continuable(const fs::path& run, const Recorded& recorded, const An
 
 AnalysisSummary append_checkpoints(const AnalysisOptions& options, AnalysisListener& listener) {
   const fs::path& run = options.output;
+  require_run_output(run, {});
   const RunLock lock(run);
   const Recorded recorded = read_recorded(run);
   require_continuable(run, recorded, options);
@@ -110,7 +113,8 @@ AnalysisSummary append_checkpoints(const AnalysisOptions& options, AnalysisListe
   summary.checkpoints = recorded.subject.checkpoints.size();
   summary.complete = true;
   if (!fresh.empty()) {
-    work.series = joined_series(recorded, fresh, listener, work.recorded_elsewhere);
+    work.series_notes = options.series_notes;
+    work.series = joined_series(recorded, fresh, work.recorded_elsewhere, work.series_notes);
     if (work.forward) work.recorded_corpus = run;
     work.overwrite = true;  // what an append of other checkpoints has left
     work.threads = options.threads;
@@ -125,6 +129,7 @@ AnalysisSummary append_checkpoints(const AnalysisOptions& options, AnalysisListe
     const MergeSummary merged = merge_runs_locked({{run, work.output}, run, true, options.command_line});
     summary.checkpoints = merged.checkpoints;
     summary.loss.clear();  // of a part of the series
+    summary.nonfinite_losses.clear();
   }
   fs::remove(work.output);
   return summary;

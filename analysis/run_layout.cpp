@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "analysis/drift_metrics.h"
 #include "analysis/router_weights.h"
+#include "analysis/run_notes.h"
 #include "analysis/spectra_record.h"
 #include "analysis/telemetry.h"
 #include "analysis/weight_recorder.h"
+#include "readers/errors.h"
 #include "readers/recorded_config.h"
 #include "readers/run_schema.h"
 
@@ -82,9 +85,10 @@ void define_routing(RunFile& run, const ModelConfig& config, const RecordOptions
   DatasetSpec index = raw_dataset("/routing/topk_index");
   index.type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
   run.define(index);
-  for (const char* path : {"/routing/topk_weight", "/routing/entropy", "/routing/margin",
-                           "/routing/topk_mass", "/routing/bias_flips", "/routing/top1_share",
-                           "/routing/topk_weight_entropy", "/routing/expert_count"}) {
+  for (const char* path :
+       {"/routing/topk_weight", "/routing/entropy", "/routing/margin", "/routing/topk_mass",
+        "/routing/bias_flips", "/routing/top1_share", "/routing/topk_weight_entropy", "/routing/expert_count",
+        "/routing/nonfinite_count"}) {
     run.define(raw_dataset(path));
   }
   if (save.router_logits) run.define(raw_dataset("/routing/router_logit"));
@@ -93,6 +97,7 @@ void define_routing(RunFile& run, const ModelConfig& config, const RecordOptions
 void define_forward(RunFile& run, const ModelConfig& config, const RecordOptions& save) {
   if (!config.moe_layers().empty()) define_routing(run, config, save);
   run.define(raw_dataset("/loss/nll"));
+  run.define(raw_dataset("/loss/nonfinite_count"));
   if (save.hidden_states) {
     run.define_dimension("hidden_unit", static_cast<std::uint64_t>(config.hidden_size));
     run.define(raw_dataset("/hidden/hidden_state"));
@@ -152,7 +157,8 @@ void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t c
 }
 
 RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
-                   const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity) {
+                   const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity,
+                   const std::vector<std::string>& notes) {
   RunFile run = RunFile::create(path);
   run.set_attribute("/", "moescope_version", options.version);
   run.set_attribute("/", "command_line", options.command_line);
@@ -161,6 +167,7 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
   run.set_attribute("/", "corpus_sha256", identity.at("corpus"));
 
   define_checkpoints(run, subject);
+  define_notes(run, notes, column(subject, [](const RunCheckpoint& c) { return c.entry.name; }));
   record_head(run, subject.checkpoints.front().config_json, subject.config);
   define_model(run, subject.config);
   for (const char* status : {"/status/forward", "/status/weights", "/status/spectra"})
@@ -177,6 +184,26 @@ RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& opt
   define_telemetry(run, subject.config, options.forward, options.weights,
                    options.weights && options.spectra != SpectraChoice::none);
   return run;
+}
+
+void require_layout(const RunFile& run, const RunSubject& subject, const Corpus& corpus) {
+  const ModelConfig& config = subject.config;
+  const std::pair<const char*, std::uint64_t> sizes[] = {
+      {"/checkpoint", subject.checkpoints.size()},
+      {"/layer", static_cast<std::uint64_t>(config.num_hidden_layers)},
+      {"/moe_layer", config.moe_layers().size()},
+      {"/expert", static_cast<std::uint64_t>(config.n_routed_experts)},
+      {"/rank", static_cast<std::uint64_t>(config.num_experts_per_tok)},
+      {"/tensor", subject.weights.all().size()},
+      {"/token", corpus.tokens()},
+      {"/domain", corpus.domains.size()}};
+  for (const auto& [dimension, expected] : sizes) {
+    const std::uint64_t found = run.contains(dimension) ? run.shape(dimension)[0] : expected;
+    if (found == expected) continue;
+    throw FormatError(run.path().string(), dimension,
+                      "does not have the size that this analysis has (expected " + std::to_string(expected) +
+                          ", found " + std::to_string(found) + ")");
+  }
 }
 
 }  // namespace moescope

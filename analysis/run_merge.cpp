@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/merge_notes.h"
 #include "analysis/merge_parts.h"
 #include "analysis/recorded_products.h"
 #include "analysis/router_weights.h"
 #include "analysis/run_copy.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
+#include "analysis/run_output.h"
 #include "analysis/spectra_record.h"
 #include "metrics/weight_drift.h"
 #include "readers/errors.h"
@@ -243,13 +245,15 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
   std::error_code ignored;
   if (fs::exists(options.output, ignored) && !options.overwrite)
     throw UsageError(options.output.string() + ": exists", "give another -o, or --overwrite to replace it");
+  require_replaceable(options.output);
   MergeParts merge = open_merge_parts(options.parts);
   merge.options.command_line = options.command_line;
   const RunSubject& subject = merge.subject;
   const RunIdentity identity =
       run_identity(merge.options, subject, merge.corpus, merge.options.precision.value_or(Precision::f32));
 
-  RunFile whole = create_run(options.output, merge.options, subject, merge.corpus, identity);
+  RunFile whole =
+      create_run(options.output, merge.options, subject, merge.corpus, identity, known_notes(merge.parts));
   Coverage coverage(subject.checkpoints.size(), merge.corpora, subject.weights.all().size());
   std::string tokenizer;
   for (const MergePart& part : merge.parts) {
@@ -259,13 +263,15 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
     copy_telemetry(part, whole);
     coverage.add(part);
     const auto recorded = part.run.attribute("/", "tokenizer_sha256");
-    if (recorded && tokenizer.empty()) tokenizer = std::get<std::string>(*recorded);
+    const auto* text = recorded ? std::get_if<std::string>(&*recorded) : nullptr;
+    if (text != nullptr && tokenizer.empty()) tokenizer = *text;
   }
   whole.set_attribute("/", "tokenizer_sha256", tokenizer);
   if (merge.options.weights) {
     renew_distances(whole, subject.weights.all().size());
     match_recorded_experts(whole, subject.weights);
   }
+  join_notes(merge.parts, whole);
   MergeSummary summary = write_status(whole, subject, merge.options, coverage);
   summary.domains = merge.corpus.domains.size();
   summary.tokens = merge.corpus.tokens();
@@ -275,6 +281,7 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
 }
 
 MergeSummary merge_runs(const MergeOptions& options) {
+  require_run_output(options.output, options.parts);
   const RunLock lock(options.output);
   return merge_runs_locked(options);
 }

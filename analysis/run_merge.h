@@ -12,7 +12,7 @@ namespace moescope {
 struct MergeOptions {
   std::vector<std::filesystem::path> parts;
   std::filesystem::path output;
-  bool overwrite = false;    // replace a file that is there
+  bool overwrite = false;    // replace a run file that is there
   std::string command_line;  // recorded
 };
 

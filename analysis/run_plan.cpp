@@ -4,15 +4,17 @@
 #include <cmath>
 #include <limits>
 #include <system_error>
+#include <thread>
 
 #include "analysis/forward.h"
+#include "analysis/job_limits.h"
 #include "analysis/machine_speed.h"
 #include "analysis/run_size.h"
+#include "analysis/series_corpus.h"
 #include "analysis/weight_pass.h"
 #include "analysis/weight_recorder.h"
 #include "analysis/weight_spectra.h"
 #include "readers/errors.h"
-#include "readers/tokenizer.h"
 
 namespace moescope {
 namespace {
@@ -44,14 +46,15 @@ PlannedTokens imagined_tokens(std::uint64_t tokens, std::size_t sequence_length)
   return planned;
 }
 
-PlannedTokens read_tokens(const AnalysisOptions& options, const PlannedSeries& series) {
-  std::optional<Tokenizer> tokenizer;
-  for (const PlannedCheckpoint& checkpoint : series.checkpoints) {
-    if (!tokenizer && !checkpoint.tokenizer.empty()) tokenizer = Tokenizer::load(checkpoint.tokenizer);
-  }
-  const Corpus corpus = read_corpus(options.corpus, options.corpus_options, tokenizer ? &*tokenizer : nullptr,
-                                    static_cast<std::uint32_t>(series.config().vocab_size));
-  return {corpus.sequence_start, corpus.domains.size()};
+/// With what there is to say of them.
+PlannedTokens read_tokens(const AnalysisOptions& options, const PlannedSeries& series,
+                          std::vector<std::string>& notes) {
+  std::vector<TokenizerPlace> tokenizers;
+  for (const PlannedCheckpoint& checkpoint : series.checkpoints)
+    tokenizers.push_back({checkpoint.entry.name, checkpoint.tokenizer});
+  const SeriesCorpus read = read_series_corpus(options, tokenizers, series.config());
+  notes.insert(notes.end(), read.notes.begin(), read.notes.end());
+  return {read.corpus.sequence_start, read.corpus.domains.size()};
 }
 
 DType stored_type(const PlannedSeries& series) {
@@ -102,7 +105,7 @@ void RunPlanner::plan_tokens() {
   if (!options_.forward) return;
   tokens_ = options_.corpus.empty()
                 ? imagined_tokens(request_.tokens, options_.corpus_options.sequence_length)
-                : read_tokens(options_, series_);
+                : read_tokens(options_, series_, plan_.notes);
   plan_.tokens = tokens_.tokens();
   plan_.sequences = tokens_.sequences();
   plan_.longest_sequence = longest_sequence(tokens_.sequence_start);
@@ -134,6 +137,7 @@ void RunPlanner::plan_memory() {
   const std::uint64_t checkpoints = series_.size();
   const std::uint64_t weights = series_.checkpoints.front().weights.all().size();
   plan_.memory_budget = moescope::memory_budget(options_.memory);
+  if (!options_.forward) require_program_memory(options_.memory);
   std::uint64_t forward = 0;
   if (options_.forward) {
     budget_ = divide_memory(series_.config(), plan_.memory_budget, plan_.tokens, plan_.longest_sequence);
@@ -233,8 +237,7 @@ void RunPlanner::plan_work() {
 RunPlan RunPlanner::plan() {
   plan_.config = series_.config();
   plan_.parameters = count_parameters(series_.config());
-  plan_.threads =
-      options_.threads == 0 ? std::max(1u, std::thread::hardware_concurrency()) : options_.threads;
+  plan_.threads = options_.threads == 0 ? available_processors() : options_.threads;
   plan_.notes = series_.notes;
   plan_tokens();
   plan_chosen_spectra();

@@ -1,10 +1,17 @@
 #include "analysis/run_recorder.h"
 
+#include <cmath>
+#include <limits>
+
+#include "analysis/forward_record.h"
 #include "metrics/router_distribution.h"
 #include "readers/run_schema.h"
 
 namespace moescope {
 namespace {
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+constexpr std::uint8_t no_flips = 255;  // of a token that chose nothing
 
 /// The part of a [checkpoint, MoE layer, token, …] dataset that one router output fills.
 Slab routing_slab(std::size_t checkpoint, const RouterOutput& routing,
@@ -43,18 +50,19 @@ void RunRecorder::write_choices(const RouterOutput& routing) {
   run_.write<float>("/routing/topk_weight", choices, routing.topk_weight);
   run_.write<float>("/routing/margin", routing_slab(checkpoint_, routing), routing.margin);
 
-  std::vector<std::uint8_t> flips(routing.tokens);
+  std::vector<std::uint8_t> flips(routing.tokens, no_flips);
   for (std::size_t t = 0; t < routing.tokens; ++t) {
+    if (!routing.chooses(t)) continue;
     flips[t] = static_cast<std::uint8_t>(bias_flips(routing.experts(t), routing.unbiased_experts(t)));
   }
   run_.write<std::uint8_t>("/routing/bias_flips", routing_slab(checkpoint_, routing), flips);
 }
 
 void RunRecorder::write_distribution(const RouterOutput& routing) {
-  std::vector<float> entropy(routing.tokens), mass(routing.tokens), share(routing.tokens),
-      spread(routing.tokens);
+  std::vector<float> entropy(routing.tokens, nan), mass(entropy), share(entropy), spread(entropy);
   std::vector<double> distribution(routing.scores.columns);
   for (std::size_t t = 0; t < routing.tokens; ++t) {
+    if (!routing.chooses(t)) continue;
     sigmoid_router_distribution(routing.scores.row(t), distribution);
     entropy[t] = static_cast<float>(router_entropy(distribution));
     mass[t] = static_cast<float>(topk_mass(distribution, routing.experts(t)));
@@ -85,21 +93,40 @@ void RunRecorder::logits(std::size_t first_token, std::size_t first_row, const M
 }
 
 void RunRecorder::finish() {
-  if (!run_.contains("/routing/expert_count")) return;
+  count_losses();
+  if (run_.contains("/routing/expert_count")) count_choices();
+}
+
+void RunRecorder::count_losses() {
+  const std::vector<float> nll = run_.read<float>("/loss/nll", {{checkpoint_, 0}, {1, corpus_.tokens()}});
+  std::vector<std::int64_t> nonfinite(corpus_.domains.size());
+  for (std::size_t s = 0; s + 1 < corpus_.sequence_start.size(); ++s) {
+    for (std::size_t t = corpus_.sequence_start[s]; t + 1 < corpus_.sequence_start[s + 1]; ++t) {
+      if (!std::isfinite(nll[t])) ++nonfinite[static_cast<std::size_t>(corpus_.domain[t])];
+    }
+  }
+  run_.write<std::int64_t>("/loss/nonfinite_count", {{checkpoint_, 0}, {1, nonfinite.size()}}, nonfinite);
+}
+
+void RunRecorder::count_choices() {
   const std::vector<std::uint64_t> shape = run_.shape("/routing/expert_count");  // (C, D, L, E)
   const std::uint64_t domains = shape[1], layers = shape[2], experts = shape[3];
-  const std::uint64_t top_k = run_.shape("/routing/topk_index")[3];
-  std::vector<std::int64_t> count(domains * layers * experts);
+  std::vector<std::int64_t> count(domains * layers * experts), nonfinite(domains * layers);
   for (std::uint64_t layer = 0; layer < layers; ++layer) {
-    const std::vector<std::uint16_t> chosen = run_.read<std::uint16_t>(
-        "/routing/topk_index", {{checkpoint_, layer, 0, 0}, {1, 1, corpus_.tokens(), top_k}});
-    for (std::size_t i = 0; i < chosen.size(); ++i) {
-      const auto domain = static_cast<std::uint64_t>(corpus_.domain[i / top_k]);
-      ++count[(domain * layers + layer) * experts + chosen[i]];
+    const RecordedChoices choices = read_choices(run_, checkpoint_, layer);
+    for (std::size_t t = 0; t < corpus_.tokens(); ++t) {
+      const std::uint64_t row = static_cast<std::uint64_t>(corpus_.domain[t]) * layers + layer;
+      if (!has_choice(choices.of(t))) {
+        ++nonfinite[row];
+        continue;
+      }
+      for (const std::uint16_t expert : choices.of(t)) ++count[row * experts + expert];
     }
   }
   run_.write<std::int64_t>("/routing/expert_count", {{checkpoint_, 0, 0, 0}, {1, domains, layers, experts}},
                            count);
+  run_.write<std::int64_t>("/routing/nonfinite_count", {{checkpoint_, 0, 0}, {1, domains, layers}},
+                           nonfinite);
 }
 
 }  // namespace moescope

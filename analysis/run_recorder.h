@@ -35,6 +35,8 @@ class RunRecorder : public ForwardObserver {
  private:
   void write_choices(const RouterOutput& routing);
   void write_distribution(const RouterOutput& routing);
+  void count_losses();
+  void count_choices();
 
   RunFile& run_;
   std::size_t checkpoint_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/drift_metrics.h"
+#include "analysis/run_notes.h"
 #include "analysis/spectra_record.h"
 #include "analysis/weight_recorder.h"
 #include "metrics/metric_info.h"
@@ -15,7 +16,6 @@ using Sizes = std::map<std::string, std::uint64_t>;
 
 /// Attributes and dimension scales of one dataset.
 constexpr std::uint64_t dataset_overhead = 3 << 10;
-constexpr std::uint64_t text_bytes = 80;
 
 std::uint64_t element_bytes(ElementType type) {
   switch (type) {
@@ -31,7 +31,7 @@ std::uint64_t element_bytes(ElementType type) {
     case ElementType::f8:
       return 8;
     case ElementType::text:
-      return text_bytes;
+      break;
   }
   return 0;
 }
@@ -62,6 +62,7 @@ Sizes dimension_sizes(const ModelConfig& config, const RunExtent& extent) {
       {"step_bin", step_bins},
       {"sketch_element", sketch_size},
       {"quantile", 3},
+      {"note", NoteRows{0, extent.checkpoints}.count()},
   };
 }
 
@@ -118,7 +119,7 @@ std::uint64_t PlannedDataset::elements() const {
 }
 
 std::uint64_t PlannedDataset::bytes() const {
-  return elements() * element_bytes(type);
+  return elements() * (type == ElementType::text ? text_bytes : element_bytes(type));
 }
 
 std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const RunExtent& extent) {
@@ -127,6 +128,7 @@ std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const Ru
   for (const DatasetSpec& spec : raw_datasets()) {
     if (!is_recorded(spec, extent)) continue;
     datasets.push_back(plan_dataset(spec.path, spec.type, spec.dimensions, sizes));
+    if (spec.path == "/notes") datasets.back().text_bytes = note_bytes;
     if (spec.path == "/routing/topk_index")
       datasets.back().type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
   }

@@ -26,9 +26,9 @@ struct PlannedDataset {
   std::string path;
   ElementType type = ElementType::f8;
   std::vector<std::uint64_t> shape;
+  std::uint64_t text_bytes = 80;  // of texts, each is taken as so many
 
   std::uint64_t elements() const;
-  /// Texts are taken as 80 bytes each.
   std::uint64_t bytes() const;
 };
 

@@ -6,6 +6,7 @@
 
 #include "analysis/clock.h"
 #include "analysis/memory_budget.h"
+#include "analysis/nonfinite_weights.h"
 #include "analysis/router_weights.h"
 #include "analysis/run_recorder.h"
 #include "analysis/spectra_record.h"
@@ -99,7 +100,7 @@ void save_if_due(RunUnderWay& work, Complete complete, Save save) {
     save();
   } catch (const std::system_error& error) {
     work.bookmark.postpone();
-    work.listener.note("where this pass stands cannot be saved (" + std::string(error.what()) + ")");
+    work.listener.remark("where this pass stands cannot be saved (" + std::string(error.what()) + ")");
   }
 }
 
@@ -151,6 +152,25 @@ std::uint64_t remaining_bytes(const RunUnderWay& work) {
   return bytes;
 }
 
+namespace {
+
+/// Where a pass is not finite, the user must know, and from which weights it comes. A weight pass counts them
+/// all; without one they are looked for.
+void warn_of_forward(RunUnderWay& work, std::size_t c) {
+  const std::string problem = describe_nonfinite_pass(work.run, c);
+  if (problem.empty()) return;
+  const NoteRows rows = NoteRows::of(work.run);
+  if (!work.options.weights) {
+    const std::string cause =
+        find_nonfinite_weights(work.series.checkpoints[c], work.series.weights[c],
+                               work.series.entries[c].name, work.memory() / 2, work.options.interrupted);
+    work.listener.warn(rows.of_weights(c), cause);
+  }
+  work.listener.warn(rows.of_forward(c), problem);
+}
+
+}  // namespace
+
 void record_forward(RunUnderWay& work, std::size_t c) {
   work.listener.stage(work.series.entries[c].name + ": forward pass");
   const Checkpoint& checkpoint = work.series.checkpoints[c];
@@ -165,6 +185,7 @@ void record_forward(RunUnderWay& work, std::size_t c) {
   const std::vector<PartCost> cost = forward_cost(checkpoint.config(), weights, work.corpus.sequence_start);
   work.summary.forward += forward_totals(times, cost, seconds);
   recorder.finish();
+  warn_of_forward(work, c);
   write_forward_telemetry(work.run, c, times, cost, seconds);
   work.forward_done[c] = 1;
   mark_finished(work, "/status/forward", work.forward_done);
@@ -175,7 +196,8 @@ namespace {
 /// A position that an earlier process saved in this part, else its beginning.
 WeightPosition weight_start(const RunUnderWay& work, WeightRange own) {
   WeightPosition start = work.bookmark.weights().value_or(WeightPosition());
-  if (start.next > own.begin && start.next <= own.end) return start;
+  const bool fits = start.magnitude_counts.size() == WeightRecorder::magnitude_count_size(work.series.size());
+  if (fits && start.next > own.begin && start.next <= own.end) return start;
   return {own.begin, {}};
 }
 
@@ -209,7 +231,10 @@ void record_routers(RunUnderWay& work) {
   const RouterRecord record = read_routers(work.series.views(), sketches, work.threads);
   std::vector<std::string> names;
   for (const SeriesEntry& entry : work.series.entries) names.push_back(entry.name);
-  for (const std::string& warning : permutation_warnings(record, names)) work.listener.note(warning);
+  const NoteRows rows = NoteRows::of(work.run);
+  const std::vector<std::string> warnings = permutation_warnings(record, names);
+  for (std::size_t step = 0; step < warnings.size(); ++step)
+    work.listener.warn(rows.of_step(step), warnings[step]);
   write_routers(work.run, record);
 }
 
@@ -221,6 +246,9 @@ void record_weights(RunUnderWay& work) {
   const Clock::time_point start = Clock::now();
   trace_own_weights(work, own);
   const double seconds = seconds_since(start);
+  const NoteRows rows = NoteRows::of(work.run);
+  for (std::size_t c = 0; c < work.series.size(); ++c)
+    work.listener.warn(rows.of_weights(c), describe_nonfinite_weights(work.run, c));
   record_routers(work);
   require_unchanged(work);
   write_weight_telemetry(work.run, bytes_of(work.series, numbers(own)), seconds);

@@ -9,6 +9,7 @@
 #include "analysis/bookmark.h"
 #include "analysis/opened_series.h"
 #include "analysis/parallel.h"
+#include "analysis/run_notes.h"
 #include "analysis/series_analysis.h"
 #include "readers/corpus.h"
 #include "readers/run_file.h"
@@ -18,7 +19,7 @@ namespace moescope {
 /// An analysis under way: what its stages share.
 struct RunUnderWay {
   const AnalysisOptions& options;
-  AnalysisListener& listener;
+  RunNotes& listener;
   ThreadPool& threads;
   const OpenedSeries& series;
   const Corpus& corpus;

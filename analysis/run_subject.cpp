@@ -5,6 +5,7 @@
 
 #include "readers/errors.h"
 #include "readers/recorded_config.h"
+#include "readers/series_order.h"
 
 namespace moescope {
 namespace {
@@ -31,7 +32,7 @@ std::optional<std::size_t> RunSubject::find(const std::string& name) const {
 }
 
 bool holds_analysis(const RunFile& run) {
-  return run.contains("/status/forward") && run.contains("/status/spectra") &&
+  return run.contains("/notes") && run.contains("/status/forward") && run.contains("/status/spectra") &&
          run.contains("/status/pair_done") == run.contains("/tensor");
 }
 
@@ -73,7 +74,31 @@ RunSubject subject_of(const RunFile& run) {
   return subject;
 }
 
+namespace {
+
+bool is_same(double a, double b) {
+  return a == b || (std::isnan(a) && std::isnan(b));
+}
+
+/// What a name told when its checkpoint was recorded, it may not tell beside others: of a stage that counts
+/// anew, nothing. What no name told was given by the user, and stays.
+SeriesOrder settle_progress(std::vector<RunCheckpoint>& checkpoints) {
+  std::vector<std::string> names;
+  for (const RunCheckpoint& checkpoint : checkpoints) names.push_back(checkpoint.entry.name);
+  SeriesOrder told = order_by_names(names);
+  for (std::size_t c = 0; c < checkpoints.size(); ++c) {
+    SeriesEntry& entry = checkpoints[c].entry;
+    const NamedProgress alone = progress_of(read_checkpoint_name(entry.name));
+    if (is_same(entry.tokens, alone.tokens)) entry.tokens = told.progress[c].tokens;
+    if (is_same(entry.step, alone.step)) entry.step = told.progress[c].step;
+  }
+  return told;
+}
+
+}  // namespace
+
 void sort_by_training(std::vector<RunCheckpoint>& checkpoints) {
+  const SeriesOrder told = settle_progress(checkpoints);
   for (double SeriesEntry::*progress : {&SeriesEntry::tokens, &SeriesEntry::step}) {
     const bool known = std::ranges::none_of(
         checkpoints, [&](const RunCheckpoint& checkpoint) { return std::isnan(checkpoint.entry.*progress); });
@@ -82,6 +107,10 @@ void sort_by_training(std::vector<RunCheckpoint>& checkpoints) {
                              [&](const RunCheckpoint& checkpoint) { return checkpoint.entry.*progress; });
     return;
   }
+  if (!told.decided) return;
+  std::vector<RunCheckpoint> sorted;
+  for (const std::size_t c : told.order) sorted.push_back(std::move(checkpoints[c]));
+  checkpoints = std::move(sorted);
 }
 
 }  // namespace moescope

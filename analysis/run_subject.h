@@ -38,7 +38,9 @@ RunSubject subject_of(const OpenedSeries& series);
 /// analysis, or its configurations and its tensors do not agree.
 RunSubject subject_of(const RunFile& run);
 
-/// By tokens where all know them, else by step where all do, else as they are; stable.
+/// By tokens where all know them, else by step where all do, else by what the names tell where they tell all
+/// of it, else as they are; stable. Tokens and steps that were told by names become what the names tell
+/// together.
 void sort_by_training(std::vector<RunCheckpoint>& checkpoints);
 
 }  // namespace moescope

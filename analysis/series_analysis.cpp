@@ -5,15 +5,17 @@
 
 #include "analysis/clock.h"
 #include "analysis/forward.h"
+#include "analysis/forward_record.h"
 #include "analysis/run_identity.h"
 #include "analysis/run_layout.h"
 #include "analysis/run_metrics.h"
+#include "analysis/run_notes.h"
+#include "analysis/run_output.h"
 #include "analysis/run_stages.h"
-#include "metrics/language_loss.h"
+#include "analysis/series_corpus.h"
 #include "readers/errors.h"
 #include "readers/recorded_corpus.h"
 #include "readers/run_lock.h"
-#include "readers/tokenizer.h"
 
 namespace moescope {
 namespace {
@@ -25,23 +27,11 @@ Precision native_precision(const ModelWeights& weights) {
   return weights.at({Role::embedding}).dtype == DType::bf16 ? Precision::bf16 : Precision::f32;
 }
 
-/// The tokenizer of the series; null if no checkpoint has one.
-std::optional<Tokenizer> load_tokenizer(const OpenedSeries& series, AnalysisListener& listener) {
-  std::optional<Tokenizer> tokenizer;
-  std::string origin;
-  for (std::size_t c = 0; c < series.size(); ++c) {
-    const fs::path path = series.checkpoints[c].tokenizer_path();
-    if (path.empty()) continue;
-    Tokenizer found = Tokenizer::load(path);
-    if (!tokenizer) {
-      tokenizer = std::move(found);
-      origin = series.entries[c].name;
-    } else if (found.sha256() != tokenizer->sha256()) {
-      listener.note(series.entries[c].name + ": its tokenizer.json differs from that of " + origin +
-                    ", which is used for the whole series");
-    }
-  }
-  return tokenizer;
+std::vector<TokenizerPlace> tokenizer_places(const OpenedSeries& series) {
+  std::vector<TokenizerPlace> places;
+  for (std::size_t c = 0; c < series.size(); ++c)
+    places.push_back({series.entries[c].name, series.checkpoints[c].tokenizer_path()});
+  return places;
 }
 
 /// What lies at a path: a record of the same analysis to go on with, or the reason why it is none.
@@ -61,7 +51,8 @@ ExistingRecord find_record(const fs::path& path, const RunIdentity& identity, co
     if (difference.empty()) return {std::move(run), {}};
     return {std::nullopt, "exists and holds another analysis (" + difference + ")"};
   } catch (const InputError&) {
-    return {std::nullopt, "exists and is no readable run file"};
+    require_replaceable(path);
+    return {std::nullopt, "exists and is empty"};
   }
 }
 
@@ -76,20 +67,23 @@ class SeriesAnalysis {
         subject_(subject_of(series_)) {
     for (const std::string& note : series_.notes) listener_.note(note);
     precision_ = options.precision.value_or(native_precision(series_.weights.front()));
+    require_run_output(options.output, input_files());
     if (options.forward) load_corpus();
+    if (!options.forward) require_program_memory(options.memory);
     identity_ = run_identity(options, subject_, corpus_, precision_);
   }
 
   AnalysisSummary run();
 
  private:
+  std::vector<fs::path> input_files() const;
   void load_corpus();
   void load_recorded_corpus();
   RunFile begin_record(Bookmark& bookmark);
   void announce(const RunUnderWay& work);
 
   const AnalysisOptions& options_;
-  AnalysisListener& listener_;
+  RunNotes listener_;
   ThreadPool threads_;
   OpenedSeries series_;
   RunSubject subject_;
@@ -101,21 +95,39 @@ class SeriesAnalysis {
   AnalysisSummary summary_;
 };
 
+std::vector<fs::path> SeriesAnalysis::input_files() const {
+  std::vector<fs::path> files;
+  for (const CorpusSource& source : options_.corpus) files.push_back(source.file);
+  for (std::size_t c = 0; c < series_.size(); ++c) {
+    for (const SourceFile& shard : series_.checkpoints[c].shards()) files.push_back(shard.name());
+    for (const char* name : {"config.json", "tokenizer.json", "model.safetensors.index.json"})
+      files.push_back(series_.entries[c].path / name);
+  }
+  return files;
+}
+
 void SeriesAnalysis::load_recorded_corpus() {
   const RunFile run = RunFile::open(options_.recorded_corpus);
   corpus_ = read_recorded_corpus(run);
   const auto tokenizer = run.attribute("/", "tokenizer_sha256");
-  if (tokenizer) tokenizer_sha256_ = std::get<std::string>(*tokenizer);
+  const auto* text = tokenizer ? std::get_if<std::string>(&*tokenizer) : nullptr;
+  if (text != nullptr) tokenizer_sha256_ = *text;
+  std::vector<TokenizerPlace> places = tokenizer_places(series_);
+  std::erase_if(places, [&](const TokenizerPlace& place) {
+    return std::ranges::count(options_.recorded_elsewhere, place.checkpoint) > 0;
+  });
+  const std::string note = other_tokenizers_note(places, tokenizer_sha256_);
+  if (!note.empty()) listener_.note(note);
 }
 
 void SeriesAnalysis::load_corpus() {
   if (!options_.recorded_corpus.empty()) {
     load_recorded_corpus();
   } else {
-    const std::optional<Tokenizer> tokenizer = load_tokenizer(series_, listener_);
-    if (tokenizer) tokenizer_sha256_ = tokenizer->sha256();
-    corpus_ = read_corpus(options_.corpus, options_.corpus_options, tokenizer ? &*tokenizer : nullptr,
-                          static_cast<std::uint32_t>(series_.config().vocab_size));
+    SeriesCorpus read = read_series_corpus(options_, tokenizer_places(series_), series_.config());
+    corpus_ = std::move(read.corpus);
+    tokenizer_sha256_ = std::move(read.tokenizer_sha256);
+    for (const std::string& note : read.notes) listener_.note(note);
   }
   // Too little memory is told before there is a run file.
   forward_budget(series_.config(), corpus_, options_.memory);
@@ -126,14 +138,17 @@ RunFile SeriesAnalysis::begin_record(Bookmark& bookmark) {
   const std::string output = options_.output.string();
   ExistingRecord existing = find_record(options_.output, identity_, subject_);
   continued_ = existing.run.has_value();
-  if (existing.run) return std::move(*existing.run);
+  if (existing.run) {
+    require_layout(*existing.run, subject_, corpus_);
+    return std::move(*existing.run);
+  }
   if (!existing.difference.empty() && !options_.overwrite)
     throw UsageError(output + ": " + existing.difference, "give another -o, or --overwrite to replace it");
   if (options_.resume && existing.difference.empty())
     throw UsageError(output + ": does not exist, so there is nothing to resume",
                      "leave out --resume to begin");
   bookmark.remove();  // of the analysis that is replaced
-  RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_);
+  RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_, listener_.told());
   run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
   write_run_metrics(run);  // NaN all of them: from here on, only values change
   run.sync();
@@ -145,10 +160,10 @@ void SeriesAnalysis::announce(const RunUnderWay& work) {
   summary_.reused = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
   const std::uint64_t bytes = remaining_bytes(work);
   if (continued_ && bytes > 0) {
-    listener_.note(options_.output.string() + " is continued" +
-                   (options_.forward ? ": " + std::to_string(summary_.reused) + " of " +
-                                           std::to_string(series_.size()) + " forward passes are finished"
-                                     : ""));
+    listener_.remark(options_.output.string() + " is continued" +
+                     (options_.forward ? ": " + std::to_string(summary_.reused) + " of " +
+                                             std::to_string(series_.size()) + " forward passes are finished"
+                                       : ""));
   }
   listener_.begin(bytes);
 }
@@ -161,14 +176,14 @@ void run_stages(RunUnderWay& work) {
   if (work.wants_spectra()) record_spectra(work);
 }
 
-/// Mean loss of each checkpoint over all tokens.
-std::vector<double> losses(const RunFile& run, std::size_t checkpoints) {
-  std::vector<double> result;
-  const std::uint64_t tokens = run.shape("/loss/nll")[1];
-  for (std::size_t c = 0; c < checkpoints; ++c) {
-    result.push_back(language_loss(run.read<double>("/loss/nll", {{c, 0}, {1, tokens}})).mean());
-  }
-  return result;
+void summarize_losses(const RunFile& run, AnalysisSummary& summary) {
+  const std::vector<bool> predicted = tokens_with_successor(run);
+  const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
+  summary.predictions = static_cast<std::size_t>(std::ranges::count(predicted, true));
+  summary.loss = run.read<double>("/metrics/loss_pooled");
+  summary.nonfinite_losses.assign(summary.checkpoints, 0);
+  const std::size_t domains = nonfinite.size() / summary.checkpoints;
+  for (std::size_t i = 0; i < nonfinite.size(); ++i) summary.nonfinite_losses[i / domains] += nonfinite[i];
 }
 
 AnalysisSummary SeriesAnalysis::run() {
@@ -178,6 +193,7 @@ AnalysisSummary SeriesAnalysis::run() {
   const RunLock lock(options_.output);
   Bookmark bookmark(options_.output, identity_digest(identity_), options_.seconds_between_saves);
   RunFile run = begin_record(bookmark);
+  listener_.keep_in(run);
   RunUnderWay work{options_,
                    listener_,
                    threads_,
@@ -201,7 +217,8 @@ AnalysisSummary SeriesAnalysis::run() {
   listener_.stage("metrics");
   write_run_metrics(run);
   run.sync();
-  if (options_.forward) summary_.loss = losses(run, series_.size());
+  summary_.forward_finished = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
+  if (options_.forward) summarize_losses(run, summary_);
   summary_.seconds = seconds_since(start);
   return summary_;
 }

@@ -60,8 +60,11 @@ class AnalysisListener {
   /// What is being done now, e.g. "05T: forward pass".
   virtual void stage(const std::string& /*label*/) {}
   virtual void advance(std::uint64_t /*bytes*/) {}
-  /// Something the user should know that does not stop the analysis.
+  /// Something the user should know that does not stop the analysis, of its inputs or its numbers: it is kept
+  /// in the run file.
   virtual void note(const std::string& /*message*/) {}
+  /// The same, of this process alone: it is not kept.
+  virtual void remark(const std::string& message) { note(message); }
 };
 
 struct AnalysisSummary {
@@ -74,7 +77,12 @@ struct AnalysisSummary {
   std::uint64_t spectra_bytes = 0;  // read for them
   double spectra_seconds = 0;
   double seconds = 0;
-  std::vector<double> loss;  // by checkpoint, mean over all tokens; NaN where there is no forward pass
+  std::size_t forward_finished = 0;  // checkpoints whose forward pass is recorded
+  std::size_t predictions = 0;       // tokens that have a loss
+  /// By checkpoint: mean over all of them, NaN where there is no forward pass or any loss is not finite, and
+  /// how many are not.
+  std::vector<double> loss;
+  std::vector<std::int64_t> nonfinite_losses;
 };
 
 /// Validates every input before the first long computation. The run file lies at `output` from then on, whole

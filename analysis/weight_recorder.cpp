@@ -64,7 +64,11 @@ WeightRecorder::WeightRecorder(RunFile& run, std::size_t checkpoints, std::vecto
       checkpoints_(checkpoints),
       with_sketches_(run.contains("/weights/sketch")),
       magnitude_counts_(std::move(counted)) {
-  magnitude_counts_.resize(checkpoints * role_count * bfloat16_magnitudes);
+  magnitude_counts_.resize(magnitude_count_size(checkpoints));
+}
+
+std::size_t WeightRecorder::magnitude_count_size(std::size_t checkpoints) {
+  return checkpoints * role_count * bfloat16_magnitudes;
 }
 
 std::uint64_t WeightRecorder::bytes(std::size_t checkpoints, std::size_t weights) {

@@ -23,6 +23,8 @@ class WeightRecorder {
   WeightRecorder(RunFile& run, std::size_t checkpoints, std::vector<std::int64_t> counted = {});
   /// Peak memory.
   static std::uint64_t bytes(std::size_t checkpoints, std::size_t weights);
+  /// Of magnitude_counts().
+  static std::size_t magnitude_count_size(std::size_t checkpoints);
 
   void add(const WeightTrajectory& trajectory);
   /// Everything about the weights added so far, except for the counts by role.

@@ -2,14 +2,18 @@
 
 #include <cstdio>
 
+#include "analysis/job_limits.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
+#include "readers/recorded_notes.h"
 
 namespace moescope {
 
 void AnalysisArguments::declare(CommandLine& line) {
-  line.list("corpus", "[DOMAIN=]FILE...", &corpus,
-            "evaluation texts: .jsonl, .jsonl.zst, .jsonl.gz, .txt, or .npy with token ids; may be repeated");
+  line.list(
+      "corpus", "[DOMAIN=]FILE...", &corpus,
+      "evaluation texts: .jsonl or .txt, either with .gz or .zst, a pipe, - for standard input, or .npy with "
+      "token ids; may be repeated");
   line.text("text-key", "POINTER", &corpus_options.text_key,
             "JSON pointer to a record's text (default /text)");
   line.text(
@@ -21,9 +25,11 @@ void AnalysisArguments::declare(CommandLine& line) {
               "at most N tokens of each domain (default all)");
   line.choice("precision", {"f32", "bf16"}, &precision,
               "arithmetic of the forward pass (default bf16 for BF16 weights, else f32)");
-  line.number("threads", "N", &threads, 1,
-              "threads that compute (default one per processor); results do not depend on it");
-  line.size("memory", &memory, "memory budget, e.g. 4GiB (default half of the machine's, 4 GiB at most)");
+  line.number(
+      "threads", "N", &threads, 1,
+      "threads that compute (default one per processor that this job may use); results do not depend on it");
+  line.size("memory", &memory,
+            "memory budget, e.g. 4GiB (default half of what this job may use, 4 GiB at most)");
 }
 
 void AnalysisArguments::declare_weights(CommandLine& line) {
@@ -35,7 +41,18 @@ void AnalysisArguments::declare_weights(CommandLine& line) {
             "leave out the sketches of weights (4 kB each), which stand for a checkpoint that is deleted");
 }
 
+bool AnalysisArguments::changes_numbers() const {
+  const AnalysisArguments untouched;
+  return corpus_options.text_key != untouched.corpus_options.text_key ||
+         corpus_options.domain_key != untouched.corpus_options.domain_key ||
+         corpus_options.sequence_length != untouched.corpus_options.sequence_length ||
+         corpus_options.max_tokens != untouched.corpus_options.max_tokens ||
+         precision != untouched.precision || spectra != untouched.spectra ||
+         no_sketches != untouched.no_sketches;
+}
+
 AnalysisOptions AnalysisArguments::options() const {
+  require_useful_threads(threads);
   AnalysisOptions options;
   for (const std::string& argument : corpus) options.corpus.push_back(parse_corpus_source(argument));
   options.corpus_options = corpus_options;
@@ -46,6 +63,13 @@ AnalysisOptions AnalysisArguments::options() const {
   options.threads = static_cast<unsigned>(threads);
   options.memory = memory;
   return options;
+}
+
+void require_series(const std::vector<std::string>& series, const CommandLine& line) {
+  if (!series.empty()) return;
+  const std::string hint = line.swallowing_hint();
+  throw UsageError("SERIES is missing",
+                   hint.empty() ? "it stands before --corpus, which takes all files that follow it" : hint);
 }
 
 RecordOptions parse_saved_parts(const std::vector<std::string>& values) {
@@ -88,7 +112,7 @@ void AnalysisDisplay::advance(std::uint64_t bytes) {
 }
 
 void AnalysisDisplay::note(const std::string& message) {
-  if (!common_.quiet) line("note: " + message);
+  if (!common_.quiet) line((message.starts_with(warning_mark) ? "" : "note: ") + message);
 }
 
 void AnalysisDisplay::line(const std::string& text) {

@@ -24,9 +24,14 @@ struct AnalysisArguments {
   void declare(CommandLine& line);
   /// --spectra and --no-sketches, for commands that measure or plan a whole series.
   void declare_weights(CommandLine& line);
+  /// Whether any option was given that the numbers depend on, besides the corpus.
+  bool changes_numbers() const;
   /// With the corpus, its options and the resources filled in. Throws UsageError.
   AnalysisOptions options() const;
 };
+
+/// For commands that declare SERIES as what may be absent. Throws UsageError, with what may have taken it.
+void require_series(const std::vector<std::string>& series, const CommandLine& line);
 
 /// What --save asks for, "router_logits,logits" or several words. Throws UsageError.
 RecordOptions parse_saved_parts(const std::vector<std::string>& values);

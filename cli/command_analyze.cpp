@@ -2,6 +2,7 @@
 #include <cmath>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 #include "analysis/run_append.h"
 #include "cli/analysis_arguments.h"
@@ -18,7 +19,8 @@ namespace fs = std::filesystem;
 struct Options {
   std::vector<std::string> series;
   AnalysisArguments analysis;
-  std::string output = "run.h5", only;
+  std::optional<std::string> output;  // absent: run.h5
+  std::string only;
   std::vector<std::string> save;
   std::string part, append;
   bool overwrite = false, resume = false;
@@ -38,7 +40,7 @@ CommandText command_text() {
       "meanwhile. Whatever ends the program (Ctrl-C, which stops cleanly, a kill, a full disk, a loss of "
       "power), "
       "what is finished is kept, and the same command goes on from there, to the same numbers.",
-      "moescope analyze data/tiny-dots1 --corpus data/eval_text/*.jsonl -o run.h5\n"
+      "moescope analyze data/tiny-dots1 --corpus data/eval_text/*.jsonl --sequence-length 256 -o run.h5\n"
       "moescope analyze ckpt/01T ckpt/02T --corpus wiki=wiki.txt code.jsonl.zst --max-tokens 8192 -o run.h5\n"
       "moescope analyze ckpt/03T --append run.h5"};
 }
@@ -50,12 +52,18 @@ void check_append(const Options& options) {
   }
   if (!options.part.empty() || !options.only.empty() || options.overwrite)
     throw UsageError("--append cannot be joined with --part, --only or --overwrite");
+  if (options.output) throw UsageError("--append and --output exclude each other (both name the run file)");
+  if (options.analysis.changes_numbers() || !options.save.empty()) {
+    throw UsageError("--append takes the options of the analysis from the run file",
+                     "only --threads, --memory and --save-every can be others");
+  }
 }
 
-void check(const Options& options) {
-  if (options.series.empty()) {
-    throw UsageError("SERIES is missing", "it stands before --corpus, which takes all files that follow it");
-  }
+void check(const Options& options, const CommandLine& line) {
+  require_series(options.series, line);
+  if (options.resume && options.overwrite)
+    throw UsageError(
+        "--resume and --overwrite exclude each other (one keeps what is there, the other replaces it)");
   if (!options.append.empty()) return check_append(options);
   if (options.analysis.corpus.empty() && options.only != "weights") {
     throw UsageError("--corpus is missing", "without texts, --only weights compares the weights alone");
@@ -83,7 +91,7 @@ bool parse(const Arguments& arguments, Options& options) {
   line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
   line.common(&options.common);
   if (!line.parse(arguments)) return false;
-  check(options);
+  check(options, line);
   return true;
 }
 
@@ -106,12 +114,17 @@ std::string command_line(const Arguments& arguments) {
   return text;
 }
 
+std::string run_file_of(const Options& options) {
+  if (!options.append.empty()) return options.append;
+  return options.output.value_or("run.h5");
+}
+
 AnalysisOptions analysis_options(const Options& options, const Arguments& arguments) {
   AnalysisOptions analysis = options.analysis.options();
   FoundSeries found = find_series({options.series.begin(), options.series.end()});
   analysis.series = std::move(found.entries);
   analysis.series_notes = std::move(found.notes);
-  analysis.output = options.append.empty() ? options.output : options.append;
+  analysis.output = run_file_of(options);
   analysis.overwrite = options.overwrite;
   analysis.forward = options.only != "weights";
   analysis.weights = options.only != "forward";
@@ -125,13 +138,30 @@ AnalysisOptions analysis_options(const Options& options, const Arguments& argume
   return analysis;
 }
 
+std::string loss_in_words(const AnalysisSummary& summary, std::size_t checkpoint) {
+  return summary.nonfinite_losses[checkpoint] > 0 ? "NaN" : format_fixed(summary.loss[checkpoint], 3);
+}
+
+// Checkpoints of which a loss is not finite have none.
+std::string nonfinite_line(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
+  std::string text;
+  for (std::size_t c = 0; c < summary.nonfinite_losses.size(); ++c) {
+    if (summary.nonfinite_losses[c] == 0) continue;
+    text += (text.empty() ? "          not finite: " : ", ") + std::to_string(summary.nonfinite_losses[c]) +
+            " of " + std::to_string(summary.predictions) + " losses of " + analysis.series[c].name;
+  }
+  return text.empty() ? "" : text + '\n';
+}
+
 std::string loss_line(const AnalysisOptions& analysis, const AnalysisSummary& summary) {
-  if (summary.loss.empty() || std::isnan(summary.loss.front())) return "";
-  std::string text = "loss      " + format_fixed(summary.loss.front(), 3);
-  if (summary.loss.size() > 1) text += " -> " + format_fixed(summary.loss.back(), 3);
+  if (summary.loss.empty()) return "";
+  if (std::isnan(summary.loss.front()) && summary.nonfinite_losses.front() == 0)
+    return "";  // of another part
+  std::string text = "loss      " + loss_in_words(summary, 0);
+  if (summary.loss.size() > 1) text += " -> " + loss_in_words(summary, summary.loss.size() - 1);
   text += " nats per token (" + analysis.series.front().name;
   if (summary.loss.size() > 1) text += " -> " + analysis.series.back().name;
-  return text + ")\n";
+  return text + ")\n" + nonfinite_line(analysis, summary);
 }
 
 std::string forward_line(const ForwardTotals& forward) {
@@ -169,11 +199,9 @@ void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summa
 std::string kept(const AnalysisOptions& analysis, const AnalysisSummary& summary, bool appends) {
   const std::string output = analysis.output.string();
   if (appends) return output + " is as it was, and what is finished waits in " + output + ".append";
-  std::size_t finished = 0;
-  for (double loss : summary.loss) finished += std::isnan(loss) ? 0 : 1;
   const std::string spectra =
       summary.spectra > 0 ? " and the spectra of " + plural(summary.spectra, "matrix", "matrices") : "";
-  return output + " keeps the forward passes of " + std::to_string(finished) + " of " +
+  return output + " keeps the forward passes of " + std::to_string(summary.forward_finished) + " of " +
          std::to_string(summary.checkpoints) + " checkpoints" + spectra;
 }
 

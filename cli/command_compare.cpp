@@ -10,6 +10,7 @@
 #include "cli/comparison_text.h"
 #include "cli/interrupt.h"
 #include "cli/json_text.h"
+#include "cli/terminal.h"
 #include "readers/errors.h"
 
 namespace moescope {
@@ -25,6 +26,33 @@ struct Options {
   CommonOptions common;
 };
 
+/// What would be ignored is told.
+void check_run(const Options& options) {
+  if (!options.analysis.corpus.empty())
+    throw UsageError("--run and --corpus exclude each other (a run file holds its own results)");
+  if (options.analysis.changes_numbers())
+    throw UsageError("--run takes no options of an analysis (a run file holds its own results)");
+}
+
+void check_names(const Options& options, const CommandLine& line) {
+  const std::vector<std::string>& names = options.names;
+  const bool run_given = !options.run.empty();
+  const auto run = std::ranges::find_if(names, [](const std::string& name) { return name.ends_with(".h5"); });
+  if (!run_given && names.size() > 1 && run != names.end()) {
+    throw UsageError(*run + ": is a run file, not a checkpoint",
+                     "to compare what it holds: moescope compare --run " + shell_quoted(*run) + " A B");
+  }
+  if (names.size() > 2) {
+    throw UsageError("too many arguments (expected A B, found " + std::to_string(names.size()) + ")");
+  }
+  if (names.size() == 2) return;
+  const std::string swallowed = line.swallowing_hint();
+  throw UsageError(names.empty() ? "the argument A is missing" : "the argument B is missing",
+                   swallowed.empty() && run_given
+                       ? "--run takes the run file: moescope compare --run run.h5 A B"
+                       : swallowed);
+}
+
 void check_limits(const Options& options) {
   if (!options.run.empty() || !options.analysis.corpus.empty()) return;
   for (const ComparisonLimit& limit : options.limits) {
@@ -39,7 +67,9 @@ bool parse(const Arguments& arguments, Options& options) {
        "expert and tensor. With "
        "--corpus also the losses, how far the two choose the same experts, and whose load "
        "changed. With --run, "
-       "A and B are names inside a run file, and nothing is computed anew.\n\n"
+       "A and B are names inside a run file, or the ends of them that the figures show, and nothing is "
+       "computed "
+       "anew.\n\n"
        "With --fail-above the exit code is 1 when a METRIC is above its VALUE anywhere, and standard "
        "error says where. Metrics of weights are held against the model, its roles, layers, experts and "
        "tensors; experts.relative_drift against experts alone, and so on:\n" +
@@ -47,7 +77,7 @@ bool parse(const Arguments& arguments, Options& options) {
        "moescope compare data/tiny-dots1/tiny-dots1-05T data/tiny-dots1/tiny-dots1-11.2T\n"
        "moescope compare --run run.h5 tiny-dots1-05T tiny-dots1-11.2T --json\n"
        "moescope compare --run run.h5 tiny-dots1-11T tiny-dots1-11.2T --fail-above relative_drift=0.05"});
-  line.positional("A B", &options.names, 2, 2);
+  line.positional("A B", &options.names, 0);
   line.text("run", "FILE", &options.run, "a run file that holds both");
   line.number("top", "N", &options.top, 0, "how many of the most changed are listed (default 10)");
   std::vector<std::string> limits;
@@ -58,9 +88,8 @@ bool parse(const Arguments& arguments, Options& options) {
   line.common(&options.common);
   if (!line.parse(arguments)) return false;
   std::transform(limits.begin(), limits.end(), std::back_inserter(options.limits), parse_limit);
-  if (!options.run.empty() && !options.analysis.corpus.empty()) {
-    throw UsageError("--run and --corpus exclude each other (a run file holds its own results)");
-  }
+  check_names(options, line);
+  if (!options.run.empty()) check_run(options);
   check_limits(options);
   return true;
 }

@@ -1,5 +1,4 @@
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -8,19 +7,18 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
+#include "readers/output_file.h"
 #include "readers/run_file.h"
 #include "readers/run_table.h"
 
 namespace moescope {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct Options {
   std::vector<std::string> positional;  // run.h5, METRIC
   std::string format = "csv";
-  std::string output;  // empty: standard output
-  std::string wide;    // a dimension; empty: the table is long
+  std::string output = "-";
+  std::string wide;  // a dimension; empty: the table is long
   TableSelection selection;
   bool list = false;
   CommonOptions common;
@@ -43,7 +41,7 @@ bool parse(const Arguments& arguments, Options& options) {
   line.positional("run.h5 METRIC", &options.positional, 1, 2);
   line.choice("format", {"csv", "tsv", "json"}, &options.format, "default csv; json is an array of objects");
   line.text("wide", "DIMENSION", &options.wide, "one column for each label of this dimension");
-  line.text("output,o", "FILE", &options.output, "write to FILE instead of standard output");
+  line.text("output,o", "FILE", &options.output, "write to FILE (default -, standard output)");
   for (const char* dimension : {"checkpoint", "domain", "layer", "expert"}) {
     line.list(dimension, "NAME...", &options.selection[dimension],
               std::string("keep only these, by their ") + dimension);
@@ -51,10 +49,13 @@ bool parse(const Arguments& arguments, Options& options) {
   line.flag("list", &options.list, "name all datasets and metrics, with dimensions and meaning");
   line.common(&options.common);
   if (!line.parse(arguments)) return false;
+  if (options.list && options.output != "-") throw UsageError("--list and --output exclude each other");
   std::erase_if(options.selection, [](const auto& entry) { return entry.second.empty(); });
   if (!options.list && options.positional.size() < 2) {
-    throw UsageError("the name of a metric is missing",
-                     "moescope export " + options.positional[0] + " --list names them");
+    const std::string swallowed = line.swallowing_hint();
+    throw UsageError(
+        "the name of a metric is missing",
+        swallowed.empty() ? "moescope export " + options.positional[0] + " --list names them" : swallowed);
   }
   return true;
 }
@@ -97,42 +98,22 @@ void list_datasets(const RunFile& run, const Options& options) {
   }
 }
 
-// A file that does not outlive its use, unless it was renamed.
-struct PartialFile {
-  fs::path path;
-  ~PartialFile() {
-    std::error_code ignored;
-    fs::remove(path, ignored);
-  }
-};
-
-// By a file beside it, so that a failure leaves the old one.
-void write_file(const RunFile& run, const std::string& path, const Options& options) {
-  const PartialFile partial{options.output + ".partial"};
-  std::ofstream out(partial.path, std::ios::binary);
-  if (!out) throw_errno(options.output, "cannot open for writing");
-  write_table(run, path, options.selection, table_format(options.format), out, options.wide);
-  out.close();
-  if (!out) throw_errno(options.output, "cannot write");
-  fs::rename(partial.path, options.output);
-}
-
 }  // namespace
 
 ExitCode run_export(const Arguments& arguments) {
   Options options;
   if (!parse(arguments, options)) return exit_done;
+  const OutputTarget output = find_output(options.output);
+  require_not_among(output, std::vector<std::filesystem::path>{options.positional[0]});
   const RunFile run = RunFile::open(options.positional[0]);
   if (options.list) {
     list_datasets(run, options);
     return exit_done;
   }
   const std::string path = find_dataset(run, options.positional[1]);
-  if (options.output.empty()) {
-    write_table(run, path, options.selection, table_format(options.format), std::cout, options.wide);
-  } else {
-    write_file(run, path, options);
-  }
+  OutputFile file(output);
+  write_table(run, path, options.selection, table_format(options.format), file.stream(), options.wide);
+  file.publish();
   return exit_done;
 }
 

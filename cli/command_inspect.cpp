@@ -12,6 +12,7 @@
 #include "cli/json_text.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/run_summary.h"
 #include "cli/terminal.h"
 #include "readers/series.h"
 
@@ -34,9 +35,12 @@ bool parse(const Arguments& arguments, Options& options) {
        "Shows what is in a checkpoint, in one shard (.safetensors) or in a series of checkpoints, and "
        "validates "
        "it: every file, header, name and shape. Only headers are read, so a checkpoint of any size takes a "
-       "moment. Invalid input ends with exit code 3 and one sentence that names the file and the tensor.",
+       "moment. Of a run file (.h5) it tells what it holds, how far it is, and what was noted while it was "
+       "made. "
+       "Invalid input ends with exit code 3 and one sentence that names the file and the tensor.",
        "moescope inspect data/tiny-dots1\n"
-       "moescope inspect data/tiny-dots1/tiny-dots1-05T --json"});
+       "moescope inspect data/tiny-dots1/tiny-dots1-05T --json\n"
+       "moescope inspect build/demo/run.h5"});
   line.positional("PATH", &options.paths, 1);
   line.flag("json", &options.json, "print everything as JSON, sizes in bytes");
   line.flag("tensors", &options.tensors, "list every stored tensor too");
@@ -89,6 +93,25 @@ void inspect_shards(const Options& options) {
       all.push_back(shard_json(shard, header));
     } else {
       print_shard(shard, header);
+    }
+  }
+  if (options.json) std::cout << json_text(all.size() == 1 ? all.front() : all);
+}
+
+bool is_run_file(const std::string& path) {
+  const std::string extension = fs::path(path).extension().string();
+  return extension == ".h5" || extension == ".hdf5" || RunFile::is_hdf5(path);
+}
+
+// JSON is one object for one run file, an array for several.
+void inspect_runs(const Options& options) {
+  Json all = Json::array();
+  for (const std::string& path : options.paths) {
+    const RunSummary summary = summarize(RunFile::open(path));
+    if (options.json) {
+      all.push_back(json_of(summary));
+    } else {
+      std::cout << (&path == &options.paths.front() ? "" : "\n") << text_of(summary);
     }
   }
   if (options.json) std::cout << json_text(all.size() == 1 ? all.front() : all);
@@ -245,6 +268,10 @@ ExitCode run_inspect(const Arguments& arguments) {
   const auto is_shard = [](const std::string& path) { return fs::path(path).extension() == ".safetensors"; };
   if (std::all_of(options.paths.begin(), options.paths.end(), is_shard)) {
     inspect_shards(options);
+    return exit_done;
+  }
+  if (std::all_of(options.paths.begin(), options.paths.end(), is_run_file)) {
+    inspect_runs(options);
     return exit_done;
   }
   const FoundSeries found = find_series({options.paths.begin(), options.paths.end()});

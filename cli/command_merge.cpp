@@ -30,7 +30,7 @@ bool parse(const Arguments& arguments, Options& options) {
        "moescope merge part1.h5 part2.h5 part3.h5 -o run.h5"});
   line.positional("PART.h5", &options.parts, 1);
   line.text("output,o", "FILE", &options.output, "the run file (default run.h5)");
-  line.flag("overwrite", &options.overwrite, "replace a file that is there");
+  line.flag("overwrite", &options.overwrite, "replace a run file that is there");
   line.common(&options.common);
   return line.parse(arguments);
 }

@@ -1,3 +1,4 @@
+#include <cctype>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,9 @@ namespace {
 
 /// Ids, documents and positions of more could be recorded, but nobody would wait for them.
 constexpr std::uint64_t most_tokens = 100'000'000;
+
+/// A rate below is not meant in bytes or operations, when it stands without a unit.
+constexpr double least_bare_rate = 1e6;
 
 struct Options {
   std::vector<std::string> series;
@@ -35,13 +39,12 @@ CommandText command_text() {
       "samples of the checkpoints' files (cached files read faster than cold ones; where the series does not "
       "fit the page cache, what is sampled is dropped from it first). --flops and --bandwidth replace it.",
       "moescope plan data/dots_llm1 --tokens 4096 --bandwidth 2GB/s\n"
-      "moescope plan data/tiny-dots1 --corpus data/eval_text/*.jsonl --memory 1GiB --json"};
+      "moescope plan data/tiny-dots1 --corpus data/eval_text/*.jsonl --sequence-length 256 --memory 1GiB "
+      "--json"};
 }
 
-void check(const Options& options) {
-  if (options.series.empty()) {
-    throw UsageError("SERIES is missing", "it stands before --corpus, which takes all files that follow it");
-  }
+void check(const Options& options, const CommandLine& line) {
+  require_series(options.series, line);
   if (options.tokens > 0 && !options.analysis.corpus.empty()) {
     throw UsageError("--tokens and --corpus exclude each other",
                      "--max-tokens limits the tokens of a corpus, for each domain");
@@ -68,7 +71,7 @@ bool parse(const Arguments& arguments, Options& options) {
   line.flag("json", &options.json, "print everything as JSON, layer by layer");
   line.common(&options.common);
   if (!line.parse(arguments)) return false;
-  check(options);
+  check(options, line);
   return true;
 }
 
@@ -76,9 +79,11 @@ std::optional<double> given_rate(const char* option, const std::optional<std::st
                                  const char* example) {
   if (!text) return {};
   const std::optional<double> rate = parse_rate(*text, unit);
-  if (rate) return rate;
-  throw UsageError(std::string(option) + ": expected a rate, found '" + *text + "'",
-                   std::string("write for example ") + example);
+  const bool slow = rate && *rate < least_bare_rate && std::isdigit(static_cast<unsigned char>(text->back()));
+  if (rate && !slow) return rate;
+  throw UsageError(
+      std::string(option) + ": expected a rate" + (slow ? " with its unit" : "") + ", found '" + *text + "'",
+      std::string("write for example ") + example);
 }
 
 PlanRequest plan_request(const Options& options) {

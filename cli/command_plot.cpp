@@ -1,4 +1,6 @@
+#include <filesystem>
 #include <iostream>
+#include <vector>
 
 #include "cli/command_functions.h"
 #include "cli/options.h"
@@ -6,6 +8,7 @@
 #include "plots/figures.h"
 #include "plots/gnuplot.h"
 #include "readers/errors.h"
+#include "readers/output_file.h"
 #include "readers/run_file.h"
 
 namespace moescope {
@@ -13,24 +16,30 @@ namespace {
 
 struct Options {
   std::vector<std::string> positional;  // run.h5, FIGURE
-  std::string output;
+  std::string output, format;           // format: empty: by the extension
   FigureChoice choice;
   bool list = false;
   CommonOptions common;
 };
 
 bool parse(const Arguments& arguments, Options& options) {
-  CommandLine line({"plot", "run.h5 FIGURE -o FILE [options]\n       moescope plot [run.h5] --list",
-                    "Draws one figure of a run file as SVG, PNG or PDF, by the extension of FILE. --list "
-                    "names the figures; "
-                    "with a run file, it also says which of them cannot be drawn from it, and why.",
-                    "moescope plot build/demo/run.h5 router_saturation -o saturation.svg"});
+  CommandLine line(
+      {"plot", "run.h5 FIGURE -o FILE [options]\n       moescope plot [run.h5] --list",
+       "Draws one figure of a run file as SVG, PNG or PDF, by the extension of FILE. --list "
+       "names the figures; "
+       "with a run file, it also says which of them cannot be drawn from it, and why. Checkpoints are "
+       "called by their names or by the ends of these that the figures show.",
+       "moescope plot build/demo/run.h5 router_saturation -o saturation.svg"});
   line.positional("run.h5 FIGURE", &options.positional, 0, 2);
-  line.text("output,o", "FILE", &options.output, "the image: .svg, .png or .pdf");
+  line.text("output,o", "FILE", &options.output, "the image: .svg, .png or .pdf; - for standard output");
+  line.choice("format", {"svg", "png", "pdf"}, &options.format,
+              "kind of image, whatever the extension (default svg where there is none, as of -)");
   line.text("checkpoint", "NAME", &options.choice.checkpoint,
             "which checkpoint, where a figure shows one (default the last)");
   line.text("domain", "NAME", &options.choice.domain,
             "which domain, where a figure shows one (default all of them)");
+  line.text("layer", "N", &options.choice.layer,
+            "which layer, by its number, where a figure shows several (default all of them, or their mean)");
   line.flag("list", &options.list, "name all figures");
   line.common(&options.common);
   if (!line.parse(arguments)) return false;
@@ -41,6 +50,12 @@ bool parse(const Arguments& arguments, Options& options) {
   }
   if (options.output.empty()) throw UsageError("--output is missing", "add for example -o figure.svg");
   return true;
+}
+
+ImageFormat chosen_format(const Options& options, const OutputTarget& output) {
+  if (!options.format.empty()) return image_format("figure." + options.format);
+  const std::filesystem::path path = options.output;
+  return path.has_extension() || output.is_file() ? image_format(path) : ImageFormat::svg;
 }
 
 void list_figures(const Options& options) {
@@ -65,10 +80,13 @@ ExitCode run_plot(const Arguments& arguments) {
     list_figures(options);
     return exit_done;
   }
-  image_format(options.output);  // a wrong extension is told before anything is read
+  // What is wrong about the output is told before anything is read.
+  const OutputTarget output = find_output(options.output);
+  const ImageFormat format = chosen_format(options, output);
+  require_not_among(output, std::vector<std::filesystem::path>{options.positional[0]});
   const RunFile run = RunFile::open(options.positional[0]);
-  render_figure(build_figure(run, options.positional[1], options.choice), options.output);
-  if (!options.common.quiet) std::cout << options.output << '\n';
+  render_figure(build_figure(run, options.positional[1], options.choice), output, format);
+  if (!options.common.quiet && !output.is_standard_output()) std::cout << options.output << '\n';
   return exit_done;
 }
 

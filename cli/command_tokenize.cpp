@@ -1,19 +1,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
-#include <iterator>
-#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "analysis/memory_budget.h"
 #include "cli/command_functions.h"
 #include "cli/json_text.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
-#include "readers/corpus.h"
+#include "readers/corpus_record.h"
+#include "readers/corpus_texts.h"
 #include "readers/errors.h"
-#include "readers/source_file.h"
 #include "readers/tokenizer.h"
-#include "readers/utf8.h"
 
 namespace moescope {
 namespace {
@@ -25,6 +23,7 @@ struct Options {
   std::vector<std::string> positional;  // CKPT, FILE
   std::string text_key = CorpusOptions().text_key;
   bool json = false, pieces = false;
+  std::uint64_t memory = 0;  // 0: the default budget
   CommonOptions common;
 };
 
@@ -32,15 +31,18 @@ bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"tokenize", "CKPT FILE [options]",
        "Prints the token ids of a text, one document per line: what `analyze` would feed to the model. CKPT "
-       "is a "
-       "checkpoint or its tokenizer.json. FILE is a text (one document), a .jsonl, .jsonl.zst or .jsonl.gz "
-       "(one document a record), or - for a text on standard input.",
+       "is a checkpoint or its tokenizer.json. FILE is read as `analyze` reads it: a .jsonl (one document a "
+       "record), a .txt (one document), either with .gz or .zst, or - for standard input. That, a pipe, or a "
+       "file "
+       "of another name holds records if it begins as a JSON object does, else it is one text.",
        "moescope tokenize data/tiny-dots1/tiny-dots1-05T data/eval_text/c.jsonl\n"
        "echo 'int main(void)' | moescope tokenize data/tiny-dots1/tiny-dots1-05T - --pieces"});
   line.positional("CKPT FILE", &options.positional, 2, 2);
   line.text("text-key", "POINTER", &options.text_key, "JSON pointer to the text of a record (default /text)");
   line.flag("pieces", &options.pieces, "one token a line: its id, its byte offset in the text, its bytes");
   line.flag("json", &options.json, "print ids and byte offsets as JSON");
+  line.size("memory", &options.memory,
+            "memory budget, which limits the window of a .zst (default as of analyze)");
   line.common(&options.common);
   return line.parse(arguments);
 }
@@ -52,45 +54,39 @@ fs::path tokenizer_file(const fs::path& checkpoint) {
   return file;
 }
 
-bool holds_records(const std::string& file) {
-  for (const char* extension : {".jsonl", ".jsonl.zst", ".jsonl.gz"}) {
-    if (file.ends_with(extension)) return true;
-  }
-  return false;
+// "tokenize FILE CKPT" is as easily typed.
+void require_order(const std::string& checkpoint, const std::string& file) {
+  std::error_code ignored;
+  const auto is_one = [&](const fs::path& path) {
+    return fs::is_directory(path, ignored) || path.filename() == "tokenizer.json";
+  };
+  if (is_one(checkpoint) || !is_one(file) || fs::path(checkpoint).extension() == ".json") return;
+  throw UsageError(
+      "'" + file + "' is a checkpoint, and '" + checkpoint + "' is none: CKPT stands before FILE",
+      "moescope tokenize " + shell_quoted(file) + " " + shell_quoted(checkpoint));
 }
 
-// Documents of a corpus, none of them cut.
-std::vector<TokenizedText> tokenize_records(const Tokenizer& tokenizer, const std::string& file,
-                                            const Options& options) {
+void require_text(const CorpusFile& source, const std::string& file) {
+  if (source.format == CorpusFormat::token_ids)
+    throw UsageError(file + ": holds token ids already, expected a text");
+}
+
+/// Its documents as `analyze` reads them, none of them cut.
+std::vector<TokenizedText> tokenize_file(const Tokenizer& tokenizer, const Options& options) {
+  const std::string& file = options.positional[1];
   CorpusOptions corpus_options;
   corpus_options.text_key = options.text_key;
-  corpus_options.sequence_length = std::numeric_limits<std::int32_t>::max();
-  const Corpus corpus = read_corpus({{"", file}}, corpus_options, &tokenizer, tokenizer.vocabulary_size());
-  std::vector<TokenizedText> documents(corpus.sequences());
-  for (std::size_t s = 0; s < corpus.sequences(); ++s) {
-    for (std::size_t t = corpus.sequence_start[s]; t < corpus.sequence_start[s + 1]; ++t) {
-      documents[s].ids.push_back(corpus.token_id[t]);
-      documents[s].offsets.push_back(static_cast<std::uint32_t>(corpus.text_offset[t]));
-    }
+  corpus_options.memory = memory_budget(options.memory);
+  require_json_pointer("text key", options.text_key);
+  const CorpusFile source = settle_corpus_files({{"", file}}, true).front();
+  require_text(source, file);
+  CorpusTexts texts(source, corpus_options);
+  std::vector<TokenizedText> documents;
+  for (CorpusText text; texts.next(text);) documents.push_back(tokenizer.encode(text.text));
+  for (const std::string& note : texts.notes()) {
+    if (!options.common.quiet) std::cerr << "note: " << note << '\n';
   }
   return documents;
-}
-
-TokenizedText tokenize_text(const Tokenizer& tokenizer, const std::string& text, const std::string& name) {
-  const std::size_t invalid = first_invalid_utf8(text);
-  if (invalid == text.size()) return tokenizer.encode(text);
-  throw FormatError(name, {}, "is not valid UTF-8 at byte " + std::to_string(invalid));
-}
-
-std::vector<TokenizedText> tokenize_file(const Tokenizer& tokenizer, const std::string& file,
-                                         const Options& options) {
-  if (file == "-") {
-    const std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-    return {tokenize_text(tokenizer, text, "standard input")};
-  }
-  if (file.ends_with(".npy")) throw UsageError(file + ": holds token ids already, expected a text");
-  if (holds_records(file)) return tokenize_records(tokenizer, file, options);
-  return {tokenize_text(tokenizer, read_whole_file(file), file)};
 }
 
 void print_json(const Tokenizer& tokenizer, const std::vector<TokenizedText>& documents) {
@@ -132,8 +128,9 @@ void print_ids(const std::vector<TokenizedText>& documents) {
 ExitCode run_tokenize(const Arguments& arguments) {
   Options options;
   if (!parse(arguments, options)) return exit_done;
+  require_order(options.positional[0], options.positional[1]);
   const Tokenizer tokenizer = Tokenizer::load(tokenizer_file(options.positional[0]));
-  const auto documents = tokenize_file(tokenizer, options.positional[1], options);
+  const auto documents = tokenize_file(tokenizer, options);
   if (options.json) {
     print_json(tokenizer, documents);
   } else if (options.pieces) {

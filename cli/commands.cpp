@@ -12,7 +12,8 @@ namespace moescope {
 namespace {
 
 constexpr Command table[] = {
-    {"inspect", "PATH...", "what is in a checkpoint, a shard or a series; validates it", run_inspect},
+    {"inspect", "PATH...", "what is in a checkpoint, a shard, a series or a run file; validates it",
+     run_inspect},
     {"plan", "SERIES [--corpus FILE...]",
      "bytes, operations, memory and time of an analysis; reads no weights", run_plan},
     {"analyze", "SERIES --corpus FILE... -o run.h5", "the main job: forward pass and weight pass of a series",
@@ -65,6 +66,7 @@ const Command& find_command(const std::string& name) {
     if (command.name == name) return command;
     names.emplace_back(command.name);
   }
+  names.insert(names.end(), {"help", "--help", "--version"});
   const std::string suggestion = did_you_mean(name, names);
   throw UsageError("unknown command '" + name + "'", suggestion.empty() ? "see moescope --help" : suggestion);
 }

@@ -119,7 +119,7 @@ double height(const Measured& measured) {
 
 std::string number(double value) {
   if (std::isinf(value)) return "a move away from 0";
-  return std::isnan(value) ? "a value that does not exist" : format_value(value, 6);
+  return std::isnan(value) ? "NaN" : format_value(value, 6);
 }
 
 bool has_values(const RunComparison& comparison, const ComparisonLimit& limit) {
@@ -173,9 +173,14 @@ std::vector<std::string> broken_limits(const RunComparison& comparison,
     const Measured worst =
         *std::max_element(above.begin(), above.end(),
                           [](const Measured& a, const Measured& b) { return height(a) < height(b); });
-    std::string sentence = worst.where + ": " + limit.metric + " is above its limit (expected at most " +
-                           number(limit.value) + ", found " + number(worst.value) + ")";
-    if (above.size() > 1) sentence += "; " + std::to_string(above.size() - 1) + " more above it";
+    const bool exists = !std::isnan(worst.value);
+    std::string sentence = worst.where + ": " + limit.metric +
+                           (exists ? " is above its limit" : " is not a number, and keeps no limit") +
+                           " (expected at most " + number(limit.value) + ", found " + number(worst.value) +
+                           ")";
+    if (above.size() > 1)
+      sentence +=
+          "; " + std::to_string(above.size() - 1) + " more " + (exists ? "above it" : "do not keep it");
     sentences.push_back(sentence);
   }
   return sentences;

@@ -184,8 +184,10 @@ std::string text_of(const RunComparison& comparison, std::size_t top) {
   const auto named = [](const std::string& name, double tokens) {
     return bold(name) + (std::isnan(tokens) ? "" : " (" + format_count(tokens) + " tokens)");
   };
+  std::string notes;
+  for (const std::string& note : comparison.notes) notes += note + "\n";
   return named(comparison.before, comparison.tokens_before) + " -> " +
-         named(comparison.after, comparison.tokens_after) + "\n" + losses_text(comparison) +
+         named(comparison.after, comparison.tokens_after) + "\n" + notes + losses_text(comparison) +
          weights_text(comparison, top) + routing_text(comparison, top);
 }
 
@@ -193,7 +195,8 @@ Json json_of(const RunComparison& comparison) {
   Json json = {{"before", comparison.before},
                {"after", comparison.after},
                {"tokens_before", comparison.tokens_before},
-               {"tokens_after", comparison.tokens_after}};
+               {"tokens_after", comparison.tokens_after},
+               {"notes", comparison.notes}};
   if (!comparison.whole.empty()) {
     json["weights"] = {{"model", weight_json(comparison.whole.front())},
                        {"roles", weights_json(comparison.roles)},

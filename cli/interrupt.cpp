@@ -22,24 +22,26 @@ void note_interrupt(int) {
   errno = code;
 }
 
-void set_handler(int signal_number, void (*handler)(int), int flags) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  action.sa_flags = flags;
-  sigaction(signal_number, &action, nullptr);
+bool is_ignored(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN;
 }
 
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
   interrupted = false;
+  struct sigaction action {};
+  action.sa_handler = note_interrupt;
   // SA_RESETHAND: the second signal finds the default again. SA_RESTART: reads are not cut short.
-  for (int signal_number : {SIGINT, SIGTERM})
-    set_handler(signal_number, note_interrupt, SA_RESETHAND | SA_RESTART);
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  for (std::size_t i = 0; i < signals.size(); ++i) {
+    sigaction(signals[i], nullptr, &before_[i]);
+    if (!is_ignored(before_[i])) sigaction(signals[i], &action, nullptr);
+  }
 }
 
 InterruptGuard::~InterruptGuard() {
-  for (int signal_number : {SIGINT, SIGTERM}) set_handler(signal_number, SIG_DFL, 0);
+  for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &before_[i], nullptr);
 }
 
 const std::atomic<bool>& InterruptGuard::flag() const {

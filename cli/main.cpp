@@ -1,13 +1,15 @@
 /// The only catcher: every failure becomes one sentence on standard error and an exit code.
 
 #include <sys/resource.h>
+#include <unistd.h>
 
-#include <cerrno>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
 #include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #ifdef __GLIBC__
@@ -17,12 +19,17 @@
 #include "analysis/weight_stream.h"
 #include "cli/bus_error.h"
 #include "cli/commands.h"
+#include "cli/damaged_file.h"
+#include "cli/own_stack.h"
+#include "cli/standard_streams.h"
+#include "plots/gnuplot_process.h"
 #include "readers/errors.h"
 
 namespace moescope {
 namespace {
 
-ExitCode report(ExitCode code, const std::string& message, const std::string& hint = {}) {
+/// Allocates nothing: there may be no memory.
+ExitCode report(ExitCode code, std::string_view message, std::string_view hint = {}) {
   std::cerr << "moescope: " << message << '\n';
   if (!hint.empty()) std::cerr << "hint: " << hint << '\n';
   return code;
@@ -34,13 +41,16 @@ std::string usage_hint(const UsageError& error, const Arguments& arguments) {
   return "see moescope " + arguments.front() + " --help";
 }
 
-// A result that did not reach its file or pipe is a failure, however well it was computed.
-ExitCode deliver(ExitCode code) {
-  errno = 0;
-  std::cout.flush();
-  if (!std::cout)
-    throw std::system_error(errno ? errno : EIO, std::generic_category(), "standard output: cannot write");
-  return code;
+ExitCode report_system_error(const std::system_error& error) {
+  if (error.code() != std::errc::broken_pipe) return report(exit_failed, error.what());
+  end_by_broken_pipe();
+  return exit_failed;  // in silence, too: who reads the output has gone
+}
+
+// what() shows no form of ours.
+ExitCode report_filesystem_error(const std::filesystem::filesystem_error& error) {
+  const std::string path = error.path1().string();
+  return report(exit_failed, path.empty() ? error.what() : path + ": " + error.code().message());
 }
 
 // The shards of all checkpoints of a series are open at once: 1,500 files for two dozen of dots.llm1.
@@ -60,9 +70,29 @@ void give_back_memory() {
 #endif
 }
 
-ExitCode guarded(const Arguments& arguments) {
+ExitCode report_lack_of_memory() {
+  return report(exit_failed, "not enough memory", "a smaller --memory or --max-tokens may help");
+}
+
+// Where memory is lacking while something is being cleaned up, nobody can catch that.
+[[noreturn]] void end_uncaught() {
   try {
-    return deliver(run_moescope(arguments));
+    if (const std::exception_ptr uncaught = std::current_exception()) std::rethrow_exception(uncaught);
+  } catch (const std::bad_alloc&) {
+    _exit(report_lack_of_memory());
+  } catch (...) {  // a defect: as usual
+  }
+  std::abort();
+}
+
+ExitCode guarded(int argc, char** argv) {
+  const StandardOutput standard_output;
+  Arguments arguments;
+  try {
+    arguments.assign(argv + (argc > 0 ? 1 : 0), argv + argc);
+    const ExitCode code = run_moescope(arguments);
+    standard_output.deliver();
+    return code;
   } catch (const UsageError& error) {
     return report(exit_wrong_use, error.what(), usage_hint(error, arguments));
   } catch (const InputError& error) {
@@ -70,11 +100,12 @@ ExitCode guarded(const Arguments& arguments) {
   } catch (const Interrupted&) {
     return report(exit_interrupted, "interrupted");
   } catch (const std::bad_alloc&) {
-    return report(exit_failed, "not enough memory", "a smaller --memory or --max-tokens may help");
+    return report_lack_of_memory();
   } catch (const std::filesystem::filesystem_error& error) {
-    return report(exit_failed,
-                  error.path1().string() + ": " + error.code().message());  // what() shows no form of ours
+    return report_filesystem_error(error);
   } catch (const std::system_error& error) {
+    return report_system_error(error);
+  } catch (const GnuplotError& error) {
     return report(exit_failed, error.what());
   } catch (const std::exception& error) {
     return report(exit_failed, std::string("internal error: ") + error.what(),
@@ -89,8 +120,14 @@ ExitCode guarded(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
+  moescope::occupy_standard_descriptors();
+  moescope::take_signals_of_writes_as_errors();
   moescope::allow_many_open_files();
   moescope::give_back_memory();
   moescope::report_lost_files();
-  return moescope::guarded(moescope::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
+  moescope::report_damaged_files();
+  std::set_terminate(moescope::end_uncaught);
+  int code = moescope::exit_failed;
+  moescope::on_own_stack([&] { code = moescope::guarded(argc, argv); });
+  return code;
 }

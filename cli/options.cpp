@@ -154,16 +154,29 @@ void CommandLine::positional(const std::string& placeholder, std::vector<std::st
   positional_maximum_ = maximum;
 }
 
-void CommandLine::check_positional(std::size_t count) const {
+void CommandLine::note_greedy(const Option& option) {
+  const bool files = option.placeholder.find("FILE") != std::string::npos;
+  greedy_.push_back("--" + long_name(option.names) + ", which takes all " + (files ? "files" : "words") +
+                    " that follow it");
+}
+
+std::string CommandLine::swallowing_hint() const {
+  return greedy_.empty() ? "" : "it stands before " + joined(greedy_, ", and before ");
+}
+
+void CommandLine::check_positional(const std::vector<std::string>& given) const {
+  const std::size_t count = given.size();
   if (count < positional_minimum_) {
     std::istringstream words(positional_placeholder_);
     std::string missing;
     for (std::size_t i = 0; i <= count; ++i) words >> missing;
-    throw UsageError("the argument " + missing + " is missing");
+    throw UsageError("the argument " + missing + " is missing", swallowing_hint());
   }
   if (count > positional_maximum_) {
-    throw UsageError("too many arguments (expected " + positional_placeholder_ + ", found " +
-                     std::to_string(count) + ")");
+    const bool writes = std::ranges::count(options_, "output,o", &Option::names) > 0;
+    throw UsageError(
+        "too many arguments (expected " + positional_placeholder_ + ", found " + std::to_string(count) + ")",
+        writes ? "did you mean -o " + shell_quoted(given[positional_maximum_]) + "?" : "");
   }
 }
 
@@ -209,8 +222,9 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
     if (option.kind == Kind::single && found->second.size() > 1)
       throw UsageError(shown + ": given more than once");
     option.assign(shown, found->second);
+    if (option.kind == Kind::list) note_greedy(option);
   }
-  check_positional(given[positional_name].size());
+  check_positional(given[positional_name]);
   if (positional_) *positional_ = given[positional_name];
   return true;
 }

@@ -59,6 +59,9 @@ class CommandLine {
 
   /// False when --help was asked for and has been printed: nothing is left to do.
   bool parse(const std::vector<std::string>& arguments);
+  /// After parse(): what may have taken an argument that is missing, "it stands before --corpus, which takes
+  /// all files that follow it"; empty when there was no such option.
+  std::string swallowing_hint() const;
   std::string help() const;
 
  private:
@@ -71,10 +74,12 @@ class CommandLine {
     std::function<void(const std::string& option, const std::vector<std::string>& values)> assign;
   };
   void add(Option option) { options_.push_back(std::move(option)); }
-  void check_positional(std::size_t count) const;
+  void note_greedy(const Option& option);
+  void check_positional(const std::vector<std::string>& given) const;
 
   CommandText text_;
   std::vector<Option> options_;
+  std::vector<std::string> greedy_;  // options of several values that were given, as spelled in the hint
   std::string positional_placeholder_;
   std::vector<std::string>* positional_ = nullptr;
   std::size_t positional_minimum_ = 0, positional_maximum_ = 0;

@@ -1,18 +1,24 @@
 #pragma once
-/// A line on the terminal that says how far a long piece of work is, and when it will be done.
+/// How far a long piece of work is, and when it will be done.
 
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
+
+#include "analysis/parallel.h"
 
 namespace moescope {
 
-/// Draws on standard error, and only when that is a terminal that can go back to the start of a line;
-/// otherwise it does nothing at all. Redraws a few times a second at most. Thread-safe.
+/// Drawn on standard error, a few times a second at most, where that is a terminal that can go back to the
+/// start of a line. Elsewhere (a batch job's log) it writes a line of its own after every `interval`.
+/// Thread-safe.
 class ProgressBar {
  public:
-  /// `quiet`: never draw.
-  explicit ProgressBar(bool quiet);
+  static constexpr std::chrono::milliseconds log_interval{60'000};
+  /// `quiet`: never write anything.
+  explicit ProgressBar(bool quiet, std::chrono::milliseconds interval = log_interval);
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
@@ -25,15 +31,29 @@ class ProgressBar {
 
  private:
   using Clock = std::chrono::steady_clock;
+  enum class Style { none, bar, lines };
+  void draw_bar(Clock::time_point now);
+  void write_line_if_due(Clock::time_point now);
+  void start_lines();
+
   std::mutex mutex_;
-  bool enabled_ = false;
+  Style style_ = Style::none;
+  std::chrono::milliseconds interval_;
+  std::string label_, rate_;
+  double fraction_ = 0;
   bool drawn_ = false;
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_drawn_ = {};
+  std::condition_variable_any stopped_;
+  std::optional<BackgroundThread> lines_;  // for lines that are due while nothing is reported
 };
 
 /// One line of `width` columns at most, e.g. "01T forward  ━━━━━━──────  42%  1.2 GB/s  3 s left".
 std::string progress_line(const std::string& label, double fraction, const std::string& rate,
                           double elapsed_seconds, unsigned width);
+
+/// For a log: "progress: 12 min 0 s, 34% done, 23 min 10 s left (01T: forward pass, 1.2 GB/s)".
+std::string log_line(const std::string& label, double fraction, const std::string& rate,
+                     double elapsed_seconds);
 
 }  // namespace moescope

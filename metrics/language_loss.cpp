@@ -9,16 +9,20 @@
 namespace moescope {
 
 double LanguageLoss::mean() const {
-  return tokens > 0 ? total / static_cast<double>(tokens) : std::numeric_limits<double>::quiet_NaN();
+  return tokens > 0 && nonfinite == 0 ? total / static_cast<double>(tokens)
+                                      : std::numeric_limits<double>::quiet_NaN();
 }
 
 LanguageLoss language_loss(std::span<const double> nll) {
   CompensatedSum total;
   LanguageLoss loss;
   for (const double value : nll) {
-    if (std::isnan(value)) continue;
-    total.add(value);
     ++loss.tokens;
+    if (std::isfinite(value)) {
+      total.add(value);
+    } else {
+      ++loss.nonfinite;
+    }
   }
   loss.total = total.value();
   return loss;

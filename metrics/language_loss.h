@@ -8,14 +8,16 @@ namespace moescope {
 
 /// -ln p(next token) of many tokens, taken together.
 struct LanguageLoss {
-  double total = 0;         // nats, summed over the predicted tokens
-  std::int64_t tokens = 0;  // predicted tokens
+  double total = 0;            // nats, summed over those that are finite
+  std::int64_t tokens = 0;     // predicted tokens
+  std::int64_t nonfinite = 0;  // of those
 
-  /// Nats per token; NaN when nothing was predicted.
+  /// Nats per token; NaN when nothing was predicted, and when any loss is not finite: what is left would not
+  /// be the loss of the text.
   double mean() const;
 };
 
-/// Over the tokens whose `nll` is not NaN: the last token of a sequence predicts nothing.
+/// Over predicted tokens: those that have a successor in their sequence, and only those.
 LanguageLoss language_loss(std::span<const double> nll);
 
 /// exp(mean loss in nats).

@@ -39,7 +39,19 @@ class MarkedExperts {
 };
 
 std::uint16_t largest(Choices choices) {
-  return choices.empty() ? std::uint16_t{0} : *std::max_element(choices.begin(), choices.end());
+  std::uint16_t found = 0;
+  for (const std::uint16_t expert : choices) found = expert == no_expert ? found : std::max(found, expert);
+  return found;
+}
+
+/// Calls `use(A, B)` with the choices of each token that has one in both.
+template <class Use>
+void for_each_token(Choices a, Choices b, std::size_t top_k, Use use) {
+  const std::size_t tokens = token_count(a, b, top_k);
+  for (std::size_t t = 0; t < tokens; ++t) {
+    const Choices of_a = a.subspan(t * top_k, top_k), of_b = b.subspan(t * top_k, top_k);
+    if (has_choice(of_a) && has_choice(of_b)) use(of_a, of_b);
+  }
 }
 
 /// ln of the binomial coefficient.
@@ -50,12 +62,9 @@ double log_binomial(double n, double k) {
 }  // namespace
 
 std::vector<std::int64_t> overlap_histogram(Choices a, Choices b, std::size_t top_k) {
-  const std::size_t tokens = token_count(a, b, top_k);
   std::vector<std::int64_t> histogram(top_k + 1);
   MarkedExperts experts(std::max(largest(a), largest(b)));
-  for (std::size_t t = 0; t < tokens; ++t) {
-    ++histogram[experts.overlap(a.subspan(t * top_k, top_k), b.subspan(t * top_k, top_k))];
-  }
+  for_each_token(a, b, top_k, [&](Choices of_a, Choices of_b) { ++histogram[experts.overlap(of_a, of_b)]; });
   return histogram;
 }
 
@@ -85,9 +94,11 @@ double routing_agreement(Choices a, Choices b, std::size_t top_k) {
 }
 
 double top1_agreement(Choices a, Choices b, std::size_t top_k) {
-  const std::size_t tokens = token_count(a, b, top_k);
-  std::size_t same = 0;
-  for (std::size_t t = 0; t < tokens; ++t) same += a[t * top_k] == b[t * top_k] ? 1 : 0;
+  std::size_t tokens = 0, same = 0;
+  for_each_token(a, b, top_k, [&](Choices of_a, Choices of_b) {
+    ++tokens;
+    same += of_a.front() == of_b.front() ? 1 : 0;
+  });
   return tokens == 0 ? nan : static_cast<double>(same) / static_cast<double>(tokens);
 }
 

@@ -1,14 +1,16 @@
 #pragma once
 /// How far two checkpoints choose the same experts for the same tokens (OLMoE, arXiv 2409.02060, eq. 5).
 ///
-/// Choices are (T, K) expert indices, row-major, each row without repetition, best first by selection score.
-/// Saturation is the agreement with the last checkpoint. NaN without tokens. All functions are pure and
-/// thread-safe.
+/// Choices are (T, K) expert indices, row-major, each row without repetition, best first by selection score;
+/// tokens of which either row is no_expert (expert_choice.h) are left out. Saturation is the agreement with
+/// the last checkpoint. NaN without tokens. All functions are pure and thread-safe.
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "metrics/expert_choice.h"
 
 namespace moescope {
 

@@ -29,7 +29,8 @@ std::vector<Tick> linear_ticks(double low, double high, double step, const std::
   return ticks;
 }
 
-/// At powers of ten, thinned to about `count`; also at 2 and 5 when there are few.
+/// At powers of ten, thinned to about `count`; also at 2 and 5 when there are few; at round values when even
+/// these are not enough to read a value from.
 std::vector<Tick> logarithmic_ticks(double low, double high, std::size_t count) {
   std::vector<Tick> ticks;
   const int first = static_cast<int>(std::floor(std::log10(low))),
@@ -43,7 +44,7 @@ std::vector<Tick> logarithmic_ticks(double low, double high, std::size_t count) 
       if (inside && (factor == 1.0 || few)) ticks.push_back({position, format_number(position)});
     }
   }
-  return ticks;
+  return ticks.size() < 2 ? linear_ticks(low, high, nice_step(high - low, count), "") : ticks;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "plots/line_figures.h"
+#include "readers/errors.h"
 
 namespace moescope {
 
@@ -64,17 +65,37 @@ ColorScale drift_scale(const std::vector<double>& drifts) {
   return scale;
 }
 
+namespace {
+
+/// The chosen checkpoint, which must have moved from another.
+std::size_t later_checkpoint(const RunLabels& labels, const FigureChoice& choice) {
+  const std::size_t index = find_checkpoint(labels, choice.checkpoint);
+  if (index > 0) return index;
+  throw UsageError("--checkpoint " + choice.checkpoint + ": is the first, from which a drift is measured");
+}
+
+void keep_column(Heatmap& map, const std::string& label) {
+  const std::size_t columns = map.column_labels.size();
+  const std::size_t column = find_label(map.column_labels, label, 0, "layer");
+  Heatmap kept{map.row_labels, {label}, {}};
+  for (std::size_t row = 0; row < map.row_labels.size(); ++row)
+    kept.values.push_back(map.values[row * columns + column]);
+  map = std::move(kept);
+}
+
+}  // namespace
+
 Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
-  const std::size_t to = std::max<std::size_t>(find_checkpoint(labels, choice.checkpoint), 1);
+  const std::size_t to = later_checkpoint(labels, choice);
   const DriftCells cells(run);
   Figure figure = metric_figure(run, "layer_relative_drift", "");
   figure.caption =
       "How far the weights of each role moved in each layer, relative to their norm before: 0 is unmoved, 1 "
       "is a "
-      "move as long as the weights themselves. Grey cells do not exist in the model; the last column is the "
-      "whole "
-      "role.";
+      "move as long as the weights themselves. Grey cells have no value, as the model has no such weights or "
+      "they are "
+      "not finite; the last column is the whole role.";
   figure.references.clear();
   figure.id = "drift_heatmap";
   figure.title = "Weight drift at " + labels.checkpoints.at(to);
@@ -85,29 +106,33 @@ Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
     Panel& panel = figure.panels.emplace_back();
     panel.title = "since " + labels.short_checkpoints[from];
     panel.heatmap = cells.between(from, to);
+    if (!choice.layer.empty()) keep_column(*panel.heatmap, choice.layer);
   }
+  name_chosen_layer(figure, choice);
   return figure;
 }
 
 Figure expert_drift_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
-  const std::size_t to = std::max<std::size_t>(find_checkpoint(labels, choice.checkpoint), 1);
+  const std::size_t to = later_checkpoint(labels, choice);
   const Values drift = read_values(run, "/metrics/expert_relative_drift");
   Figure figure = metric_figure(run, "expert_relative_drift", "");
   figure.caption =
       "How far each routed expert, its three matrices as one long vector, moved, relative to its norm "
       "before: 0 is "
-      "unmoved, 1 a move as long as the weights themselves. A row of one colour trains its experts alike; a "
-      "cell "
-      "that stands out learned faster or slower than its neighbours, or changed places with another expert.";
+      "unmoved, 1 a move as long as the weights themselves. In a row of one colour all experts moved alike; "
+      "a cell "
+      "that stands out moved farther or less far than its neighbours, or changed places with another expert.";
   figure.id = "expert_drift";
   figure.title =
       "Drift of single experts from " + labels.short_checkpoints.at(0) + " to " + labels.checkpoints.at(to);
   figure.x.label = "expert";
   figure.y.label = "MoE layer";
   figure.rows_upward = true;
-  Heatmap map = {labels.moe_layers, labels.experts, {}};
-  for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
+  name_chosen_layer(figure, choice);
+  Heatmap map = {{}, labels.experts, {}};
+  for (const std::size_t layer : chosen_indices(labels.moe_layers, choice.layer)) {
+    map.row_labels.push_back(labels.moe_layers[layer]);
     for (std::size_t expert = 0; expert < labels.experts.size(); ++expert)
       map.values.push_back(drift.at(0, to, layer, expert));
   }
@@ -157,7 +182,7 @@ Figure weight_norm_figure(const RunFile& run, const FigureChoice&) {
                              });
   figure.caption =
       "Frobenius norm of all weights of a role together, relative to the first checkpoint: above 1 the "
-      "role has grown, a fall in the end is weight decay winning over a small learning rate.";
+      "role has grown, below 1 it has shrunk.";
   figure.formula = "norm(W_c) / norm(W_first)";
   return figure;
 }

@@ -28,10 +28,12 @@ struct Series {
   std::vector<std::string> point_labels = {};  // in a plane: the names of the points, as far as they fit
 };
 
-/// A horizontal line that tells how to read the values: a chance level or a bound.
+/// A horizontal line that tells how to read the values: a chance level or a bound. Or a band, where it
+/// differs from line to line.
 struct Reference {
   double value = 0;
-  std::string label;  // "chance 0.25", "upper bound 1"
+  std::string label;                // "chance 0.25", "upper bound 1"
+  std::optional<double> high = {};  // of a band, which begins at `value`
 };
 
 /// A matrix drawn in colour. Row 0 is at the bottom when `rows_upward`, else at the top.
@@ -77,5 +79,9 @@ struct Figure {
   bool plane = false;  // both axes measure the same thing, and one unit of both is equally long
   std::vector<Panel> panels;
 };
+
+/// Whether there is anything but NaN to draw, and whether that is nothing but 0.
+bool has_number(const Figure& figure);
+bool is_all_zero(const Figure& figure);
 
 }  // namespace moescope

@@ -40,6 +40,25 @@ bool is_control(std::string_view character) {
          (character >= "\xE2\x81\xA6" && character <= "\xE2\x81\xA9");    // U+2066 … U+2069
 }
 
+struct TokenUnit {
+  double size;
+  const char* name;
+};
+TokenUnit token_unit(double tokens) {
+  for (const TokenUnit unit :
+       {TokenUnit{1e12, " T"}, TokenUnit{1e9, " B"}, TokenUnit{1e6, " M"}, TokenUnit{1e3, " k"}}) {
+    if (std::abs(tokens) >= unit.size) return unit;
+  }
+  return {1, ""};
+}
+
+std::string format_decimals(double value, int decimals) {
+  if (std::isnan(value)) return "–";
+  char text[400];  // the largest number has 309 digits
+  std::snprintf(text, sizeof text, "%.*f", decimals, value == 0 ? 0.0 : value);
+  return text;
+}
+
 /// In units of the font size, for DejaVu Sans, which is among the widest.
 double character_width(std::string_view character) {
   if (character.size() >= 3) return character[0] == '\xE2' ? 0.75 : 1.0;  // punctuation; CJK and the like
@@ -107,16 +126,47 @@ std::string format_number(double value, int digits) {
   return text;
 }
 
+std::vector<std::string> format_column(const std::vector<double>& values, int digits) {
+  constexpr int most_decimals = 6;
+  double least = INFINITY;
+  for (const double value : values) {
+    if (std::isfinite(value) && value != 0) least = std::min(least, std::abs(value));
+  }
+  int decimals = std::isfinite(least) ? digits - 1 - static_cast<int>(std::floor(std::log10(least))) : 0;
+  std::vector<std::string> cells;
+  if (decimals > most_decimals) {
+    for (const double value : values) cells.push_back(format_number(value, digits));
+    return cells;
+  }
+  decimals = std::max(decimals, 0);
+  for (const double value : values) cells.push_back(format_decimals(value, decimals));
+  const auto is_superfluous = [&](std::size_t i) {
+    return !std::isfinite(values[i]) || cells[i].back() == '0';
+  };
+  for (; decimals > 0; --decimals) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (!is_superfluous(i)) return cells;
+    }
+    for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = format_decimals(values[i], decimals - 1);
+  }
+  return cells;
+}
+
 std::string format_tokens(double tokens) {
   if (std::isnan(tokens)) return "–";
-  struct Unit {
-    double size;
-    const char* name;
-  };
-  for (const Unit unit : {Unit{1e12, " T"}, Unit{1e9, " B"}, Unit{1e6, " M"}, Unit{1e3, " k"}}) {
-    if (std::abs(tokens) >= unit.size) return format_number(tokens / unit.size) + unit.name;
-  }
-  return format_number(tokens);
+  const TokenUnit unit = token_unit(tokens);
+  return format_number(tokens / unit.size) + unit.name;
+}
+
+std::vector<std::string> format_tokens_column(const std::vector<double>& tokens) {
+  double most = 0;
+  for (const double number : tokens) most = std::isfinite(number) ? std::max(most, number) : most;
+  const TokenUnit unit = token_unit(most);
+  std::vector<double> numbers = tokens;
+  for (double& number : numbers) number /= unit.size;
+  std::vector<std::string> cells = format_column(numbers);
+  for (std::size_t i = 0; i < cells.size(); ++i) cells[i] += std::isfinite(tokens[i]) ? unit.name : "";
+  return cells;
 }
 
 std::vector<std::string> without_common_prefix(const std::vector<std::string>& names) {

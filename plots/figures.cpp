@@ -10,8 +10,10 @@
 #include "plots/pass_figures.h"
 #include "plots/path_figures.h"
 #include "plots/router_figures.h"
+#include "plots/run_values.h"
 #include "plots/sketch_figures.h"
 #include "plots/spectrum_figures.h"
+#include "readers/closest_names.h"
 #include "readers/errors.h"
 #include "readers/run_file.h"
 
@@ -33,21 +35,36 @@ std::vector<FigureEntry> load_entries() {
        section,
        {"/metrics/relative_load"},
        1,
-       load_heatmap_figure},
-      {"max_violation", "MaxVio by layer", section, {"/metrics/max_violation"}, 1, max_violation_figure},
+       load_heatmap_figure,
+       selects_checkpoint | selects_domain | selects_moe_layer},
+      {"max_violation",
+       "MaxVio by layer",
+       section,
+       {"/metrics/max_violation"},
+       1,
+       max_violation_figure,
+       selects_domain | selects_moe_layer},
       {"max_violation_by_domain",
        "MaxVio by domain",
        section,
        {"/metrics/max_violation"},
        1,
-       max_violation_by_domain_figure},
+       max_violation_by_domain_figure,
+       selects_moe_layer},
       {"load_entropy",
        "Entropy of load by layer",
        section,
        {"/metrics/load_entropy"},
        1,
-       load_entropy_figure},
-      {"dead_experts", "Dead experts by domain", section, {"/metrics/dead_experts"}, 1, dead_experts_figure},
+       load_entropy_figure,
+       selects_domain | selects_moe_layer},
+      {"dead_experts",
+       "Dead experts by domain",
+       section,
+       {"/metrics/dead_experts"},
+       1,
+       dead_experts_figure,
+       selects_moe_layer},
   };
 }
 
@@ -59,61 +76,70 @@ std::vector<FigureEntry> router_entries() {
        section,
        {"/metrics/router_entropy"},
        1,
-       router_entropy_figure},
+       router_entropy_figure,
+       selects_domain | selects_moe_layer},
       {"router_entropy_by_domain",
        "Router entropy of single tokens by domain",
        section,
        {"/metrics/router_entropy_quantile"},
        1,
-       router_entropy_by_domain_figure},
+       router_entropy_by_domain_figure,
+       selects_moe_layer},
       {"topk_mass",
        "Router mass on the chosen experts by layer",
        section,
        {"/metrics/topk_mass"},
        1,
-       topk_mass_figure},
+       topk_mass_figure,
+       selects_domain | selects_moe_layer},
       {"top1_share",
        "Weight of the strongest expert by layer",
        section,
        {"/metrics/top1_share"},
        1,
-       top1_share_figure},
+       top1_share_figure,
+       selects_domain | selects_moe_layer},
       {"routing_margin",
        "Routing margin by layer",
        section,
        {"/metrics/routing_margin"},
        1,
-       routing_margin_figure},
+       routing_margin_figure,
+       selects_domain | selects_moe_layer},
       {"bias_flip_rate",
        "Choices made by the correction bias by layer",
        section,
        {"/metrics/bias_flip_rate"},
        1,
-       bias_flip_rate_figure},
+       bias_flip_rate_figure,
+       selects_domain | selects_moe_layer},
   };
 }
 
 std::vector<FigureEntry> settling_entries() {
-  const std::string section = "How the routing settled";
+  const std::string section = "Routing over time";
   return {
       {"router_saturation",
        "Router saturation by layer",
        section,
        {"/metrics/router_saturation"},
        2,
-       router_saturation_figure},
+       router_saturation_figure,
+       selects_moe_layer},
       {"router_saturation_top1",
        "Router saturation of the first choice by layer",
        section,
        {"/metrics/router_saturation_top1"},
        2,
-       router_saturation_top1_figure},
+       router_saturation_top1_figure,
+       selects_moe_layer},
       {"routing_agreement",
        "Routing agreement between checkpoints",
        section,
        {"/metrics/routing_agreement"},
        2,
-       routing_agreement_figure},
+       routing_agreement_figure,
+       selects_moe_layer},
   };
 }
 
@@ -127,7 +153,8 @@ std::vector<FigureEntry> weight_entries() {
        section,
        {"/metrics/layer_relative_drift"},
        2,
-       drift_heatmap_figure},
+       drift_heatmap_figure,
+       selects_checkpoint | selects_layer},
       {"weight_drift",
        "Weight drift since the first checkpoint by role",
        section,
@@ -156,7 +183,8 @@ std::vector<FigureEntry> weight_entries() {
        section,
        {"/metrics/expert_relative_drift"},
        2,
-       expert_drift_figure},
+       expert_drift_figure,
+       selects_checkpoint | selects_moe_layer},
   };
 }
 
@@ -198,25 +226,29 @@ std::vector<FigureEntry> spectrum_entries() {
        section,
        {"/weights/stable_rank", "/moe_layer"},
        1,
-       router_stable_rank_figure},
+       router_stable_rank_figure,
+       selects_moe_layer},
       {"router_effective_rank",
        "Effective rank of the routers by layer",
        section,
        {"/weights/effective_rank", "/moe_layer"},
        1,
-       router_effective_rank_figure},
+       router_effective_rank_figure,
+       selects_moe_layer},
       {"router_row_cosine",
        "Likeness of the router's rows",
        section,
        {"/weights/router_row_cosine"},
        1,
-       router_row_cosine_figure},
+       router_row_cosine_figure,
+       selects_checkpoint | selects_moe_layer},
       {"expert_alpha",
        "Power-law exponent of the routed experts by layer",
        section,
        {"/weights/power_law_alpha", "/moe_layer"},
        1,
-       expert_alpha_figure},
+       expert_alpha_figure,
+       selects_moe_layer},
   };
 }
 
@@ -229,7 +261,8 @@ std::vector<FigureEntry> pass_entries() {
        {"/io/read_seconds", "/io/wait_seconds", "/io/compute_seconds", "/io/flops", "/io/wall_seconds",
         "/io/overlap_efficiency"},
        1,
-       pass_time_figure},
+       pass_time_figure,
+       selects_checkpoint},
   };
 }
 
@@ -268,7 +301,7 @@ bool has_value(const RunFile& run, const std::string& dataset) {
 std::string figure_unavailable(const RunFile& run, const FigureEntry& entry) {
   for (const std::string& path : entry.needs) {
     if (!run.contains(path)) return "the run file holds no " + path;
-    for (const std::uint64_t extent : run.shape(path)) {
+    for (const std::uint64_t extent : checked_shape(run, path)) {
       if (extent == 0) return path + " is empty";
     }
     if (!has_value(run, path)) return path + " holds no number: it is not measured yet, or not defined here";
@@ -279,16 +312,53 @@ std::string figure_unavailable(const RunFile& run, const FigureEntry& entry) {
   return "it shows a change, and the run file holds one checkpoint";
 }
 
-Figure build_figure(const RunFile& run, std::string_view id, const FigureChoice& choice) {
-  std::string known;
+namespace {
+
+/// The ids of the figures for which a selection means something.
+std::vector<std::string> figures_selecting(unsigned selection) {
+  std::vector<std::string> ids;
   for (const FigureEntry& entry : figure_table()) {
-    known += (known.empty() ? "" : ", ") + entry.id;
+    if (entry.selects & selection) ids.push_back(entry.id);
+  }
+  return ids;
+}
+
+/// The label that `given` means, or nothing where nothing was given.
+std::string chosen_label(const FigureEntry& entry, const std::vector<std::string>& labels,
+                         const std::string& given, const std::string& what, unsigned selection) {
+  if (given.empty()) return given;
+  if (entry.selects & selection) return labels[find_label(labels, given, 0, what)];
+  throw UsageError("figure '" + entry.id + "': --" + what + " chooses nothing there",
+                   "it chooses in " + name_list(figures_selecting(selection)));
+}
+
+FigureChoice known_choice(const RunFile& run, const FigureEntry& entry, const FigureChoice& choice) {
+  const RunLabels labels = read_labels(run);
+  const auto& layers = entry.selects & selects_layer ? labels.layers : labels.moe_layers;
+  return {chosen_label(entry, labels.checkpoints, choice.checkpoint, "checkpoint", selects_checkpoint),
+          chosen_label(entry, labels.domains, choice.domain, "domain", selects_domain),
+          chosen_label(entry, layers, choice.layer, "layer", selects_moe_layer | selects_layer)};
+}
+
+}  // namespace
+
+Figure build_figure(const RunFile& run, std::string_view id, const FigureChoice& choice) {
+  std::vector<std::string> ids;
+  for (const FigureEntry& entry : figure_table()) {
+    ids.push_back(entry.id);
     if (entry.id != id) continue;
+    const FigureChoice known = known_choice(run, entry, choice);
     const std::string reason = figure_unavailable(run, entry);
     if (!reason.empty()) throw FormatError(run.path().string(), "figure '" + entry.id + "'", reason);
-    return entry.build(run, choice);
+    Figure figure = entry.build(run, known);
+    if (!has_number(figure))
+      throw FormatError(run.path().string(), "figure '" + entry.id + "'", figure_without_number);
+    return figure;
   }
-  throw UsageError("no figure is called '" + std::string(id) + "'", "known: " + known);
+  const std::vector<std::string> near = closest_names(id, ids);
+  throw UsageError(
+      "no figure is called '" + std::string(id) + "'",
+      (near.empty() ? "" : "did you mean " + name_list(near) + "? ") + "moescope plot --list names them all");
 }
 
 }  // namespace moescope

@@ -5,18 +5,18 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cmath>
 #include <span>
-#include <stdexcept>
 #include <tuple>
 
-#include "plots/atomic_file.h"
 #include "plots/figure_text.h"
 #include "plots/gnuplot_process.h"
 #include "plots/layout.h"
 #include "plots/svg.h"
 #include "plots/theme.h"
 #include "readers/errors.h"
+#include "readers/output_file.h"
 
 namespace moescope {
 namespace {
@@ -75,9 +75,9 @@ struct Drawing {
     out << "set arrow from " << at(x1, y1) << " to " << at(x2, y2) << " nohead front " << style << " lc rgb '"
         << hex(color) << "'\n";
   }
-  void rectangle(const Box& box, Color color, const char* layer) {
+  void rectangle(const Box& box, Color color, const char* layer, const char* fill = "solid 1.0") {
     out << "set object rectangle from " << at(box.left, box.bottom) << " to " << at(box.right, box.top) << ' '
-        << layer << " fc rgb '" << hex(color) << "' fs solid 1.0 noborder\n";
+        << layer << " fc rgb '" << hex(color) << "' fs " << fill << " noborder\n";
   }
   double pixel_x(const PanelLayout& place, double x) const {
     return place.plot.left + place.x.fraction(x) * place.plot.width();
@@ -171,10 +171,19 @@ void set_axes(Drawing& drawing, const PanelLayout& place) {
 void draw_references(Drawing& drawing, const PanelLayout& place) {
   const double small = drawing.layout.small_font_size;
   for (const Reference& reference : drawing.figure.references) {
-    const double fraction = place.y.fraction(reference.value);
-    if (!(fraction >= -1e-9 && fraction <= 1 + 1e-9)) continue;
-    const double y = drawing.pixel_y(place, reference.value);
+    const double top = reference.high.value_or(reference.value);
+    const auto is_inside = [&](double value) {
+      return place.y.fraction(value) >= -1e-9 && place.y.fraction(value) <= 1 + 1e-9;
+    };
+    if (!is_inside(reference.value) || !is_inside(top)) continue;
+    const double y = drawing.pixel_y(place, top), bottom = drawing.pixel_y(place, reference.value);
     drawing.segment(place.plot.left, y, place.plot.right, y, drawing.look.chance, "lw 1.3 dt (7,4)");
+    if (reference.high) {
+      drawing.segment(place.plot.left, bottom, place.plot.right, bottom, drawing.look.chance,
+                      "lw 1.3 dt (7,4)");
+      drawing.rectangle({place.plot.left, y, place.plot.right, bottom}, drawing.look.chance, "behind",
+                        "transparent solid 0.15");
+    }
     drawing.text(reference.label, place.plot.right - 4, y - 0.4 * small, 0.95 * small, drawing.look.muted,
                  "right");
   }
@@ -306,14 +315,18 @@ std::string purpose(const Figure& figure) {
 
 /// The script of all figures, ready to be read from its beginning.
 FileHandle write_script(std::span<const RenderJob> jobs) {
-  FileHandle script = temporary_file();
+  const std::string name = purpose(jobs[0].figure);
+  FileHandle script = memory_file(name);
   const int copy = dup(fileno(script.get()));  // the library closes what it is given
   std::FILE* stream = copy < 0 ? nullptr : fdopen(copy, "w");
-  if (stream == nullptr) throw_errno(purpose(jobs[0].figure), "cannot write the gnuplot script");
+  if (stream == nullptr) throw_errno(name, "cannot write the gnuplot script");
   gnuplotio::Gnuplot out(stream);
+  errno = 0;
   for (const RenderJob& job : jobs) write_figure(out, job.figure, job.options);
   out << std::flush;
-  if (!out) throw_errno(purpose(jobs[0].figure), "cannot write the gnuplot script");
+  // Of a write that was cut short the stream does not tell the reason; another one fails for the same.
+  if (!out && errno == 0 && ::write(fileno(script.get()), "\n", 1) == 1) errno = EIO;
+  if (!out) throw_errno(name, "cannot write the gnuplot script");
   return script;
 }
 
@@ -339,29 +352,29 @@ ImageFormat image_format(const std::filesystem::path& path) {
   if (extension == ".svg") return ImageFormat::svg;
   if (extension == ".png") return ImageFormat::png;
   if (extension == ".pdf") return ImageFormat::pdf;
-  throw UsageError(path.string() + ": unknown image format (expected .svg, .png or .pdf, found '" +
-                   extension + "')");
+  throw UsageError(path.string() + ": unknown image format (expected .svg, .png or .pdf, found " +
+                   (extension.empty() ? "none" : "'" + extension + "'") + ")");
 }
 
 std::string render(const Figure& figure, const RenderOptions& options) {
   const RenderJob job = {figure, options};
   const std::string image = run_gnuplot(write_script(std::span(&job, 1)).get(), purpose(figure));
-  if (image.empty()) throw std::runtime_error(purpose(figure) + ": gnuplot drew nothing");
+  if (image.empty()) throw GnuplotError(purpose(figure) + ": gnuplot drew nothing");
   return options.format == ImageFormat::svg ? tidy_svg(image, figure) : image;
 }
 
 std::vector<std::string> render_svgs(std::span<const RenderJob> jobs) {
   if (jobs.empty()) return {};
   std::vector<std::string> images = split_documents(run_gnuplot(write_script(jobs).get(), "figures"));
-  if (images.size() != jobs.size()) throw std::runtime_error("figures: gnuplot did not draw all of them");
+  if (images.size() != jobs.size()) throw GnuplotError("figures: gnuplot did not draw all of them");
   for (std::size_t i = 0; i < jobs.size(); ++i) images[i] = tidy_svg(images[i], jobs[i].figure);
   return images;
 }
 
-void render_figure(const Figure& figure, const std::filesystem::path& path) {
+void render_figure(const Figure& figure, const OutputTarget& target, ImageFormat format) {
   RenderOptions options;
-  options.format = image_format(path);
-  write_atomically(path, render(figure, options));
+  options.format = format;
+  write_output(target, render(figure, options));
 }
 
 }  // namespace moescope

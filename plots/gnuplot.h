@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plots/figure.h"
+#include "readers/output_file.h"
 
 namespace moescope {
 
@@ -23,8 +24,7 @@ struct RenderOptions {
 };
 
 /// The image's bytes. The same figure and options give the same SVG. Thread-safe.
-/// Throws std::system_error when gnuplot cannot be run, std::runtime_error when it fails; both name the
-/// figure.
+/// Throws std::system_error when gnuplot cannot be run, GnuplotError when it fails; both name the figure.
 std::string render(const Figure& figure, const RenderOptions& options = {});
 
 /// One figure of several that are drawn at once, because starting gnuplot takes longer than drawing.
@@ -35,8 +35,7 @@ struct RenderJob {
 /// The images in order; each as from render().
 std::vector<std::string> render_svgs(std::span<const RenderJob> jobs);
 
-/// Draws into `path`, by a temporary file beside it: a crash leaves the old file or the new one.
-/// Throws also std::system_error when it cannot be written.
-void render_figure(const Figure& figure, const std::filesystem::path& path);
+/// Draws into `target`. Throws also std::system_error when it cannot be written.
+void render_figure(const Figure& figure, const OutputTarget& target, ImageFormat format);
 
 }  // namespace moescope

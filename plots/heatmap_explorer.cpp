@@ -39,6 +39,13 @@ HeatmapExplorer of_experts(const RunLabels& labels) {
 
 }  // namespace
 
+bool is_all_zero(const HeatmapExplorer& explorer) {
+  const auto is_zero = [](float value) { return value == 0; };
+  return std::ranges::any_of(explorer.values, is_zero) &&
+         std::ranges::all_of(explorer.values,
+                             [&](float value) { return std::isnan(value) || is_zero(value); });
+}
+
 HeatmapExplorer load_explorer(const RunFile& run) {
   const RunLabels labels = read_labels(run);
   const Values load = read_values(run, "/metrics/relative_load");
@@ -80,6 +87,7 @@ HeatmapExplorer drift_explorer(const RunFile& run) {
     }
   }
   explorer.scales = {cells.scale(true, false), cells.scale(false, true)};
+  explorer.own_scale = true;
   return explorer;
 }
 
@@ -102,6 +110,7 @@ HeatmapExplorer expert_drift_explorer(const RunFile& run) {
     }
   }
   explorer.scales = {drift_scale(shown[0]), drift_scale(shown[1])};
+  explorer.own_scale = true;
   return explorer;
 }
 

@@ -27,10 +27,14 @@ struct HeatmapExplorer {
   std::vector<Selector> selectors;  // two
   std::vector<float> values;        // (first selector, second selector, rows, columns); NaN: does not exist
   std::vector<ColorScale> scales;   // one for each label of the second selector, or one for all
+  bool own_scale = false;           // begins with colours for the slice alone, not for all that share a scale
   bool rows_upward = false;
   bool sortable = false;             // whether the cells of a row may be put in order
   std::optional<double> even_share;  // relative load times this is the share of the tokens
 };
+
+/// Whether there is a number, and every number is 0.
+bool is_all_zero(const HeatmapExplorer& explorer);
 
 /// Load by checkpoint and domain, "all domains" first.
 HeatmapExplorer load_explorer(const RunFile& run);

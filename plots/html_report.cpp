@@ -1,10 +1,10 @@
 #include "plots/html_report.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <system_error>
 
-#include "plots/atomic_file.h"
 #include "plots/figure_text.h"
 #include "plots/figures.h"
 #include "plots/gnuplot.h"
@@ -15,6 +15,7 @@
 #include "plots/report_page.h"
 #include "plots/report_template.h"
 #include "plots/svg.h"
+#include "readers/output_file.h"
 #include "readers/run_file.h"
 
 namespace moescope {
@@ -33,7 +34,7 @@ void draw(Content& content) {
   std::vector<RenderJob> jobs;
   for (const PageFigure& page : content.figures) {
     jobs.push_back({page.figure, {}});
-    if (page.is_heatmap) continue;
+    if (page.look != PageFigure::Look::lines) continue;
     for (const int width : {wide_chart, narrow_chart}) {
       jobs.push_back(
           {page.figure, {.format = ImageFormat::svg, .width = width, .height = 0, .with_title = false}});
@@ -43,25 +44,37 @@ void draw(Content& content) {
   auto image = images.begin();
   for (PageFigure& page : content.figures) {
     content.svgs.push_back(std::move(*image++));
-    if (page.is_heatmap) continue;
+    if (page.look != PageFigure::Look::lines) continue;
     page.wide_svg = inline_svg(*image++, page.figure.id + "-wide-");
     page.narrow_svg = inline_svg(*image++, page.figure.id + "-narrow-");
+  }
+}
+
+/// What the page shows of a figure: nothing that is all zero is drawn.
+void find_look(const RunFile& run, PageFigure& page, Content& content) {
+  auto explorer = find_explorer(run, page.figure.id);
+  if (explorer ? is_all_zero(*explorer) : is_all_zero(page.figure)) {
+    page.look = PageFigure::Look::zero;
+  } else if (explorer) {
+    page.look = PageFigure::Look::heatmap;
+    content.explorers.push_back(std::move(*explorer));
   }
 }
 
 Content collect(const RunFile& run) {
   Content content;
   for (const FigureEntry& entry : figure_table()) {
-    const std::string reason = figure_unavailable(run, entry);
+    std::string reason = figure_unavailable(run, entry);
+    PageFigure page = {.figure = {}, .title = entry.title, .section = entry.section};
+    if (reason.empty()) {
+      page.figure = entry.build(run, {});
+      if (!has_number(page.figure)) reason = figure_without_number;
+    }
     if (!reason.empty()) {
       content.omitted.emplace_back(entry.title, reason);
       continue;
     }
-    PageFigure page = {.figure = build_figure(run, entry.id), .title = entry.title, .section = entry.section};
-    if (auto explorer = find_explorer(run, entry.id)) {
-      page.is_heatmap = true;
-      content.explorers.push_back(std::move(*explorer));
-    }
+    find_look(run, page, content);
     content.figures.push_back(std::move(page));
   }
   draw(content);
@@ -96,46 +109,86 @@ std::vector<std::pair<std::string, std::string>> fingerprints(const ReportFacts&
   return entries;
 }
 
-std::string page(const ReportFacts& facts, const Content& content) {
+/// What the page says of the files beside it; nothing where there is none.
+std::string beside(const std::string& before, const std::filesystem::path& path, const std::string& after) {
+  if (path.empty()) return {};
+  return escape_markup(before + path.filename().string() + after);
+}
+
+std::string page(const ReportFacts& facts, const Content& content, const ReportFiles& files) {
   std::vector<Figure> lines;
   for (const PageFigure& figure : content.figures) {
-    if (!figure.is_heatmap) lines.push_back(figure.figure);
+    if (figure.look == PageFigure::Look::lines) lines.push_back(figure.figure);
   }
-  return fill_template(report_html, {{"script_sha256", base64_of_hex(report_js_sha256)},
-                                     {"title", escape_markup(facts.title)},
-                                     {"subtitle", escape_markup(subtitle(facts))},
-                                     {"light_theme", theme_variables(false)},
-                                     {"dark_theme", theme_variables(true)},
-                                     {"style", std::string(report_css)},
-                                     {"headlines", headlines_html(report_headlines(facts))},
-                                     {"navigation", navigation_html(content.figures)},
-                                     {"findings", findings_html(report_findings(facts))},
-                                     {"glance", definitions_html(facts.glance)},
-                                     {"sections", sections_html(content.figures)},
-                                     {"checkpoint_table", checkpoint_table_html(facts)},
-                                     {"omitted", omitted_html(content.omitted)},
-                                     {"provenance", definitions_html(facts.provenance)},
-                                     {"fingerprints", definitions_html(fingerprints(facts))},
-                                     {"data", page_json(facts, lines, content.explorers)},
-                                     {"script", std::string(report_js)}});
+  return fill_template(
+      report_html,
+      {{"script_sha256", base64_of_hex(report_js_sha256)},
+       {"title", escape_markup(facts.title)},
+       {"subtitle", escape_markup(subtitle(facts))},
+       {"light_theme", theme_variables(false)},
+       {"dark_theme", theme_variables(true)},
+       {"style", std::string(report_css)},
+       {"headlines", headlines_html(report_headlines(facts))},
+       {"navigation", navigation_html(content.figures)},
+       {"findings", findings_html(report_findings(facts))},
+       {"glance", definitions_html(facts.glance)},
+       {"sections", sections_html(content.figures)},
+       {"numbers_beside", beside(" The same numbers, and more, are in ", files.summary, ".")},
+       {"figures_beside", beside(" Without it, see ", files.figures, "/*.svg.")},
+       {"files_beside", beside(" The figures lie beside this page as ", files.figures, "/*.svg,") +
+                            beside(" its numbers as ", files.summary, ".")},
+       {"checkpoint_table", checkpoint_table_html(facts)},
+       {"omitted", omitted_html(content.omitted)},
+       {"provenance", definitions_html(facts.provenance)},
+       {"fingerprints", definitions_html(fingerprints(facts))},
+       {"data", page_json(facts, lines, content.explorers)},
+       {"script", std::string(report_js)}});
+}
+
+/// Removes the figures that an earlier report of this name had and this one, which has `ids`, lacks.
+void remove_stale_figures(const std::filesystem::path& folder, const std::vector<std::string>& ids) {
+  for (const FigureEntry& entry : figure_table()) {
+    if (std::ranges::find(ids, entry.id) == ids.end()) std::filesystem::remove(folder / (entry.id + ".svg"));
+  }
+}
+
+/// What lies beside the page; none of it in the place of `input`.
+void write_side_files(const ReportFiles& files, const ReportFacts& facts, const Content& content,
+                      const std::filesystem::path& input) {
+  std::filesystem::create_directories(files.figures);
+  const auto write = [&](const std::filesystem::path& path, const std::string& text) {
+    const OutputTarget target = find_output(path);
+    require_not_among(target, std::span(&input, 1));
+    write_output(target, text);
+  };
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < content.figures.size(); ++i) {
+    ids.push_back(content.figures[i].figure.id);
+    write(files.figures / (ids[i] + ".svg"), content.svgs[i]);
+  }
+  write(files.summary, summary_json(facts, ids, content.omitted));
+  remove_stale_figures(files.figures, ids);
 }
 
 }  // namespace
 
+ReportFiles report_files(const std::filesystem::path& html_path) {
+  const std::filesystem::path folder = html_path.has_parent_path() ? html_path.parent_path() : ".";
+  const std::string prefix = html_path.filename() == "report.html" ? "" : html_path.stem().string() + ".";
+  return {html_path, folder / (prefix + "summary.json"), folder / (prefix + "figures"), 0};
+}
+
 ReportFiles write_report(const RunFile& run, const std::filesystem::path& html_path) {
-  const std::filesystem::path directory = html_path.has_parent_path() ? html_path.parent_path() : ".";
-  ReportFiles files = {html_path, directory / "summary.json", directory / "figures", 0};
-  std::filesystem::create_directories(files.figures);
+  const OutputTarget target = find_output(html_path);
+  const std::filesystem::path input[] = {run.path()};
+  require_not_among(target, input);
+  ReportFiles files{html_path, {}, {}, 0};
+  if (target.is_file()) files = report_files(html_path);
   const ReportFacts facts = read_report_facts(run);
   const Content content = collect(run);
-  std::vector<std::string> ids;
-  for (std::size_t i = 0; i < content.figures.size(); ++i) {
-    ids.push_back(content.figures[i].figure.id);
-    write_atomically(files.figures / (ids[i] + ".svg"), content.svgs[i]);
-  }
-  write_atomically(files.summary, summary_json(facts, ids, content.omitted));
-  write_atomically(html_path, page(facts, content));
-  files.figure_count = ids.size();
+  files.figure_count = content.figures.size();
+  if (target.is_file()) write_side_files(files, facts, content, run.path());
+  write_output(target, page(facts, content, files));
   return files;
 }
 

@@ -47,9 +47,10 @@ Extent value_extent(const Figure& figure) {
   if (extent.empty()) return {0, 1};
   const Extent data = extent;
   for (const Reference& reference : figure.references) {
-    const double reach = 0.6 * data.span();
-    if (reference.value >= data.low - reach && reference.value <= data.high + reach)
-      extent.add(reference.value);
+    const double reach = 0.6 * data.span(), high = reference.high.value_or(reference.value);
+    if (reference.value < data.low - reach || high > data.high + reach) continue;
+    extent.add(reference.value);
+    extent.add(high);
   }
   return extent;
 }
@@ -81,7 +82,9 @@ std::pair<double, double> side_margins(const Figure& figure, const FigureLayout&
     for (const std::string& label : figure.panels[0].heatmap->row_labels) {
       labels = std::max(labels, text_width(printable(label), layout.small_font_size));
     }
-    return {std::min(labels, 0.3 * layout.width) + 10, edge};
+    const double last =
+        text_width(printable(figure.panels[0].heatmap->column_labels.back()), layout.small_font_size);
+    return {std::min(labels, 0.3 * layout.width) + 10, std::max(edge, last / 2)};
   }
   double names = 0;
   if (figure.line_colors == LineColors::categories && !figure.plane) {
@@ -124,21 +127,32 @@ std::vector<Tick> doubling_ticks(const ColorScale& scale) {
   return ticks;
 }
 
+/// Round values along a scale, at least two, or three where it has a middle; its ends where there are too
+/// few.
+std::vector<Tick> scale_ticks(const ColorScale& scale) {
+  const Axis axis = {.label = {},
+                     .logarithmic = scale.logarithmic,
+                     .minimum = scale.minimum,
+                     .maximum = scale.maximum,
+                     .tick_labels = {},
+                     .tick_suffix = {}};
+  std::vector<Tick> ticks = value_range(axis, scale.minimum, scale.maximum, 4).ticks;
+  if (ticks.size() < (scale.centre ? 3 : 2)) {
+    ticks = {{scale.minimum, format_number(scale.minimum, 2)}};
+    if (scale.centre) ticks.push_back({*scale.centre, format_number(*scale.centre, 2)});
+    if (scale.maximum > scale.minimum) ticks.push_back({scale.maximum, format_number(scale.maximum, 2)});
+  }
+  for (Tick& tick : ticks) tick.position = color_position(scale, tick.position);
+  return ticks;
+}
+
 /// Ticks along the strip of colours: the ordered things' names, or round values.
 std::vector<Tick> key_ticks(const Figure& figure, double strip, double font_size) {
   std::vector<Tick> ticks;
   if (figure.color_scale) {
     const ColorScale& scale = *figure.color_scale;
     if (scale.centre && scale.logarithmic) return doubling_ticks(scale);
-    const Axis axis = {.label = {},
-                       .logarithmic = scale.logarithmic,
-                       .minimum = scale.minimum,
-                       .maximum = scale.maximum,
-                       .tick_labels = {},
-                       .tick_suffix = {}};
-    const AxisRange range = value_range(axis, scale.minimum, scale.maximum, 4);
-    for (const Tick& tick : range.ticks) ticks.push_back({color_position(scale, tick.position), tick.label});
-    return ticks;
+    return scale_ticks(scale);
   }
   const auto count = static_cast<double>(figure.color_key.size());
   for (const Tick& tick : label_ticks(figure.color_key, strip, font_size, false)) {

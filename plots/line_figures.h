@@ -15,6 +15,23 @@ namespace moescope {
 Figure metric_figure(const RunFile& run, const std::string& name, const std::string& reading,
                      double unit_size = 1);
 
+/// What random routing gives, as a line, or as a band where it differs from domain to domain. Nothing without
+/// `levels`.
+void add_random_routing(Figure& figure, const std::vector<double>& levels, double unit_size = 1);
+
+/// Over how many layers the means of a figure are.
+class LayerCoverage {
+ public:
+  /// A mean at `place` ("tiny-3T, prose") of `values`, of which those that are NaN are left out.
+  void add(const std::string& place, std::span<const double> values);
+  /// What a reader must know: " Where a layer has no value …"; empty where no mean leaves any out.
+  std::string sentence() const;
+
+ private:
+  std::string place_;                   // of the mean over the fewest layers
+  std::size_t known_ = 0, layers_ = 0;  // there; 0 layers: none leaves any out
+};
+
 /// A line without points yet: where it has them from left to right.
 Series progress_line(const std::string& label, std::size_t color, const Progress& progress);
 
@@ -34,7 +51,7 @@ struct LayerLines {
   bool from_zero = false;  // the vertical axis begins at 0
   std::optional<double> top = {};
 };
-/// One line per MoE layer, of the chosen domain or of all domains together.
+/// One line per MoE layer, or that of the chosen one; of the chosen domain or of all domains together.
 Figure layer_lines(const RunFile& run, const FigureChoice& choice, const LayerLines& what);
 
 /// Bands of more lines than this would cover each other.
@@ -42,10 +59,16 @@ inline constexpr std::size_t most_bands = 6;
 
 /// How to read a mean over layers with a band, as a sentence; without the band where `lines` are too many.
 std::string over_layers_reading(std::size_t lines);
+/// "mean over layers", or the one layer that was chosen.
+std::string over_layers_label(const FigureChoice& choice);
 
 /// One line per domain of `metric` [C, D, L]: the mean over layers, with a band from the 5 % to the 95 %
-/// quantile of layers.
-Figure domain_lines(const RunFile& run, const std::string& metric, const std::string& y_label);
+/// quantile of layers; or the chosen layer.
+Figure domain_lines(const RunFile& run, const FigureChoice& choice, const std::string& metric,
+                    const std::string& y_label);
+
+/// Says in the title which layer was chosen, if one was.
+void name_chosen_layer(Figure& figure, const FigureChoice& choice);
 
 /// What to draw of a metric by role.
 struct RoleLines {

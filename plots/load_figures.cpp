@@ -32,14 +32,16 @@ Figure load_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
     if (only < labels.domains.size() && d != only) continue;
     Panel& panel = figure.panels.emplace_back();
     panel.title = labels.domains[d];
-    panel.heatmap = Heatmap{labels.moe_layers, labels.experts, {}};
-    for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
+    panel.heatmap = Heatmap{{}, labels.experts, {}};
+    for (const std::size_t layer : chosen_indices(labels.moe_layers, choice.layer)) {
+      panel.heatmap->row_labels.push_back(labels.moe_layers[layer]);
       for (std::size_t expert = 0; expert < labels.experts.size(); ++expert) {
         panel.heatmap->values.push_back(load.at(checkpoint, d, layer, expert));
       }
     }
   }
   if (figure.panels.size() == 1) figure.title += ", " + figure.panels[0].title;
+  name_chosen_layer(figure, choice);
   return figure;
 }
 
@@ -52,8 +54,8 @@ Figure max_violation_figure(const RunFile& run, const FigureChoice& choice) {
                       .from_zero = true});
 }
 
-Figure max_violation_by_domain_figure(const RunFile& run, const FigureChoice&) {
-  Figure figure = domain_lines(run, "max_violation", "MaxVio, mean over layers");
+Figure max_violation_by_domain_figure(const RunFile& run, const FigureChoice& choice) {
+  Figure figure = domain_lines(run, choice, "max_violation", "MaxVio");
   figure.id = "max_violation_by_domain";
   figure.y.minimum = 0;
   return figure;
@@ -67,12 +69,16 @@ Figure load_entropy_figure(const RunFile& run, const FigureChoice& choice) {
                       .y_label = "entropy of load, of its maximum ln E"});
 }
 
-Figure dead_experts_figure(const RunFile& run, const FigureChoice&) {
-  Figure figure = domain_lines(run, "dead_experts", "experts without a token, mean over layers");
+Figure dead_experts_figure(const RunFile& run, const FigureChoice& choice) {
+  Figure figure = domain_lines(run, choice, "dead_experts", "experts without a token");
   figure.id = "dead_experts";
-  figure.caption =
-      "Experts of a layer that took no token of a domain; with few tokens some look dead by chance. " +
-      over_layers_reading(read_labels(run).domains.size());
+  const std::string whole = metric_text(run, "dead_experts").description;
+  if (const std::size_t at = figure.caption.find(whole); at != std::string::npos) {
+    figure.caption.replace(
+        at, whole.size(),
+        "Experts of a layer that took no token of a domain; with few tokens some look dead by "
+        "chance, as random routing would leave them.");
+  }
   figure.y.minimum = 0;
   return figure;
 }

@@ -9,7 +9,8 @@ Figure loss_figure(const RunFile& run, const FigureChoice&) {
   const Progress progress = training_progress(labels);
   const Values loss = read_values(run, "/metrics/loss");
   Figure figure = metric_figure(
-      run, "loss", "One line per domain: the distance between two is how much harder one of them is.");
+      run, "loss",
+      "One line per domain: the distance between two is how much higher the loss is on one of them.");
   figure.id = "loss";
   figure.title = "Loss by domain";
   figure.x = progress.axis;

@@ -84,11 +84,11 @@ Figure weight_trajectory_figure(const RunFile& run, const FigureChoice&) {
       "the "
       "distance from " +
       first + " to " + last +
-      ". A straight line is training in one direction, a turn a change of direction, and points close "
-      "together "
-      "are checkpoints between which little moved. A smooth arc with 61 % and 15 % of the variance is also "
-      "what a "
-      "random walk gives: only what differs from it tells something.";
+      ". A straight line is training in one direction, a turn a change of direction; what moved out of this "
+      "plane "
+      "is not seen. A smooth arc with 61 % and 15 % of the variance is also what a long random walk gives: "
+      "only "
+      "what differs from it tells something.";
   figure.source += "; random walks: Antognini and Sohl-Dickstein, arXiv 1806.08805";
   figure.plane = true;
   figure.x.label = "first component";
@@ -119,7 +119,7 @@ Figure update_direction_figure(const RunFile& run, const FigureChoice&) {
       run, "role_update_direction",
       "Each cell compares two steps between checkpoints; red went the same way, white are right angles, blue "
       "went back. The diagonal, where each step meets itself, is left out. Between random directions of so "
-      "many weights the cosine is 0.");
+      "many weights the cosine is close to 0.");
   figure.references.clear();
   figure.id = "update_direction";
   figure.title = "Direction of the updates";
@@ -194,7 +194,7 @@ Figure weight_tortuosity_figure(const RunFile& run, const FigureChoice&) {
   figure.references.clear();
   figure.caption =
       "How much longer the path so far is than the straight way from the first checkpoint: 1 is a straight "
-      "line, large means that much of what was learned was unlearned or replaced. Equal steps at right "
+      "line, large means that much of the movement was taken back or went elsewhere. Equal steps at right "
       "angles give the square root of their number, so the value depends on the spacing of the checkpoints.";
   figure.y.minimum = 1;
   return figure;
@@ -205,15 +205,19 @@ Figure weight_update_rate_figure(const RunFile& run, const FigureChoice&) {
                              {.id = "weight_update_rate",
                               .title = "Update per trillion tokens by role",
                               .metric = "role_update_rms_per_token",
-                              .reading = "Drawn at the later checkpoint of each step.",
+                              .reading = "",
                               .y_label = "root mean square update per trillion tokens"},
                              [](const Values& rate, std::size_t c, std::size_t role) {
                                return c == 0 ? nan : 1e12 * rate.at(c - 1, role);
                              });
+  figure.caption =
+      "How far an average weight of a role moved per trillion tokens of training, in the step from one "
+      "checkpoint to the next, drawn at the later one; long gaps look slower, because steps partly undo each "
+      "other.";
+  if (read_labels(run).tokens_are_as_named)
+    figure.caption += " Tokens are counted as the checkpoints' names do.";
+  figure.formula = "norm(D_i) / sqrt(elements) / (tokens_(i+1) - tokens_i), tokens in trillions";
   figure.y.logarithmic = true;
-  if (figure.panels[0].series.empty())
-    figure.caption =
-        "Unknown, as neither the series file nor the names tell the training tokens. " + figure.caption;
   return figure;
 }
 

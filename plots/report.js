@@ -10,6 +10,17 @@
   const exists = (value) => value !== null && Number.isFinite(value);
   const number = (value, digits = 3) => (exists(value) ? String(Number(value.toPrecision(digits))) : '–');
 
+  // Numbers that stand below each other, as format_column() of the program has them: all with as many
+  // decimals as the least of them needs, and none superfluous to all.
+  function numberColumn(values, digits = 4) {
+    const sizes = values.filter((value) => exists(value) && value !== 0).map(Math.abs);
+    let decimals = sizes.length ? Math.max(digits - 1 - Math.floor(Math.log10(Math.min(...sizes))), 0) : 0;
+    if (decimals > 6) return values.map((value) => number(value, digits));
+    const cells = () => values.map((value) => (exists(value) ? value.toFixed(decimals) : '–'));
+    while (decimals > 0 && cells().every((cell) => cell === '–' || cell.endsWith('0'))) decimals--;
+    return cells();
+  }
+
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -118,8 +129,9 @@
         ? [{ label: `${line.label}, first component`, y: line.x }, { label: 'second component', y: line.y }]
         : [line]));
       const head = element('tr', {}, element('th', {}, 'Checkpoint'), ...lines.map((line) => element('th', {}, line.label)));
+      const columns = lines.map((line) => numberColumn(data.checkpoints.map((_, i) => line.y[i])));
       const rows = data.checkpoints.map((name, i) =>
-        element('tr', {}, element('td', {}, name), ...lines.map((line) => element('td', {}, number(line.y[i], 4)))));
+        element('tr', {}, element('td', {}, name), ...columns.map((cells) => element('td', {}, cells[i]))));
       details.append(element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Numbers' },
           element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows))));
     });
@@ -157,11 +169,11 @@
       this.palette = map.scales[0].centre === null ? data.palettes.sequential : data.palettes.diverging;
       this.chosen = map.selectors.map((selector) => selector.initial);
       this.sorted = false;
+      this.ownScale = map.ownScale;
       this.cursor = null;  // [row, column on screen]
       this.canvas = element('canvas', { tabindex: '0', role: 'img' });
       this.key = element('div', { class: 'key' });
       root.append(this.makeControls(), this.key, this.canvas);
-      this.fillKey();
       new ResizeObserver(() => this.draw()).observe(root);
       darkGround.addEventListener('change', () => this.draw());
       this.listen();
@@ -178,7 +190,24 @@
         box.addEventListener('change', () => { this.sorted = box.checked; this.draw(); });
         controls.append(element('label', {}, box, 'order each layer by load'));
       }
+      const shared = this.sharedSelector();
+      if (shared) controls.append(this.makeScaleList(shared));
       return controls;
+    }
+
+    // The choice along which several slices share a scale of colours, if there is one.
+    sharedSelector() {
+      const { selectors, scales } = this.map;
+      return selectors.slice(0, scales.length > 1 ? 1 : 2).find((selector) => selector.labels.length > 1);
+    }
+
+    makeScaleList(selector) {
+      const name = selector.name.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase());
+      const list = element('select', {},
+          element('option', { value: 0 }, `this ${name}`), element('option', { value: 1 }, 'all'));
+      list.value = this.ownScale ? '0' : '1';
+      list.addEventListener('change', () => { this.ownScale = list.value === '0'; this.draw(); });
+      return element('label', { class: 'scale' }, 'Colours for', list);
     }
 
     makeSlider(selector, i) {
@@ -209,12 +238,34 @@
     makeList(selector, i) {
       const list = element('select', {}, ...selector.labels.map((label, index) => element('option', { value: index }, label)));
       list.value = String(selector.initial);
-      list.addEventListener('change', () => { this.chosen[i] = Number(list.value); this.fillKey(); this.draw(); });
+      list.addEventListener('change', () => { this.chosen[i] = Number(list.value); this.draw(); });
       return element('label', {}, selector.name, list);
     }
 
-    get scale() {
-      return this.map.scales[this.map.scales.length > 1 ? this.chosen[1] : 0];
+    // Of all slices that share it, or of the one that is shown.
+    findScale(slice) {
+      const shared = this.map.scales[this.map.scales.length > 1 ? this.chosen[1] : 0];
+      return this.ownScale ? HeatmapView.scaleOf(slice, shared) : shared;
+    }
+
+    static scaleOf(slice, shared) {
+      let low = Infinity, high = -Infinity;
+      for (const value of slice) {
+        if (!Number.isFinite(value) || (shared.log && value <= 0)) continue;
+        low = Math.min(low, value);
+        high = Math.max(high, value);
+      }
+      if (low > high) return shared;
+      if (shared.centre === null) {
+        return { ...shared, minimum: low, maximum: high, log: shared.log && high > 3 * low };
+      }
+      if (shared.log) {
+        const doublings = Math.ceil(Math.log2(Math.max(high / shared.centre, shared.centre / low)) - 1e-6);
+        const reach = 2 ** Math.max(doublings, 1);
+        return { ...shared, minimum: shared.centre / reach, maximum: shared.centre * reach };
+      }
+      const reach = Math.max(high - shared.centre, shared.centre - low);
+      return reach > 0 ? { ...shared, minimum: shared.centre - reach, maximum: shared.centre + reach } : shared;
     }
 
     fillKey() {
@@ -223,8 +274,9 @@
       const strip = element('i');
       strip.style.background = `linear-gradient(90deg, ${this.palette.join(',')})`;
       bar.append(strip);
-      for (const value of this.keyTicks()) {
-        const tick = element('span', {}, this.keyLabel(value));
+      const ticks = this.keyTicks(), labels = this.keyLabels(ticks);
+      for (const [i, value] of ticks.entries()) {
+        const tick = element('span', {}, labels[i]);
         tick.style.left = `${100 * colorPosition(scale, value)}%`;
         bar.append(tick);
       }
@@ -233,6 +285,7 @@
 
     keyTicks() {
       const { minimum, maximum, centre, log } = this.scale;
+      if (!(maximum > minimum)) return [minimum];
       if (centre !== null && log) {
         const steps = Math.round(Math.log2(maximum / minimum));
         return Array.from({ length: steps + 1 }, (_, i) => minimum * 2 ** i);
@@ -241,14 +294,22 @@
       return steps.map((s) => (log ? minimum * (maximum / minimum) ** s : minimum + s * (maximum - minimum)));
     }
 
-    keyLabel(value) {
-      return this.scale.centre !== null && this.scale.log && value < 1 ? `1/${Math.round(1 / value)}` : number(value, 2);
+    // With as many digits as tell them apart.
+    keyLabels(ticks) {
+      if (this.scale.centre !== null && this.scale.log) {
+        return ticks.map((value) => (value < 1 ? `1/${Math.round(1 / value)}` : number(value, 2)));
+      }
+      const labels = (digits) =>
+          ticks.map((value) => number(Math.abs(value) < 1e-12 * this.scale.maximum ? 0 : value, digits));
+      const digits = [2, 3, 4, 5].find((count) => new Set(labels(count)).size === ticks.length);
+      return labels(digits ?? 6);
     }
 
     // The experts of each row in the order shown.
     orderOf(cells, columns) {
       const order = Array.from({ length: columns }, (_, j) => j);
-      return this.sorted ? order.sort((a, b) => cells[b] - cells[a]) : order;
+      const height = (j) => (Number.isFinite(cells[j]) ? cells[j] : -Infinity);
+      return this.sorted ? order.sort((a, b) => (height(b) > height(a)) - (height(b) < height(a))) : order;
     }
 
     layOut() {
@@ -260,7 +321,9 @@
       const width = this.canvas.clientWidth;
       this.left = Math.min(Math.max(...rows.map((label) => context.measureText(label).width)) + 10, 0.34 * width);
       this.top = 20;
-      this.cellWidth = Math.min((width - this.left - 2) / columns.length, 56);
+      this.labelWidth = Math.max(...columns.map((label) => context.measureText(label).width));
+      const cellWidth = (right) => Math.min((width - this.left - right) / columns.length, 56);
+      this.cellWidth = cellWidth(Math.max(2, (this.labelWidth - cellWidth(2)) / 2 + 2));  // the last label has room
       this.cellHeight = clamp(this.cellWidth, Math.max(4, Math.min(20, 170 / rows.length)), 28);
       this.height = this.top + rows.length * this.cellHeight + 38;
       return { context, width };
@@ -269,6 +332,7 @@
     draw() {
       const { context, width } = this.layOut();
       if (width === 0) return;
+      this.choose();
       const ratio = devicePixelRatio || 1;
       this.canvas.width = Math.round(width * ratio);
       this.canvas.height = Math.round(this.height * ratio);
@@ -278,18 +342,26 @@
       this.drawCells(context, ratio);
       this.drawLabels(context);
       const chosen = this.map.selectors.map((s, i) => s.labels[this.chosen[i]]).filter(Boolean).join(', ');
-      this.canvas.setAttribute('aria-label', `Heatmap of ${this.scale.label}, ${this.map.rowName} by ${this.map.columnName}: ${chosen}. Arrow keys read single cells.`);
+      this.canvas.setAttribute('aria-label', `Heatmap of ${this.scale.label}, ${this.map.rowName} by ${this.map.columnName}: ${chosen}; colours for ${this.ownScale ? 'these alone' : 'all'}. Arrow keys read single cells.`);
       if (this.cursor) this.drawCursor(context);
     }
 
+    // The slice that is shown, and its colours.
+    choose() {
+      const { rows, columns, selectors } = this.map, [first, second] = this.chosen;
+      const begin = (first * selectors[1].labels.length + second) * rows.length * columns.length;
+      this.slice = this.values.subarray(begin, begin + rows.length * columns.length);
+      this.scale = this.findScale(this.slice);
+      const key = JSON.stringify(this.scale);
+      if (key !== this.keyOf) this.fillKey();
+      this.keyOf = key;
+    }
+
     drawCells(context, ratio) {
-      const { rows, columns } = this.map, { scale } = this;
-      const [first, second] = this.chosen, n = columns.length;
-      const begin = (first * this.map.selectors[1].labels.length + second) * rows.length * n;
+      const { rows, columns } = this.map, { scale } = this, n = columns.length;
       const missing = cssColor('--figure-grid');
       const sharp = (v) => Math.round(v * ratio) / ratio;
       this.orders = [];
-      this.slice = this.values.subarray(begin, begin + rows.length * n);
       const roomForText = this.cellWidth >= 36 && this.cellHeight >= 17;
       context.textAlign = 'center';
       context.textBaseline = 'middle';
@@ -326,8 +398,7 @@
         context.fillText(rows[i], this.left - 6, this.rowTop(i) + this.cellHeight / 2, this.left - 6);
       }
       context.textAlign = 'center';
-      const widest = Math.max(...columns.map((label) => context.measureText(label).width)) + 8;
-      const columnStride = [1, 2, 5, 10, 20, 50, 100].find((s) => s * this.cellWidth >= widest) ?? 200;
+      const columnStride = [1, 2, 5, 10, 20, 50, 100].find((s) => s * this.cellWidth >= this.labelWidth + 8) ?? 200;
       const below = this.top + rows.length * this.cellHeight;
       for (let j = 0; j < columns.length; j += columnStride) {
         const label = this.sorted ? String(j + 1) : columns[j];
@@ -351,7 +422,7 @@
       const column = this.orders[i][j];
       const value = this.slice[i * map.columns.length + column];
       const lines = [[`${map.rowName} ${map.rows[i]}, ${map.columnName.toLowerCase()} ${map.columns[column]}`]];
-      if (!Number.isFinite(value)) return [...lines, ['does not exist']];
+      if (!Number.isFinite(value)) return [...lines, ['no value']];
       lines.push([`${number(value)} ${map.valueName}`]);
       if (map.evenShare !== null) {
         lines.push([`${number(100 * value * map.evenShare)} % of the tokens (even: ${number(100 * map.evenShare)} %)`]);

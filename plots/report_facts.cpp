@@ -7,6 +7,7 @@
 #include "plots/figure_text.h"
 #include "readers/errors.h"
 #include "readers/recorded_config.h"
+#include "readers/recorded_notes.h"
 #include "readers/tensor_roles.h"
 
 namespace moescope {
@@ -45,47 +46,70 @@ void for_each_checkpoint(const RunFile& run, const std::string& name, std::vecto
   for (std::size_t c = 0; c < facts.size(); ++c) fill(facts[c], row(values, c));
 }
 
-/// The same for a metric [C, D, L], of all domains together.
-template <class Fill>
-void for_each_pooled(const RunFile& run, const std::string& name, std::vector<CheckpointFacts>& facts,
-                     Fill fill) {
+LayerFacts layer_facts(std::span<const double> values, double unit = 1) {
+  LayerFacts facts;
+  for (const double value : values) facts.layers.push_back(value / unit);
+  facts.mean = mean_of(facts.layers);
+  return facts;
+}
+
+/// A metric [C, L], or [C, D, L] as it is.
+void read_layers(const RunFile& run, const std::string& name, std::vector<CheckpointFacts>& facts,
+                 LayerFacts CheckpointFacts::*member, double unit = 1) {
+  for_each_checkpoint(run, name, facts,
+                      [&](CheckpointFacts& f, auto values) { f.*member = layer_facts(values, unit); });
+}
+
+/// A metric [C, D, L] of all domains together, or their average where the file has no other.
+void read_pooled_layers(const RunFile& run, const std::string& name, std::vector<CheckpointFacts>& facts,
+                        LayerFacts CheckpointFacts::*member, double unit = 1) {
   if (run.contains("/metrics/" + name + "_pooled"))
-    return for_each_checkpoint(run, name + "_pooled", facts, fill);
+    return read_layers(run, name + "_pooled", facts, member, unit);
   if (!run.contains("/metrics/" + name)) return;
   const Values values = average_over_domains(run, read_values(run, "/metrics/" + name));
   if (values.data.empty()) return;
-  for (std::size_t c = 0; c < facts.size(); ++c) fill(facts[c], row(values, c));
+  for (std::size_t c = 0; c < facts.size(); ++c) facts[c].*member = layer_facts(row(values, c), unit);
 }
 
-std::vector<double> copy(std::span<const double> values) {
-  return {values.begin(), values.end()};
+std::vector<std::uint8_t> flags(const RunFile& run, const char* path) {
+  return run.contains(path) ? run.read<std::uint8_t>(path) : std::vector<std::uint8_t>();
 }
 
 void read_loss(const RunFile& run, std::vector<CheckpointFacts>& facts) {
   for_each_checkpoint(run, "loss", facts, [](CheckpointFacts& f, auto values) {
-    f.domain_loss = copy(values);
-    f.loss = mean_of(values);
+    f.domain_loss.assign(values.begin(), values.end());
+    if (values.size() == 1) f.loss = values[0];
   });
   for_each_checkpoint(run, "loss_pooled", facts, [](CheckpointFacts& f, auto values) { f.loss = values[0]; });
   for (CheckpointFacts& f : facts) f.perplexity = std::exp(f.loss);
+  if (!run.contains("/loss/nonfinite_count")) return;
+  const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
+  const std::size_t domains = nonfinite.size() / std::max<std::size_t>(facts.size(), 1);
+  for (std::size_t i = 0; i < nonfinite.size(); ++i) facts[i / domains].nonfinite_losses += nonfinite[i];
 }
 
 void read_routing(const RunFile& run, const RunLabels& labels, std::vector<CheckpointFacts>& facts) {
-  const double highest = std::log(static_cast<double>(std::max<std::size_t>(labels.experts.size(), 2)));
-  for_each_pooled(run, "max_violation", facts, [](CheckpointFacts& f, auto values) {
-    f.layer_max_violation = copy(values);
-    f.max_violation = mean_of(values);
-  });
-  for_each_pooled(run, "load_entropy", facts, [](auto& f, auto values) { f.load_entropy = mean_of(values); });
-  for_each_pooled(run, "router_entropy", facts,
-                  [&](auto& f, auto values) { f.router_entropy = mean_of(values) / highest; });
-  for_each_pooled(run, "topk_mass", facts, [](auto& f, auto values) { f.topk_mass = mean_of(values); });
-  for_each_checkpoint(run, "dead_experts", facts,
-                      [](auto& f, auto values) { f.dead_experts = mean_of(values); });
-  for_each_checkpoint(run, "router_saturation", facts, [](CheckpointFacts& f, auto values) {
-    f.layer_saturation = copy(values);
-    f.saturation = mean_of(values);
-  });
+  read_pooled_layers(run, "max_violation", facts, &CheckpointFacts::max_violation);
+  read_pooled_layers(run, "load_entropy", facts, &CheckpointFacts::load_entropy);
+  read_pooled_layers(run, "router_entropy", facts, &CheckpointFacts::router_entropy, highest_entropy(labels));
+  read_pooled_layers(run, "topk_mass", facts, &CheckpointFacts::topk_mass);
+  read_layers(run, "dead_experts", facts, &CheckpointFacts::dead_experts);
+  read_layers(run, "router_saturation", facts, &CheckpointFacts::saturation);
+}
+
+ChanceFacts read_chance(const RunFile& run) {
+  const auto chance_of = [&](const char* name) {
+    return run.contains(std::string("/metrics/") + name) ? metric_text(run, name).chance : std::nullopt;
+  };
+  ChanceFacts chance;
+  chance.max_violation = chance_of("max_violation_pooled");
+  chance.topk_mass = chance_of("topk_mass");
+  chance.saturation = chance_of("router_saturation");
+  if (run.contains("/metrics/dead_experts")) {
+    const double dead = mean_of(metric_text(run, "dead_experts").chance_by_domain);
+    if (std::isfinite(dead)) chance.dead_experts = dead;
+  }
+  return chance;
 }
 
 void read_drift(const RunFile& run, std::vector<CheckpointFacts>& facts) {
@@ -107,9 +131,21 @@ void read_path(const RunFile& run, const RunLabels& labels, std::vector<Checkpoi
     facts[c].tortuosity = tortuosity.at(c, whole - labels.roles.begin());
 }
 
+/// A role that the model has has a norm, unless its weights are not finite at every checkpoint.
+std::vector<bool> roles_that_exist(const RunFile& run, const RunLabels& labels) {
+  std::vector<bool> exist(labels.roles.size(), !run.contains("/metrics/role_norm"));
+  if (!run.contains("/metrics/role_norm")) return exist;
+  const Values norm = read_values(run, "/metrics/role_norm");
+  for (std::size_t i = 0; i < norm.data.size(); ++i) {
+    if (std::isfinite(norm.data[i])) exist[i % exist.size()] = true;
+  }
+  return exist;
+}
+
 std::vector<CheckpointFacts> read_checkpoints(const RunFile& run, const RunLabels& labels) {
   std::vector<CheckpointFacts> facts(labels.checkpoints.size());
   std::vector<std::string> fingerprints(facts.size());
+  const std::vector<std::uint8_t> measured = flags(run, "/status/forward");
   if (run.contains("/checkpoint_info/fingerprint")) {
     fingerprints = run.read<std::string>("/checkpoint_info/fingerprint");
   }
@@ -119,6 +155,7 @@ std::vector<CheckpointFacts> read_checkpoints(const RunFile& run, const RunLabel
     facts[c].fingerprint = fingerprints[c];
     facts[c].tokens = labels.tokens_seen[c];
     facts[c].step = labels.step[c];
+    facts[c].measured = c >= measured.size() || measured[c] == 1;
   }
   read_loss(run, facts);
   read_routing(run, labels, facts);
@@ -156,11 +193,13 @@ void read_configuration(const RunFile& run, ReportFacts& facts) {
   }
 }
 
-std::string token_range(const std::vector<CheckpointFacts>& checkpoints) {
-  const double first = checkpoints.front().tokens, last = checkpoints.back().tokens;
+std::string token_range(const RunLabels& labels) {
+  const double first = labels.tokens_seen.front(), last = labels.tokens_seen.back();
   if (std::isnan(first) || std::isnan(last)) return {};
-  if (checkpoints.size() == 1) return "after " + format_tokens(first) + " training tokens";
-  return "from " + format_tokens(first) + " to " + format_tokens(last) + " training tokens";
+  const std::string range = labels.tokens_seen.size() == 1
+                                ? "after " + format_tokens(first)
+                                : "from " + format_tokens(first) + " to " + format_tokens(last);
+  return range + " training tokens" + (labels.tokens_are_as_named ? " as their names count them" : "");
 }
 
 void describe_run(const RunFile& run, ReportFacts& facts) {
@@ -168,7 +207,7 @@ void describe_run(const RunFile& run, ReportFacts& facts) {
   auto& glance = facts.glance;
   glance.emplace_back("Model type", text_attribute(run, "model_type"));
   if (!facts.checkpoints.empty()) {
-    const std::string range = token_range(facts.checkpoints);
+    const std::string range = token_range(labels);
     glance.emplace_back("Checkpoints",
                         std::to_string(facts.checkpoints.size()) + (range.empty() ? "" : ", " + range));
   }
@@ -208,10 +247,6 @@ void describe_provenance(const RunFile& run, ReportFacts& facts) {
   std::erase_if(facts.provenance, [](const auto& entry) { return entry.second.empty(); });
 }
 
-std::vector<std::uint8_t> flags(const RunFile& run, const char* path) {
-  return run.contains(path) ? run.read<std::uint8_t>(path) : std::vector<std::uint8_t>();
-}
-
 /// What an analysis that was interrupted, or a checkpoint that was deleted, has left open.
 std::vector<std::string> unfinished(const RunFile& run) {
   std::vector<std::string> sentences;
@@ -241,21 +276,24 @@ std::vector<std::string> unfinished(const RunFile& run) {
 
 }  // namespace
 
+std::size_t LayerFacts::known() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(layers, [](double value) { return std::isfinite(value); }));
+}
+
 ReportFacts read_report_facts(const RunFile& run) {
   ReportFacts facts;
   facts.labels = read_labels(run);
   facts.checkpoints = read_checkpoints(run, facts.labels);
   facts.title = common_title(facts.labels, text_attribute(run, "model_type"));
   if (facts.title.empty()) facts.title = "Mixture of experts";
+  facts.notes = read_notes(run);
   facts.unfinished = unfinished(run);
   facts.expert_moves = expert_moves(run);
   if (run.contains("/routing/token_count")) facts.domain_tokens = run.read<double>("/routing/token_count");
-  if (run.contains("/metrics/router_saturation")) {
-    facts.saturation_chance = metric_text(run, "router_saturation").chance;
-  }
-  if (run.contains("/metrics/max_violation")) {
-    facts.max_violation_bound = metric_text(run, "max_violation").upper_bound;
-  }
+  facts.chance = read_chance(run);
+  facts.load_is_pooled = run.contains("/metrics/max_violation_pooled");
+  facts.role_exists = roles_that_exist(run, facts.labels);
   describe_run(run, facts);
   describe_provenance(run, facts);
   return facts;

@@ -46,6 +46,13 @@ Json by_name(const std::vector<std::string>& names, const std::vector<double>& v
   return object;
 }
 
+/// Over how many layers (of dead experts: layers and domains) each mean is.
+Json layers_in_means(const CheckpointFacts& facts) {
+  return {{"max_violation", facts.max_violation.known()}, {"load_entropy", facts.load_entropy.known()},
+          {"dead_experts", facts.dead_experts.known()},   {"router_entropy", facts.router_entropy.known()},
+          {"topk_mass", facts.topk_mass.known()},         {"router_saturation", facts.saturation.known()}};
+}
+
 Json checkpoint_json(const CheckpointFacts& facts, const RunLabels& labels) {
   Json json = {{"name", printable(facts.name)},
                {"tokens", rounded(facts.tokens)},
@@ -53,17 +60,19 @@ Json checkpoint_json(const CheckpointFacts& facts, const RunLabels& labels) {
                {"phase", printable(facts.phase)},
                {"loss", rounded(facts.loss)},
                {"perplexity", rounded(facts.perplexity)},
+               {"nonfinite_losses", facts.nonfinite_losses},
                {"loss_by_domain", by_name(labels.domains, facts.domain_loss)},
-               {"max_violation_mean", rounded(facts.max_violation)},
-               {"max_violation_by_layer", by_name(labels.moe_layers, facts.layer_max_violation)},
-               {"load_entropy_mean", rounded(facts.load_entropy)},
-               {"dead_experts_mean", rounded(facts.dead_experts)},
-               {"router_entropy_normalized_mean", rounded(facts.router_entropy)},
-               {"topk_mass_mean", rounded(facts.topk_mass)},
-               {"router_saturation_mean", rounded(facts.saturation)},
-               {"router_saturation_by_layer", by_name(labels.moe_layers, facts.layer_saturation)},
-               {"relative_drift_since_first", by_name(labels.roles, facts.drift)},
-               {"relative_drift_since_previous", by_name(labels.roles, facts.step_drift)},
+               {"max_violation_mean", rounded(facts.max_violation.mean)},
+               {"max_violation_by_layer", by_name(labels.moe_layers, facts.max_violation.layers)},
+               {"load_entropy_mean", rounded(facts.load_entropy.mean)},
+               {"dead_experts_mean", rounded(facts.dead_experts.mean)},
+               {"router_entropy_normalized_mean", rounded(facts.router_entropy.mean)},
+               {"topk_mass_mean", rounded(facts.topk_mass.mean)},
+               {"router_saturation_mean", rounded(facts.saturation.mean)},
+               {"router_saturation_by_layer", by_name(labels.moe_layers, facts.saturation.layers)},
+               {"layers_in_means", layers_in_means(facts)},
+               {"relative_drift_since_first", by_name(labels.role_names, facts.drift)},
+               {"relative_drift_since_previous", by_name(labels.role_names, facts.step_drift)},
                {"tortuosity_of_whole_model", rounded(facts.tortuosity)},
                {"fingerprint", facts.fingerprint}};
   return json;
@@ -165,6 +174,7 @@ Json explorer_json(const HeatmapExplorer& explorer) {
           {"rows", texts(explorer.row_labels)},
           {"columns", texts(explorer.column_labels)},
           {"selectors", selectors},
+          {"ownScale", explorer.own_scale},
           {"upward", explorer.rows_upward},
           {"sortable", explorer.sortable},
           {"evenShare", explorer.even_share ? rounded(*explorer.even_share) : Json(nullptr)},
@@ -210,8 +220,9 @@ std::string summary_json(const ReportFacts& facts, const std::vector<std::string
                      {"total_parameters", facts.total_parameters},
                      {"active_parameters", facts.active_parameters},
                      {"tokens_by_domain", by_name(facts.labels.domains, facts.domain_tokens)},
-                     {"router_saturation_chance", rounded(facts.saturation_chance.value_or(unknown_number))},
+                     {"router_saturation_chance", rounded(facts.chance.saturation.value_or(unknown_number))},
                      {"checkpoints", checkpoints},
+                     {"notes", texts(facts.notes)},
                      {"findings", texts(report_findings(facts))},
                      {"figures", figure_ids},
                      {"omitted", left_out},

@@ -1,10 +1,12 @@
 #include "plots/report_page.h"
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 
 #include "plots/figure_text.h"
 #include "plots/svg.h"
+#include "readers/recorded_notes.h"
 
 namespace moescope {
 namespace {
@@ -39,8 +41,10 @@ std::string curve_svg(const std::vector<double>& values) {
 std::string details_html(const Figure& figure) {
   std::string html = "<p class=\"details\">";
   if (!figure.formula.empty()) html += "<span><code>" + escape_markup(figure.formula) + "</code></span> ";
-  for (const Reference& reference : figure.references)
+  for (const Reference& reference : figure.references) {
+    if (reference.label.empty()) continue;
     html += "<span>" + escape_markup(reference.label) + "</span> ";
+  }
   if (!figure.source.empty()) html += "<span>Source: " + escape_markup(figure.source) + "</span>";
   return html + "</p>\n";
 }
@@ -49,7 +53,9 @@ std::string figure_html(const PageFigure& page) {
   const Figure& figure = page.figure;
   std::string html = "<figure id=\"figure-" + figure.id + "\">\n<h3>" + escape_markup(page.title) +
                      "</h3>\n<p class=\"caption\">" + escape_markup(figure.caption) + "</p>\n";
-  if (page.is_heatmap) {
+  if (page.look == PageFigure::Look::zero) {
+    html += "<p class=\"zero\">Every value is 0.</p>\n" + details_html(figure);
+  } else if (page.look == PageFigure::Look::heatmap) {
     html += "<div class=\"chart heatmap\" data-figure=\"" + figure.id + "\"></div>\n" + details_html(figure);
   } else {
     html += "<div class=\"chart\" data-figure=\"" + figure.id + "\">\n<div class=\"wide\">" + page.wide_svg +
@@ -61,6 +67,27 @@ std::string figure_html(const PageFigure& page) {
 
 std::string cell(const std::string& text) {
   return "<td>" + escape_markup(text) + "</td>";
+}
+
+template <class Member>
+std::vector<std::string> column(const std::vector<CheckpointFacts>& checkpoints, Member member,
+                                int digits = 4) {
+  std::vector<double> values;
+  for (const CheckpointFacts& checkpoint : checkpoints) values.push_back(std::invoke(member, checkpoint));
+  return format_column(values, digits);
+}
+
+/// Means over layers; where a layer has no value, over how many it is.
+std::vector<std::string> column(const std::vector<CheckpointFacts>& checkpoints,
+                                LayerFacts CheckpointFacts::*member, int digits = 4) {
+  std::vector<std::string> cells = column(
+      checkpoints, [member](const CheckpointFacts& c) { return (c.*member).mean; }, digits);
+  for (std::size_t c = 0; c < cells.size(); ++c) {
+    const LayerFacts& layers = checkpoints[c].*member;
+    if (layers.known() == 0 || !layers.is_partial()) continue;
+    cells[c] += " (" + std::to_string(layers.known()) + " of " + std::to_string(layers.layers.size()) + ")";
+  }
+  return cells;
 }
 
 }  // namespace
@@ -92,6 +119,16 @@ std::string headlines_html(const std::vector<Headline>& headlines) {
             "<div class=\"meaning\">" + escape_markup(headline.meaning) + "</div></dd></div>\n";
   }
   return html;
+}
+
+std::string notes_html(const std::vector<std::string>& notes) {
+  if (notes.empty()) return {};
+  std::string html = "<section class=\"notes\">\n<h2 id=\"notes\">Notes</h2>\n<ul>\n";
+  for (const std::string& note : notes) {
+    html += (note.starts_with(warning_mark) ? "<li class=\"warning\">" : "<li>") + escape_markup(note) +
+            "</li>\n";
+  }
+  return html + "</ul>\n</section>\n";
 }
 
 std::string findings_html(const std::vector<std::string>& findings) {
@@ -138,12 +175,19 @@ std::string checkpoint_table_html(const ReportFacts& facts) {
       "<table>\n<thead><tr><th>Checkpoint</th><th>Tokens</th><th>Phase</th><th>Loss</th><th>Perplexity</th>"
       "<th>MaxVio</th><th>Load entropy</th><th>Router "
       "entropy</th><th>Saturation</th></tr></thead>\n<tbody>\n";
-  for (const CheckpointFacts& checkpoint : facts.checkpoints) {
-    html += "<tr>" + cell(checkpoint.name) + cell(format_tokens(checkpoint.tokens)) +
-            cell(checkpoint.phase.empty() ? "–" : checkpoint.phase) + cell(format_number(checkpoint.loss)) +
-            cell(format_number(checkpoint.perplexity)) + cell(format_number(checkpoint.max_violation, 3)) +
-            cell(format_number(checkpoint.load_entropy)) + cell(format_number(checkpoint.router_entropy)) +
-            cell(format_number(checkpoint.saturation, 3)) + "</tr>\n";
+  const std::vector<CheckpointFacts>& all = facts.checkpoints;
+  const std::vector<std::vector<std::string>> columns = {
+      column(all, [](const CheckpointFacts& c) { return c.loss; }),
+      column(all, [](const CheckpointFacts& c) { return c.perplexity; }),
+      column(all, &CheckpointFacts::max_violation, 3),
+      column(all, &CheckpointFacts::load_entropy),
+      column(all, &CheckpointFacts::router_entropy),
+      column(all, &CheckpointFacts::saturation, 3)};
+  const std::vector<std::string> tokens = format_tokens_column(facts.labels.tokens_seen);
+  for (std::size_t c = 0; c < all.size(); ++c) {
+    html += "<tr>" + cell(all[c].name) + cell(tokens[c]) + cell(all[c].phase.empty() ? "–" : all[c].phase);
+    for (const std::vector<std::string>& numbers : columns) html += cell(numbers[c]);
+    html += "</tr>\n";
   }
   return html + "</tbody>\n</table>";
 }

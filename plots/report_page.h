@@ -12,12 +12,13 @@
 
 namespace moescope {
 
-/// A figure of the page: drawn lines, or a heatmap that the page's script draws.
+/// A figure of the page: drawn lines, a heatmap that the page's script draws, or a sentence where all is
+/// zero.
 struct PageFigure {
   Figure figure;
   std::string title;  // without the choice that the page leaves to the reader
   std::string section;
-  bool is_heatmap = false;
+  enum class Look { lines, heatmap, zero } look = Look::lines;
   std::string wide_svg = {}, narrow_svg = {};  // lines, for inline use
 };
 
@@ -27,6 +28,8 @@ std::string fill_template(std::string_view text,
                           const std::vector<std::pair<std::string_view, std::string>>& values);
 
 std::string headlines_html(const std::vector<Headline>& headlines);
+/// A list of them; nothing where there are none.
+std::string notes_html(const std::vector<std::string>& notes);
 std::string findings_html(const std::vector<std::string>& findings);
 std::string definitions_html(const std::vector<std::pair<std::string, std::string>>& entries);
 /// Sections with their headings and figures, in order.

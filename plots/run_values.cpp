@@ -8,7 +8,10 @@
 
 #include "metrics/metric_info.h"
 #include "plots/figure_text.h"
+#include "readers/closest_names.h"
 #include "readers/errors.h"
+#include "readers/role_words.h"
+#include "readers/series_order.h"
 
 namespace moescope {
 namespace {
@@ -42,6 +45,23 @@ std::optional<double> number_attribute(const RunFile& run, const std::string& pa
   return std::nullopt;
 }
 
+std::vector<double> numbers_attribute(const RunFile& run, const std::string& path, const std::string& name) {
+  const auto value = run.attribute(path, name);
+  if (!value) return {};
+  if (const auto* numbers = std::get_if<std::vector<double>>(&*value)) return *numbers;
+  if (const auto* number = std::get_if<double>(&*value)) return {*number};
+  return {};
+}
+
+/// Whether every checkpoint's tokens are those that its name spells.
+bool are_as_named(const RunLabels& labels) {
+  const SeriesOrder named = order_by_names(labels.checkpoints);
+  for (std::size_t c = 0; c < labels.checkpoints.size(); ++c) {
+    if (named.progress[c].tokens != labels.tokens_seen[c]) return false;
+  }
+  return !labels.checkpoints.empty();
+}
+
 /// `values` divided by `size`, with the axis that says so.
 Progress scaled(const std::vector<double>& values, double size, const std::string& label,
                 const std::string& suffix) {
@@ -54,9 +74,18 @@ Progress scaled(const std::vector<double>& values, double size, const std::strin
 
 }  // namespace
 
+std::vector<std::uint64_t> checked_shape(const RunFile& run, const std::string& path) {
+  for (const MetricInfo& info : metric_catalogue()) {
+    if (path != "/metrics/" + info.name || run.describe(path).dimensions == info.axes) continue;
+    throw FormatError(run.path().string(), path, "has other dimensions than this metric has");
+  }
+  return run.shape(path);
+}
+
 Values read_values(const RunFile& run, const std::string& path) {
   Values values;
-  for (const std::uint64_t extent : run.shape(path)) values.shape.push_back(static_cast<std::size_t>(extent));
+  for (const std::uint64_t extent : checked_shape(run, path))
+    values.shape.push_back(static_cast<std::size_t>(extent));
   values.data = run.read<double>(path);
   return values;
 }
@@ -68,24 +97,35 @@ RunLabels read_labels(const RunFile& run) {
   const std::size_t count = labels.checkpoints.size();
   labels.tokens_seen = numbers_or_nan(run, "/tokens_seen", count);
   labels.step = numbers_or_nan(run, "/step", count);
+  labels.tokens_are_as_named = are_as_named(labels);
   labels.phases = text_labels(run, "/phase");
   labels.phases.resize(count);
   labels.domains = text_labels(run, "/domain");
   labels.layers = number_labels(run, "/layer");
   labels.moe_layers = number_labels(run, "/moe_layer");
   labels.experts = number_labels(run, "/expert");
-  labels.roles = text_labels(run, "/role");
-  for (std::string& role : labels.roles) std::replace(role.begin(), role.end(), '_', ' ');
+  labels.role_names = text_labels(run, "/role");
+  for (const std::string& name : labels.role_names) labels.roles.push_back(role_words(name));
   return labels;
+}
+
+bool is_several_roles(std::string_view label) {
+  return label.starts_with(whole_model_label);
+}
+
+double highest_entropy(const RunLabels& labels) {
+  if (labels.experts.size() < 2) return std::numeric_limits<double>::quiet_NaN();
+  return std::log(static_cast<double>(labels.experts.size()));
 }
 
 Progress training_progress(const RunLabels& labels) {
   if (all_finite(labels.tokens_seen)) {
+    const std::string label = labels.tokens_are_as_named ? "training tokens, as named" : "training tokens";
     const double most = *std::max_element(labels.tokens_seen.begin(), labels.tokens_seen.end());
-    if (most >= 1e12) return scaled(labels.tokens_seen, 1e12, "training tokens", " T");
-    if (most >= 1e9) return scaled(labels.tokens_seen, 1e9, "training tokens", " B");
-    if (most >= 1e6) return scaled(labels.tokens_seen, 1e6, "training tokens", " M");
-    return scaled(labels.tokens_seen, 1, "training tokens", "");
+    if (most >= 1e12) return scaled(labels.tokens_seen, 1e12, label, " T");
+    if (most >= 1e9) return scaled(labels.tokens_seen, 1e9, label, " B");
+    if (most >= 1e6) return scaled(labels.tokens_seen, 1e6, label, " M");
+    return scaled(labels.tokens_seen, 1, label, "");
   }
   if (all_finite(labels.step)) {
     const double most = *std::max_element(labels.step.begin(), labels.step.end());
@@ -115,6 +155,7 @@ MetricText metric_text(const RunFile& run, const std::string& name) {
     if (text.source.empty()) text.source = info.source;
   }
   text.chance = number_attribute(run, path, "chance");
+  text.chance_by_domain = numbers_attribute(run, path, "chance_by_domain");
   text.lower_bound = number_attribute(run, path, "lower_bound");
   text.upper_bound = number_attribute(run, path, "upper_bound");
   return text;
@@ -141,10 +182,23 @@ double quantile_of(std::vector<double> values, double share) {
   return values[index] + (place - static_cast<double>(index)) * (values[next] - values[index]);
 }
 
+namespace {
+
+/// Of routing values [C, D, L], the tokens of each that chose no expert; nothing where all did.
+std::vector<double> tokens_left_out(const RunFile& run, const Values& values) {
+  constexpr const char* path = "/routing/nonfinite_count";
+  if (values.shape.size() != 3 || !run.contains(path)) return {};
+  std::vector<double> counts = run.read<double>(path);
+  return counts.size() == values.data.size() ? counts : std::vector<double>();
+}
+
+}  // namespace
+
 Values average_over_domains(const RunFile& run, const Values& values) {
   const std::size_t domains = values.shape.at(1);
   std::vector<double> weight(domains, 1.0);
   if (run.contains("/routing/token_count")) weight = run.read<double>("/routing/token_count");
+  const std::vector<double> left_out = tokens_left_out(run, values);
   Values average;
   average.shape = values.shape;
   average.shape.erase(average.shape.begin() + 1);
@@ -157,8 +211,9 @@ Values average_over_domains(const RunFile& run, const Values& values) {
       for (std::size_t d = 0; d < domains; ++d) {
         const double value = values.data[(c * domains + d) * rest + i];
         if (std::isnan(value)) continue;
-        sum += weight[d] * value;
-        total += weight[d];
+        const double tokens = weight[d] - (left_out.empty() ? 0 : left_out[(c * domains + d) * rest + i]);
+        sum += tokens * value;
+        total += tokens;
       }
       if (total > 0) average.data[c * rest + i] = sum / total;
     }
@@ -190,11 +245,16 @@ std::size_t last_measured(const Values& values) {
 std::size_t find_label(const std::vector<std::string>& labels, const std::string& name, std::size_t fallback,
                        std::string_view what) {
   if (name.empty()) return fallback;
-  const auto found = std::find(labels.begin(), labels.end(), name);
-  if (found != labels.end()) return static_cast<std::size_t>(found - labels.begin());
-  std::string known;
-  for (const std::string& label : labels) known += (known.empty() ? "" : ", ") + label;
-  throw UsageError("no " + std::string(what) + " is called '" + name + "'", "known: " + known);
+  if (const std::optional<std::size_t> index = find_name(labels, name)) return *index;
+  throw UsageError("no " + std::string(what) + " is called '" + name + "'", "known: " + name_list(labels));
+}
+
+std::vector<std::size_t> chosen_indices(const std::vector<std::string>& labels, const std::string& name) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (name.empty() || labels[i] == name) indices.push_back(i);
+  }
+  return indices;
 }
 
 std::size_t find_checkpoint(const RunLabels& labels, const std::string& name) {

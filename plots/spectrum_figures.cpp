@@ -51,9 +51,10 @@ bool is_routed_expert(const WeightKey& key) {
   return key.expert >= 0;
 }
 
-/// One line per MoE layer: the median of `path` (C, W) over the wanted tensors of the layer. Layers without a
-/// value are left out.
-Figure layer_figure(const RunFile& run, const std::string& path, IsWanted wanted) {
+/// One line per MoE layer, or that of the chosen one: the median of `path` (C, W) over the wanted tensors of
+/// the layer. Layers without a value are left out.
+Figure layer_figure(const RunFile& run, const FigureChoice& choice, const std::string& path,
+                    IsWanted wanted) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
   const Values values = read_values(run, path);
@@ -62,7 +63,7 @@ Figure layer_figure(const RunFile& run, const std::string& path, IsWanted wanted
   figure.x = progress.axis;
   color_by_layer(figure, labels);
   Panel& panel = figure.panels.emplace_back();
-  for (std::size_t layer = 0; layer < labels.moe_layers.size(); ++layer) {
+  for (const std::size_t layer : chosen_indices(labels.moe_layers, choice.layer)) {
     Series series = progress_line("layer " + labels.moe_layers[layer], layer, progress);
     for (std::size_t c = 0; c < progress.x.size(); ++c) {
       std::vector<double> of_layer;
@@ -75,10 +76,14 @@ Figure layer_figure(const RunFile& run, const std::string& path, IsWanted wanted
   return figure;
 }
 
-/// Of a Gaussian matrix with short side n and long side m: n / (1 + sqrt(n / m))².
+/// Of a Gaussian matrix with short side n and long side m: n m over the mean of its largest squared singular
+/// value, which lies below the asymptotic edge (sqrt n + sqrt m)² by 1.2065 widths of the Tracy-Widom law of
+/// real matrices (Johnstone 2001, with the centring of Ma 2012).
 double random_stable_rank(double n, double m) {
-  const double edge = 1 + std::sqrt(n / m);
-  return n / (edge * edge);
+  const double short_side = std::sqrt(n - 0.5), long_side = std::sqrt(m - 0.5);
+  const double edge = short_side + long_side;
+  const double width = edge * std::cbrt(1 / short_side + 1 / long_side);
+  return n * m / (edge * edge - 1.2065335745820 * width);
 }
 
 /// E rows and H columns.
@@ -116,12 +121,13 @@ ColorScale cosine_scale(std::span<const Value> values) {
 
 }  // namespace
 
-Figure router_stable_rank_figure(const RunFile& run, const FigureChoice&) {
+Figure router_stable_rank_figure(const RunFile& run, const FigureChoice& choice) {
   const auto [n, m] = router_sides(run);
   const double random = random_stable_rank(n, m);
-  Figure figure = layer_figure(run, "/weights/stable_rank", is_router);
+  Figure figure = layer_figure(run, choice, "/weights/stable_rank", is_router);
   figure.id = "router_stable_rank";
   figure.title = "Stable rank of the routers";
+  name_chosen_layer(figure, choice);
   figure.caption =
       "How many directions of the hidden states, each as strong as the strongest, would make up each router. "
       "There is at most one for each expert; below the stable rank of a random matrix, a few directions "
@@ -129,7 +135,7 @@ Figure router_stable_rank_figure(const RunFile& run, const FigureChoice&) {
       "for many experts. " +
       std::string(layers_reading);
   figure.formula = "norm² / sigma_1²";
-  figure.source = "Rudelson and Vershynin, arXiv math/0503442";
+  figure.source = "Rudelson and Vershynin, arXiv math/0503442; random matrix: Johnstone 2001, Ma 2012";
   figure.y.label = "stable rank (directions)";
   figure.y.minimum = 0;
   figure.references = {{random, "random matrix " + format_number(random, 3)},
@@ -137,11 +143,12 @@ Figure router_stable_rank_figure(const RunFile& run, const FigureChoice&) {
   return figure;
 }
 
-Figure router_effective_rank_figure(const RunFile& run, const FigureChoice&) {
+Figure router_effective_rank_figure(const RunFile& run, const FigureChoice& choice) {
   const double n = router_sides(run).first;
-  Figure figure = layer_figure(run, "/weights/effective_rank", is_router);
+  Figure figure = layer_figure(run, choice, "/weights/effective_rank", is_router);
   figure.id = "router_effective_rank";
   figure.title = "Effective rank of the routers";
+  name_chosen_layer(figure, choice);
   figure.caption =
       "How many directions of the hidden states each router tells apart, weak ones included. At the upper "
       "bound "
@@ -154,10 +161,11 @@ Figure router_effective_rank_figure(const RunFile& run, const FigureChoice&) {
   return figure;
 }
 
-Figure expert_alpha_figure(const RunFile& run, const FigureChoice&) {
-  Figure figure = layer_figure(run, "/weights/power_law_alpha", is_routed_expert);
+Figure expert_alpha_figure(const RunFile& run, const FigureChoice& choice) {
+  Figure figure = layer_figure(run, choice, "/weights/power_law_alpha", is_routed_expert);
   figure.id = "expert_alpha";
   figure.title = "Power-law exponent of the routed experts";
+  name_chosen_layer(figure, choice);
   figure.caption =
       "How heavy the tail of the experts' eigenvalues is: the median over the measured matrices of each "
       "layer. "
@@ -181,6 +189,7 @@ Figure router_row_cosine_figure(const RunFile& run, const FigureChoice& choice) 
   Figure figure;
   figure.id = "router_row_cosine";
   figure.title = "Likeness of the router's rows at " + labels.checkpoints.at(checkpoint);
+  name_chosen_layer(figure, choice);
   figure.caption =
       "Cosine of the rows of two experts. Red: the same hidden states call both experts; blue: what calls "
       "one "
@@ -191,7 +200,9 @@ Figure router_row_cosine_figure(const RunFile& run, const FigureChoice& choice) 
   figure.source = "moescope";
   figure.x.label = figure.y.label = "expert";
   std::vector<double> all;
-  for (const std::size_t layer : shown_layers(layers)) {
+  const std::vector<std::size_t> chosen = chosen_indices(labels.moe_layers, choice.layer);
+  for (const std::size_t layer :
+       choice.layer.empty() ? shown_layers(layers) : std::set(chosen.begin(), chosen.end())) {
     Panel& panel = figure.panels.emplace_back();
     panel.title = "layer " + labels.moe_layers[layer];
     panel.heatmap = Heatmap{labels.experts, labels.experts, row_cosines_of(run, checkpoint, layer, experts)};

@@ -130,6 +130,17 @@ void bind_router(py::module_& module) {
 
 using Choices = std::span<const std::uint16_t>;
 
+/// As /routing/topk_index holds up to 255 experts: 255 stands where nothing was chosen.
+using Bytes = py::array_t<std::uint8_t, 0>;
+
+Integers with_no_expert(const Bytes& bytes) {
+  Integers indices = Integers::ensure(bytes);
+  Integers result(Shape(indices.shape(), indices.shape() + indices.ndim()));
+  std::transform(indices.data(), indices.data() + indices.size(), result.mutable_data(),
+                 [](std::int64_t index) { return index == 255 ? no_expert : index; });
+  return result;
+}
+
 /// Over the last two axes: a and b (..., T, K).
 py::object agreement(const Integers& a, const Integers& b, double (*metric)(Choices, Choices, std::size_t)) {
   const Shape leading = leading_shape(a, 2);
@@ -153,12 +164,20 @@ void bind_saturation(py::module_& module) {
   const auto define = [&](const char* name, double (*metric)(Choices, Choices, std::size_t),
                           const char* text) {
     module.def(
+        name,
+        [metric](const Bytes& a, const Bytes& b) {
+          return agreement(with_no_expert(a), with_no_expert(b), metric);
+        },
+        arg("a").noconvert(), arg("b").noconvert(), text);
+    module.def(
         name, [metric](const Integers& a, const Integers& b) { return agreement(a, b, metric); }, arg("a"),
         arg("b"), text);
   };
-  define("routing_agreement", routing_agreement,
-         "experts chosen by two checkpoints (..., T, K) -> mean over tokens of |A and B| / K (...)\n\n"
-         "With the last checkpoint as b, the router saturation of OLMoE (arXiv 2409.02060, eq. 5).");
+  define(
+      "routing_agreement", routing_agreement,
+      "experts chosen by two checkpoints (..., T, K) -> mean over tokens of |A and B| / K (...)\n\n"
+      "With the last checkpoint as b, the router saturation of OLMoE (arXiv 2409.02060, eq. 5). Tokens that "
+      "chose nothing, 65535 (255 in arrays of uint8), are left out, here and below.");
   define("top1_agreement", top1_agreement,
          "experts chosen by two checkpoints (..., T, K), best first -> share of tokens with the same best "
          "(...)");

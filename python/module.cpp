@@ -15,6 +15,7 @@
 
 #include "analysis/checkpoint_comparison.h"
 #include "analysis/element_convert.h"
+#include "analysis/job_limits.h"
 #include "cli/commands.h"
 #include "cli/comparison_text.h"
 #include "cli/json_text.h"
@@ -178,6 +179,7 @@ void bind_comparison(py::module_& module) {
                 std::size_t sequence_length, std::optional<std::size_t> max_tokens,
                 const std::string& precision, unsigned threads, std::uint64_t memory) {
                AnalysisOptions options = comparison_options(corpus, sequence_length, max_tokens, precision);
+               require_useful_threads(threads);
                options.threads = threads;
                options.memory = memory;
                return compare_directories(before, after, options);

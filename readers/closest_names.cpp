@@ -1,9 +1,32 @@
 #include "readers/closest_names.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
+#include "readers/errors.h"
+
 namespace moescope {
+namespace {
+
+constexpr std::string_view separators = "-_/ ";
+
+/// Lower case, without separators.
+std::string letters_of(std::string_view name) {
+  std::string letters;
+  for (const char c : name) {
+    if (separators.find(c) == std::string_view::npos)
+      letters += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return letters;
+}
+
+bool is_end_of(std::string_view name, std::string_view end) {
+  return !end.empty() && name.size() > end.size() && name.ends_with(end) &&
+         separators.find(name[name.size() - end.size() - 1]) != std::string_view::npos;
+}
+
+}  // namespace
 
 std::string name_list(std::span<const std::string> names) {
   constexpr std::size_t most = 20;
@@ -32,13 +55,29 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return table.back();
 }
 
+std::optional<std::size_t> find_name(std::span<const std::string> names, std::string_view given) {
+  if (const auto same = std::ranges::find(names, given); same != names.end())
+    return static_cast<std::size_t>(same - names.begin());
+  std::vector<std::string> meant;
+  std::optional<std::size_t> index;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!is_end_of(names[i], given)) continue;
+    meant.push_back(names[i]);
+    index = i;
+  }
+  if (meant.size() < 2) return index;
+  throw UsageError("several names end in '" + std::string(given) + "'", "it may be " + name_list(meant));
+}
+
 std::vector<std::string> closest_names(std::string_view name, std::span<const std::string> names,
                                        std::size_t limit) {
-  const std::size_t tolerance = std::max<std::size_t>(1, name.size() / 3);
+  const std::string letters = letters_of(name);
+  const std::size_t tolerance = std::max<std::size_t>(1, letters.size() / 3);
   std::vector<std::pair<std::size_t, std::string>> near;
   for (const std::string& candidate : names) {
-    const std::size_t distance = edit_distance(name, candidate);
-    const bool contained = name.size() >= 3 && candidate.find(name) != std::string::npos;
+    const std::string other = letters_of(candidate);
+    const std::size_t distance = edit_distance(letters, other);
+    const bool contained = letters.size() >= 3 && other.find(letters) != std::string::npos;
     if (distance <= tolerance || contained) near.emplace_back(contained ? 1 : distance, candidate);
   }
   std::ranges::stable_sort(near, {}, &std::pair<std::size_t, std::string>::first);

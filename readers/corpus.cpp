@@ -1,89 +1,50 @@
 #include "readers/corpus.h"
 
 #include <algorithm>
-#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "readers/corpus_builder.h"
 #include "readers/corpus_record.h"
+#include "readers/corpus_texts.h"
 #include "readers/errors.h"
 #include "readers/npy.h"
-#include "readers/text_file.h"
-#include "readers/tokenizer.h"
-#include "readers/utf8.h"
 
 namespace moescope {
 namespace {
 
-enum class CorpusFormat : std::uint8_t { json_lines, text, token_ids };
-
-struct CorpusFile {
-  CorpusFormat format = CorpusFormat::text;
-  std::string stem;  // the name without its suffixes
-};
-
-// By the file's suffixes.
-CorpusFile classify(const std::filesystem::path& file) {
-  std::filesystem::path name = file.filename();
-  if (name.extension() == ".npy") return {CorpusFormat::token_ids, name.stem().string()};
-  if (name.extension() == ".gz" || name.extension() == ".zst") name = name.stem();
-  if (name.extension() == ".jsonl") return {CorpusFormat::json_lines, name.stem().string()};
-  if (name.extension() == ".txt") return {CorpusFormat::text, name.stem().string()};
-  throw UsageError(file.string() +
-                   ": is not a corpus (expected .jsonl, .txt, either with .gz or .zst, or .npy)");
-}
-
-/// Reads one source after the other into the builder.
+/// Reads one file after the other into the builder.
 class CorpusReader {
  public:
-  CorpusReader(const CorpusOptions& options, const Tokenizer* tokenizer, std::uint32_t vocabulary_size)
+  CorpusReader(const CorpusOptions& options, const TextEncoder& encode, std::uint32_t vocabulary_size)
       : options_(options),
-        tokenizer_(tokenizer),
+        encode_(encode),
         vocabulary_size_(vocabulary_size),
         builder_(options.sequence_length, options.max_tokens) {}
 
-  void read(const CorpusSource& source) {
-    const CorpusFile file = classify(source.file);
-    const std::string domain = source.domain.empty() ? file.stem : source.domain;
-    switch (file.format) {
-      case CorpusFormat::json_lines:
-        read_json_lines(source, file.stem);
-        break;
-      case CorpusFormat::text:
-        read_text(source.file, domain);
-        break;
-      case CorpusFormat::token_ids:
-        read_token_ids(source.file, domain);
-        break;
+  void read(const CorpusFile& file) {
+    if (file.format == CorpusFormat::token_ids) {
+      read_token_ids(file.path, file.domain);
+    } else {
+      read_texts(file);
     }
   }
 
-  Corpus finish() { return builder_.finish(); }
+  Corpus finish() {
+    Corpus corpus = builder_.finish();
+    corpus.notes = std::move(notes_);
+    return corpus;
+  }
 
  private:
-  // Without a domain of its own, a line may belong to any: then the file is read to its end.
-  void read_json_lines(const CorpusSource& source, const std::string& stem) {
-    TextFile file(source.file);
-    std::string line;
-    while (!(has_domain(source) && builder_.is_full(source.domain)) && file.read_line(line)) {
-      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      const std::string place = file.name() + ": line " + std::to_string(file.line_number());
-      const std::string* domain_key = has_domain(source) ? nullptr : &options_.domain_key;
-      const CorpusRecord record = parse_corpus_record(line, options_.text_key, domain_key, place);
-      const std::string domain = has_domain(source) ? source.domain : record.domain.value_or(stem);
-      add_text(record.text, domain, place);
-    }
-  }
-
-  void read_text(const std::filesystem::path& path, const std::string& domain) {
-    if (builder_.is_full(domain)) return;
-    TextFile file(path);
-    const std::string text = file.read_rest();
-    const std::size_t invalid = first_invalid_utf8(text);
-    if (invalid != text.size()) {
-      throw FormatError(file.name(), {}, "is not valid UTF-8 at byte " + std::to_string(invalid));
-    }
-    add_text(text, domain, file.name());
+  // Without a domain of its own, a record may belong to any: then the file is read to its end.
+  void read_texts(const CorpusFile& file) {
+    const bool one_domain = file.one_domain || file.format == CorpusFormat::text;
+    if (one_domain && builder_.is_full(file.domain)) return;
+    CorpusTexts texts(file, options_);
+    CorpusText text;
+    while (!(one_domain && builder_.is_full(file.domain)) && texts.next(text)) add_text(text);
+    notes_.insert(notes_.end(), texts.notes().begin(), texts.notes().end());
   }
 
   void read_token_ids(const std::filesystem::path& path, const std::string& domain) {
@@ -102,16 +63,14 @@ class CorpusReader {
     }
   }
 
-  void add_text(const std::string& text, const std::string& domain, const std::string& place) {
-    if (tokenizer_ == nullptr) {
-      throw FormatError(place, {}, "is text, which needs a tokenizer",
-                        "the checkpoint has no tokenizer.json; give token ids as .npy");
-    }
-    if (builder_.is_full(domain)) return;
-    const TokenizedText tokens = tokenizer_->encode(text);
-    builder_.begin_document(domain);
+  void add_text(const CorpusText& text) {
+    const std::size_t most = builder_.room(text.domain);
+    if (most == 0) return;
+    const TokenizedText tokens = encode_(text.text, text.place, most);
+    builder_.begin_document(text.domain);
     for (std::size_t i = 0; i < tokens.ids.size(); ++i) {
-      require_known(tokens.ids[i], i, place, {}, "the checkpoint's tokenizer.json belongs to another model");
+      require_known(tokens.ids[i], i, text.place, {},
+                    "the checkpoint's tokenizer.json belongs to another model");
       if (!builder_.append(tokens.ids[i], tokens.offsets[i])) break;
     }
   }
@@ -126,12 +85,11 @@ class CorpusReader {
                       hint);
   }
 
-  static bool has_domain(const CorpusSource& source) { return !source.domain.empty(); }
-
   const CorpusOptions& options_;
-  const Tokenizer* tokenizer_;
+  const TextEncoder& encode_;
   std::uint32_t vocabulary_size_;
   CorpusBuilder builder_;
+  std::vector<std::string> notes_;
 };
 
 void require_options(const std::vector<CorpusSource>& sources, const CorpusOptions& options) {
@@ -143,26 +101,30 @@ void require_options(const std::vector<CorpusSource>& sources, const CorpusOptio
 
 }  // namespace
 
-CorpusSource parse_corpus_source(const std::string& argument) {
-  const auto equals = argument.find('=');
-  std::error_code ignored;
-  if (equals == std::string::npos || std::filesystem::exists(argument, ignored)) return {{}, argument};
-  if (equals == 0 || equals + 1 == argument.size()) {
-    throw UsageError("'" + argument + "' is not a corpus (expected [DOMAIN=]FILE)");
-  }
-  return {argument.substr(0, equals), argument.substr(equals + 1)};
-}
-
 Corpus read_corpus(const std::vector<CorpusSource>& sources, const CorpusOptions& options,
-                   const Tokenizer* tokenizer, std::uint32_t vocabulary_size) {
+                   const TextEncoder& encode, std::uint32_t vocabulary_size) {
   require_options(sources, options);
-  CorpusReader reader(options, tokenizer, vocabulary_size);
-  for (const CorpusSource& source : sources) reader.read(source);
+  CorpusReader reader(options, encode, vocabulary_size);
+  for (const CorpusFile& file : settle_corpus_files(sources)) reader.read(file);
   Corpus corpus = reader.finish();
   if (corpus.tokens() == 0) {
     throw FormatError(sources.size() == 1 ? sources[0].file.string() : "corpus", {}, "holds no token");
   }
   return corpus;
+}
+
+Corpus read_corpus(const std::vector<CorpusSource>& sources, const CorpusOptions& options,
+                   const Tokenizer* tokenizer, std::uint32_t vocabulary_size) {
+  const auto encode = [tokenizer](const std::string& text, const std::string& place, std::size_t) {
+    if (tokenizer == nullptr) refuse_text_without_tokenizer(place);
+    return tokenizer->encode(text);
+  };
+  return read_corpus(sources, options, TextEncoder(encode), vocabulary_size);
+}
+
+void refuse_text_without_tokenizer(const std::string& place) {
+  throw FormatError(place, {}, "is text, which needs a tokenizer",
+                    "the checkpoint has no tokenizer.json; give token ids as .npy");
 }
 
 }  // namespace moescope

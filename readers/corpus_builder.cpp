@@ -18,11 +18,11 @@ void update_with_number(Sha256& sha256, T number) {
 
 }  // namespace
 
-bool CorpusBuilder::is_full(const std::string& domain) const {
+std::size_t CorpusBuilder::room(const std::string& domain) const {
   const auto found = domain_index_.find(domain);
   const std::size_t tokens =
       found == domain_index_.end() ? 0 : domain_tokens_[static_cast<std::size_t>(found->second)];
-  return tokens >= max_tokens_;
+  return max_tokens_ - tokens;
 }
 
 void CorpusBuilder::begin_document(const std::string& domain) {

@@ -18,7 +18,9 @@ class CorpusBuilder {
   CorpusBuilder(std::size_t sequence_length, std::size_t max_tokens)
       : sequence_length_(sequence_length), max_tokens_(max_tokens) {}
 
-  bool is_full(const std::string& domain) const;
+  /// Tokens that a domain still takes.
+  std::size_t room(const std::string& domain) const;
+  bool is_full(const std::string& domain) const { return room(domain) == 0; }
   /// The tokens that follow belong to a new document. A document without a token leaves no trace.
   void begin_document(const std::string& domain);
   /// False, and nothing is added, when the document's domain is full.

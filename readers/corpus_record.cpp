@@ -1,6 +1,7 @@
 #include "readers/corpus_record.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "readers/errors.h"
 #include "readers/strict_json.h"
@@ -20,15 +21,25 @@ const json* find(const json& record, const std::string& pointer) {
   }
 }
 
+void collect_keys(const json& record, const json::json_pointer& parent, std::vector<std::string>& keys) {
+  for (const auto& [key, value] : record.items()) {
+    const json::json_pointer pointer = parent / key;
+    if (value.is_object() && !value.empty() && parent.empty()) {
+      collect_keys(value, pointer, keys);
+    } else {
+      keys.push_back(single_quoted(pointer.to_string()));
+    }
+  }
+}
+
+// With those of objects in it, as --text-key takes them.
 std::string keys_of(const json& record) {
   constexpr std::size_t most = 12;
-  std::string keys;
-  std::size_t count = 0;
-  for (const auto& [key, value] : record.items()) {
-    if (count++ == most) return keys + " and others";
-    keys += (keys.empty() ? "" : ", ") + single_quoted("/" + key);
-  }
-  return keys.empty() ? "none" : keys;
+  std::vector<std::string> keys;
+  collect_keys(record, json::json_pointer(), keys);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(keys.size(), most); ++i) text += (i > 0 ? ", " : "") + keys[i];
+  return keys.empty() ? "none" : text + (keys.size() > most ? " and others" : "");
 }
 
 // Domains become labels in run files and figures.
@@ -56,8 +67,9 @@ void require_json_pointer(const std::string& option, const std::string& pointer)
   try {
     json::json_pointer unused(pointer);
   } catch (const json::exception&) {
-    throw UsageError(option + ": '" + pointer + "' is not a JSON pointer",
-                     "write for example /meta/pile_set_name");
+    throw UsageError(
+        option + ": '" + pointer + "' is not a JSON pointer",
+        "write for example /" + (pointer.empty() || pointer[0] == '/' ? "meta/pile_set_name" : pointer));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "readers/errors.h"
 #include "readers/hdf5_types.h"
+#include "readers/utf8.h"
 
 namespace moescope {
 namespace {
@@ -25,8 +26,9 @@ void put(hid_t object, const std::string& name, ElementType type, const std::vec
 }
 
 std::string read_fixed_text(hid_t attribute, hid_t type, const Hdf5Site& site) {
-  std::string text(H5Tget_size(type), '\0');
-  if (text.size() > largest_attribute) site.fail("cannot read the attribute");
+  const std::size_t size = H5Tget_size(type);
+  if (size > largest_attribute) throw FormatError(site.file, site.object, "an attribute is too large");
+  std::string text(size, '\0');
   site.check(H5Aread(attribute, type, text.data()), "cannot read the attribute");
   return text.substr(0, text.find('\0'));
 }
@@ -51,8 +53,10 @@ AttributeValue read_numbers(hid_t attribute, bool scalar, std::uint64_t count, c
 
 }  // namespace
 
-void write_attribute(hid_t object, const std::string& name, const AttributeValue& value,
+void write_attribute(hid_t object, const std::string& name, const AttributeValue& given,
                      const Hdf5Site& site) {
+  AttributeValue value = given;
+  if (auto* text = std::get_if<std::string>(&value)) *text = valid_utf8(*text);
   if (read_attribute(object, name, site) == value) return;  // the file's structure stays as it is
   if (const auto* text = std::get_if<std::string>(&value)) {
     const char* characters = text->c_str();
@@ -89,9 +93,8 @@ std::optional<AttributeValue> read_attribute(hid_t object, const std::string& na
 }
 
 std::string text_attribute(hid_t object, const std::string& name, const Hdf5Site& site) {
-  if (H5Aexists(object, name.c_str()) <= 0) return {};
   const std::optional<AttributeValue> value = read_attribute(object, name, site);
-  const auto* text = std::get_if<std::string>(&*value);
+  const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
   return text ? *text : std::string();
 }
 

@@ -41,8 +41,9 @@ struct Hdf5Site {
   std::string object;    // "/routing/margin", "/routing/margin@unit"; may be empty
   bool writing = false;  // a failure is an I/O error when writing, and otherwise a damaged file
 
-  /// Throws std::system_error with the operating system's error where HDF5 had one, else with EIO when
-  /// writing; else FormatError. To be called at once after the failing call.
+  /// Throws std::bad_alloc where memory was lacking, std::system_error with the operating system's error
+  /// where HDF5 had one, else with EIO when writing; else FormatError. To be called at once after the failing
+  /// call.
   [[noreturn]] void fail(const std::string& action) const;
 
   /// Passes a result of HDF5 on; a negative one is a failure.

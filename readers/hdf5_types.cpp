@@ -53,6 +53,14 @@ Hdf5Handle stored_type(ElementType type, const Hdf5Site& site) {
   return copy;
 }
 
+Hdf5Handle reserved_text_type(std::uint64_t bytes, const Hdf5Site& site) {
+  Hdf5Handle copy = site.own(H5Tcopy(H5T_C_S1), "cannot make a type");
+  site.check(H5Tset_size(copy.id(), bytes), "cannot make a text type");
+  site.check(H5Tset_strpad(copy.id(), H5T_STR_NULLPAD), "cannot make a text type");
+  site.check(H5Tset_cset(copy.id(), H5T_CSET_UTF8), "cannot make a text type");
+  return copy;
+}
+
 std::optional<ElementType> parse_stored_type(hid_t type) {
   const std::size_t bytes = H5Tget_size(type);
   switch (H5Tget_class(type)) {
@@ -63,8 +71,7 @@ std::optional<ElementType> parse_stored_type(hid_t type) {
       if (bytes == 8) return ElementType::f8;
       return std::nullopt;
     case H5T_STRING:
-      if (H5Tis_variable_str(type) > 0) return ElementType::text;
-      return std::nullopt;
+      return ElementType::text;
     default:
       return std::nullopt;
   }

@@ -15,6 +15,8 @@ namespace moescope {
 
 /// Little-endian numbers; text is variable-length UTF-8.
 Hdf5Handle stored_type(ElementType type, const Hdf5Site& site);
+/// UTF-8 of at most `bytes` bytes, NUL behind it.
+Hdf5Handle reserved_text_type(std::uint64_t bytes, const Hdf5Site& site);
 /// Empty for a type that a run file does not use.
 std::optional<ElementType> parse_stored_type(hid_t type);
 /// "f4"; "text".

@@ -27,13 +27,27 @@ NpyType parse_type(const std::string& descr, const std::string& file) {
     if (name.descr == descr) return name.type;
   }
   throw FormatError(file, "dtype",
-                    "is not one of token ids (expected <i4, <i8, <u2 or <u4, found " + descr + ")");
+                    "is not one of token ids (expected <i4, <i8, <u2 or <u4, found " + descr + ")",
+                    "ids.astype(\"<u4\") is one of them");
+}
+
+// What lies there in place of a .npy file; most often the ids alone, as ids.tofile() writes them.
+[[noreturn]] void refuse_other_content(std::string_view start, const std::string& file) {
+  if (start.starts_with("version https://git-lfs.github.com/spec/"))
+    throw FormatError(file, {}, "is not a .npy file, but a Git LFS pointer to one",
+                      "git lfs pull fetches the file");
+  if (start.starts_with("PK"))
+    throw FormatError(file, {}, "is not a .npy file, but a .npz archive of them",
+                      "numpy.save writes one array, numpy.savez several");
+  throw FormatError(file, {}, "is not a .npy file: it has no .npy header",
+                    "if it holds token ids alone, of 16 bits for example: "
+                    "numpy.save(\"ids.npy\", numpy.fromfile(FILE, \"<u2\"))");
 }
 
 // The text of the header dictionary, whose length is the little-endian number after the version.
 std::string_view header_text(std::string_view start, const std::string& file) {
-  if (!start.starts_with(magic) || start.size() < version_end)
-    throw FormatError(file, {}, "is not a .npy file");
+  if (!start.starts_with(magic)) refuse_other_content(start, file);
+  if (start.size() < version_end) throw FormatError(file, {}, "ends within its .npy header");
   const auto byte = [&start](std::size_t i) {
     return static_cast<std::uint64_t>(static_cast<unsigned char>(start[i]));
   };
@@ -91,7 +105,8 @@ NpyHeader parse_npy_header(std::string_view start, std::uint64_t file_bytes, con
   const std::string_view text = header_text(start, file);
   const NpyDescription description = parse_npy_description(text, file);
   if (description.fortran_order)
-    throw FormatError(file, "fortran_order", "is True (expected elements in C order)");
+    throw FormatError(file, "fortran_order", "is True (expected elements in C order)",
+                      "numpy.ascontiguousarray(ids) is in C order");
   const std::vector<std::uint64_t>& shape = description.shape;
   if (shape.empty() || shape.size() > 2) {
     throw FormatError(

@@ -6,8 +6,7 @@
 
 namespace moescope {
 
-/// What /corpus holds. Throws FormatError when it contradicts itself, or std::out_of_range where the run has
-/// none.
+/// What /corpus holds. Throws FormatError when it contradicts itself or is not there.
 Corpus read_recorded_corpus(const RunFile& run);
 
 }  // namespace moescope

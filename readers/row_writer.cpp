@@ -32,11 +32,11 @@ void RowWriter::add(const std::vector<std::string>& cells) {
 }
 
 void RowWriter::flush() {
-  errno = 0;
   out_ << buffer_;
   buffer_.clear();
   if (out_.flush()) return;
-  throw std::system_error(errno != 0 ? errno : EIO, std::generic_category(), "cannot write the table");
+  throw std::system_error(EIO, std::generic_category(),
+                          "cannot write the table");  // of a stream that does not throw
 }
 
 void RowWriter::finish() {

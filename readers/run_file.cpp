@@ -8,14 +8,17 @@
 #include <cstdlib>
 #include <ctime>
 #include <exception>
-#include <stdexcept>
+#include <span>
+#include <string_view>
 #include <system_error>
 
 #include "readers/errors.h"
 #include "readers/hdf5_attribute.h"
+#include "readers/hdf5_driver.h"
 #include "readers/hdf5_heap_check.h"
 #include "readers/hdf5_types.h"
 #include "readers/run_file_handle.h"
+#include "readers/source_file.h"
 
 namespace moescope {
 namespace {
@@ -28,6 +31,7 @@ const std::vector<std::int64_t> format_version = {1, 0};
 /// Writers take no lock of HDF5, which would keep readers out (they have RunLock); readers do, as h5py does.
 Hdf5Handle access_properties(bool writes, const Hdf5Site& site) {
   Hdf5Handle properties = site.own(H5Pcreate(H5P_FILE_ACCESS), "cannot make properties");
+  use_file_driver(properties.id(), site);
   site.check(H5Pset_libver_bounds(properties.id(), H5F_LIBVER_V18, H5F_LIBVER_LATEST),
              "cannot set the version");
   site.check(H5Pset_fclose_degree(properties.id(), H5F_CLOSE_WEAK), "cannot set properties");
@@ -52,42 +56,45 @@ std::string creation_time() {
   return text;
 }
 
-/// The file that will be replaced: what a symbolic link points to, not the link.
-std::filesystem::path output_target(const std::filesystem::path& path) {
-  std::error_code ignored;
-  std::filesystem::path target = path;
-  for (int links = 0; links < 40 && std::filesystem::is_symlink(target, ignored); ++links) {
-    target = target.parent_path() / std::filesystem::read_symlink(target, ignored);
+/// "a named pipe"; empty for a regular file.
+std::string other_kind(const std::filesystem::file_status& status) {
+  switch (status.type()) {
+    case std::filesystem::file_type::directory:
+      return "a directory";
+    case std::filesystem::file_type::fifo:
+      return "a named pipe";
+    case std::filesystem::file_type::socket:
+      return "a socket";
+    case std::filesystem::file_type::regular:
+      return {};
+    default:
+      return "a device";
   }
-  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
-  errno = std::filesystem::is_directory(status) ? EISDIR : EINVAL;
-  if (std::filesystem::exists(status)) {
-    if (!std::filesystem::is_regular_file(status)) throw_errno(path.string(), "cannot create the run file");
-    if (::access(path.c_str(), W_OK) != 0) throw_errno(path.string(), "cannot replace the file");
-  }
-  return target;
-}
-
-/// So that the new name of a file in it outlives a loss of power; where a directory can be synchronised.
-void sync_directory(const std::filesystem::path& file) {
-  const std::filesystem::path directory = file.has_parent_path() ? file.parent_path() : ".";
-  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
 }
 
 void check_exists(const std::filesystem::path& path, int mode) {
   if (::access(path.c_str(), mode) != 0) throw_not_opened(path.string(), "cannot open the run file");
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(path, ignored)) return;
-  errno = EISDIR;
-  throw_errno(path.string(), "cannot open the run file");
+  const std::string kind = other_kind(std::filesystem::status(path));
+  if (!kind.empty()) throw FormatError(path.string(), "", "is " + kind + ", not a run file");
+}
+
+/// By the signature, which stands at the beginning or after a user block (HDF5 File Format Specification
+/// 2.0, II.A).
+bool has_signature(const std::filesystem::path& path) {
+  constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
+  const SourceFile file(path);
+  std::string found(signature.size(), '\0');
+  for (std::uint64_t offset = 0; ends_within(offset, found.size(), file.size());
+       offset = std::max<std::uint64_t>(512, 2 * offset)) {
+    file.read(offset, std::as_writable_bytes(std::span(found)));
+    if (found == signature) return true;
+  }
+  return false;
 }
 
 Hdf5Handle open_file(const std::filesystem::path& path, unsigned flags, const Hdf5Site& site) {
   check_exists(path, flags == H5F_ACC_RDWR ? R_OK | W_OK : R_OK);
-  if (site.check(H5Fis_hdf5(path.c_str()), "cannot open the run file") == 0) {
+  if (!has_signature(path)) {
     throw FormatError(site.file, "", "is not a run file (expected HDF5)",
                       "Run files are written by 'moescope analyze'.");
   }
@@ -135,55 +142,73 @@ RunFile& RunFile::operator=(RunFile&& other) noexcept {
 }
 
 RunFile RunFile::create(const std::filesystem::path& path) {
+  const Hdf5Work work(path);
   prepare_hdf5();
   auto handle = std::make_unique<Handle>();
   handle->path = path;
   handle->writable = true;
   handle->exceptions = std::uncaught_exceptions();
   const Hdf5Site site = handle->site();
-  const std::filesystem::path temporary = output_target(path).string() + ".partial";
+  handle->target = find_output_file(path, "a run file");
+  const std::filesystem::path temporary = handle->target.path.string() + ".partial";
   const Hdf5Handle creation = file_creation_properties(site), access = access_properties(true, site);
+  handle->unpublished = temporary;
   handle->file = site.own(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()),
                           "cannot create the run file");
-  handle->unpublished = temporary;
   write_attribute(handle->file.id(), "filetype", std::string(filetype), site);
   write_attribute(handle->file.id(), "format_version", format_version, site);
   write_attribute(handle->file.id(), "created", creation_time(), site);
   return RunFile(std::move(handle));
 }
 
+bool RunFile::is_hdf5(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored) || ::access(path.c_str(), R_OK) != 0) return false;
+  return has_signature(path);
+}
+
+// HDF5's own names of flags open the library, which must be prepared before.
 RunFile RunFile::open(const std::filesystem::path& path) {
+  const Hdf5Work work(path);
   prepare_hdf5();
-  auto handle = std::make_unique<Handle>();
-  handle->path = path;
-  handle->file = open_file(path, H5F_ACC_RDONLY, handle->site());
-  check_format(handle->file.id(), handle->site());
-  handle->note_dimensions();
-  return RunFile(std::move(handle));
+  return opened(path, H5F_ACC_RDONLY);
 }
 
 RunFile RunFile::open_for_update(const std::filesystem::path& path) {
+  const Hdf5Work work(path);
   prepare_hdf5();
+  return opened(path, H5F_ACC_RDWR);
+}
+
+/// Nothing is taken from the file before it has been held against what a run file may be.
+RunFile RunFile::opened(const std::filesystem::path& path, unsigned flags) {
   auto handle = std::make_unique<Handle>();
   handle->path = path;
-  handle->file = open_file(path, H5F_ACC_RDWR, handle->reading(""));
+  handle->file = open_file(path, flags, handle->reading(""));
   check_format(handle->file.id(), handle->reading(""));
   handle->note_dimensions();
-  handle->writable = true;
+  handle->check_schema();
+  handle->writable = flags == H5F_ACC_RDWR;
   return RunFile(std::move(handle));
 }
 
 RunFile::~RunFile() {
-  if (!handle_) return;
+  if (!handle_ || !handle_->writable) return;
   const bool failed = std::uncaught_exceptions() > handle_->exceptions;
+  if (failed && !handle_->unpublished.empty()) return;
   try {
-    if (!handle_->unpublished.empty() && failed) {
-      std::filesystem::remove(handle_->unpublished);
-    } else if (handle_->writable) {
-      flush();
-    }
+    flush();
   } catch (const std::exception&) {  // a caller that must know has called flush()
   }
+}
+
+/// What was never flushed is dropped.
+RunFile::Handle::~Handle() {
+  const Hdf5Work work(path);
+  open_datasets.clear();
+  file.reset();
+  std::error_code ignored;
+  if (!unpublished.empty()) std::filesystem::remove(unpublished, ignored);
 }
 
 const std::filesystem::path& RunFile::path() const {
@@ -191,6 +216,7 @@ const std::filesystem::path& RunFile::path() const {
 }
 
 void RunFile::flush() {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->site();
   site.check(H5Fflush(handle_->file.id(), H5F_SCOPE_GLOBAL), "cannot write");
   if (!handle_->unpublished.empty()) handle_->publish();
@@ -212,29 +238,33 @@ void RunFile::Handle::publish() {
   force();
   open_datasets.clear();
   site().check(file.reset(), "cannot write");
-  const std::filesystem::path target = output_target(path);
-  std::filesystem::rename(unpublished, target);
+  replace_file(unpublished, target);
   unpublished.clear();
-  sync_directory(target);
   const Hdf5Handle access = access_properties(true, site());
-  file = site().own(H5Fopen(target.c_str(), H5F_ACC_RDWR, access.id()), "cannot open the run file");
+  file = site().own(H5Fopen(target.path.c_str(), H5F_ACC_RDWR, access.id()), "cannot open the run file");
+}
+
+/// A dataset or group; the root's path is "/".
+Hdf5Handle RunFile::Handle::object(const std::string& name, const Hdf5Site& site) const {
+  if (name != "/" && !exists(name)) throw_missing(name);
+  return site.own(H5Oopen(file.id(), name.c_str(), H5P_DEFAULT), "cannot open the object");
+}
+
+void RunFile::Handle::throw_missing(const std::string& object) const {
+  throw FormatError(path.string(), object, "is missing");
 }
 
 void RunFile::set_attribute(const std::string& path, const std::string& name, const AttributeValue& value) {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->site(path);
-  const bool root = path == "/";
-  if (!root && !handle_->exists(path)) throw std::out_of_range(site.file + ": " + path + ": does not exist");
-  const Hdf5Handle object =
-      site.own(H5Oopen(handle_->file.id(), path.c_str(), H5P_DEFAULT), "cannot open the object");
+  const Hdf5Handle object = handle_->object(path, site);
   write_attribute(object.id(), name, value, site);
 }
 
 std::optional<AttributeValue> RunFile::attribute(const std::string& path, const std::string& name) const {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->reading(path);
-  const bool root = path == "/";
-  if (!root && !handle_->exists(path)) throw std::out_of_range(site.file + ": " + path + ": does not exist");
-  const Hdf5Handle object =
-      site.own(H5Oopen(handle_->file.id(), path.c_str(), H5P_DEFAULT), "cannot open the object");
+  const Hdf5Handle object = handle_->object(path, site);
   return read_attribute(object.id(), name, site);
 }
 

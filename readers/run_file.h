@@ -26,6 +26,9 @@ struct DatasetSpec {
   std::string long_name;
   std::string description;
   std::string source;  // paper and equation, or how it was obtained
+  /// Of texts: 0, any length, to be written when they are defined; else so many bytes are reserved for each,
+  /// and like numbers they may be written at any time.
+  std::uint64_t text_bytes = 0;
 };
 
 /// A box in a dataset: `count[i]` elements from `start[i]` along dimension i.
@@ -37,17 +40,22 @@ using AttributeValue =
     std::variant<std::string, std::int64_t, double, std::vector<std::int64_t>, std::vector<double>>;
 
 /// An open run file. HDF5 converts numbers where that is exact, and to floating point: reading f4 or i8 as
-/// double is fine, u2 as u1 is not. All functions throw std::system_error (I/O, disk full), FormatError (not
-/// a run file, a damaged one, a type that does not convert) or std::out_of_range (no such dataset, a slab
-/// outside of it, a wrong number of values) with the path in the message; definitions that contradict the
-/// file are std::invalid_argument. Not thread-safe, and neither is HDF5: one thread at a time in the whole
-/// process uses run files.
+/// double is fine, u2 as u1 is not. All functions throw std::system_error (I/O, disk full), std::bad_alloc or
+/// FormatError (not a run file, a damaged one, no such dataset, a slab outside of it, a type that does not
+/// convert) with the path in the message; definitions that contradict the file are std::invalid_argument, a
+/// wrong number of values to be written std::out_of_range. Not thread-safe, and neither is HDF5: one thread
+/// at a time in the whole process uses run files.
 class RunFile {
  public:
   /// A new file with filetype, format_version and created. It lies at PATH.partial and takes the place of an
   /// existing file at the first flush(), or when it is closed without an exception in flight. Two writers of
   /// one path must be kept apart (RunLock).
   static RunFile create(const std::filesystem::path& path);
+  /// Whether a file begins as HDF5 does; false for what cannot be read, and for a directory.
+  static bool is_hdf5(const std::filesystem::path& path);
+  /// An existing file is held against run_schema: each of its datasets has the type, the dimensions and their
+  /// sizes that it has in every run file, so that a size may be taken from any of them. Not values: whoever
+  /// takes an index from one must look at it.
   static RunFile open(const std::filesystem::path& path);             // read only
   static RunFile open_for_update(const std::filesystem::path& path);  // read and write
   /// Flushes, but cannot report a failure: call flush() first.
@@ -98,9 +106,15 @@ class RunFile {
  private:
   struct Handle;
   explicit RunFile(std::unique_ptr<Handle> handle);
+  static RunFile opened(const std::filesystem::path& path, unsigned flags);
   template <class T>
   void define_labels(const DatasetSpec& spec, std::span<const T> labels);
   std::unique_ptr<Handle> handle_;
 };
+
+/// The file because of which this thread is inside HDF5; null outside. Damaged in ways that HDF5 1.10 does
+/// not notice, a file makes it crash: this is for the handler of that signal, which may call it at any
+/// moment.
+const char* run_file_at_work() noexcept;
 
 }  // namespace moescope

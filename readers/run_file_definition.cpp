@@ -25,15 +25,13 @@ haddr_t object_address(hid_t object, const Hdf5Site& site) {
   return info.addr;
 }
 
-std::string scale_name(hid_t dataset) {
-  if (H5DSis_scale(dataset) <= 0) return {};
-  char name[256] = {};
-  H5DSget_scale_name(dataset, name, sizeof name - 1);
-  return name;
+/// The mark that makes a dataset a dimension scale (HDF5 Dimension Scale Specification).
+bool has_scale_class(hid_t dataset, const Hdf5Site& site) {
+  return text_attribute(dataset, "CLASS", site) == "DIMENSION_SCALE";
 }
 
-bool is_bare_dimension(hid_t dataset) {
-  return scale_name(dataset).starts_with(bare_dimension_label);
+bool is_bare_dimension(hid_t dataset, const Hdf5Site& site) {
+  return text_attribute(dataset, "NAME", site).starts_with(bare_dimension_label);
 }
 
 std::string bare_dimension_name(std::uint64_t size) {
@@ -61,7 +59,8 @@ std::vector<std::uint64_t> extent(hid_t dataset, const Hdf5Site& site) {
 /// A new dataset without values, open.
 Hdf5Handle create_dataset(hid_t file, const DatasetSpec& spec, const std::vector<std::uint64_t>& shape,
                           bool reserve, const Hdf5Site& site) {
-  const Hdf5Handle type = stored_type(spec.type, site);
+  const Hdf5Handle type =
+      spec.text_bytes > 0 ? reserved_text_type(spec.text_bytes, site) : stored_type(spec.type, site);
   const Hdf5Handle space = simple_space(shape, site);
   const Hdf5Handle properties = creation_properties(spec.type, reserve, site);
   return site.own(
@@ -69,19 +68,43 @@ Hdf5Handle create_dataset(hid_t file, const DatasetSpec& spec, const std::vector
       "cannot create the dataset");
 }
 
-/// What H5DSiterate_scales hands to its visitor.
-struct ScaleSearch {
-  const std::map<haddr_t, std::string>* names;
-  std::string name;
+/// The lists of references that an attribute holds; gives them back also where reading failed half-way.
+struct ReferenceLists {
+  Hdf5Handle type, space;
+  std::vector<hvl_t> lists;
+
+  ~ReferenceLists() {
+    if (!lists.empty()) H5Dvlen_reclaim(type.id(), space.id(), H5P_DEFAULT, lists.data());
+  }
 };
 
-herr_t take_scale_name(hid_t, unsigned, hid_t scale, void* data) {
-  ScaleSearch& search = *static_cast<ScaleSearch*>(data);
-  H5O_info_t info;
-  if (H5Oget_info2(scale, &info, H5O_INFO_BASIC) < 0) return -1;
-  const auto found = search.names->find(info.addr);
-  if (found != search.names->end()) search.name = found->second;
-  return 0;
+/// Whether the attribute is what H5DSattach_scale makes: a list of object references for each dimension.
+bool holds_reference_lists(hid_t attribute, hid_t space, std::size_t rank, const Hdf5Site& site) {
+  const Hdf5Handle type = site.own(H5Aget_type(attribute), "cannot read the dimensions");
+  if (H5Tget_class(type.id()) != H5T_VLEN || H5Sget_simple_extent_ndims(space) != 1) return false;
+  const Hdf5Handle element = site.own(H5Tget_super(type.id()), "cannot read the dimensions");
+  return H5Tequal(element.id(), H5T_STD_REF_OBJ) > 0 &&
+         H5Sget_simple_extent_npoints(space) == static_cast<hssize_t>(rank);
+}
+
+/// The addresses of the first scale attached to each dimension of a dataset; HADDR_UNDEF where there is none.
+/// HDF5's own functions for this take the attribute's type and shape on trust.
+std::vector<haddr_t> attached_scales(hid_t dataset, std::size_t rank, const Hdf5Site& site) {
+  constexpr const char* name = "DIMENSION_LIST";
+  std::vector<haddr_t> scales(rank, HADDR_UNDEF);
+  if (site.check(H5Aexists(dataset, name), "cannot read the dimensions") == 0) return scales;
+  const Hdf5Handle attribute = site.own(H5Aopen(dataset, name, H5P_DEFAULT), "cannot read the dimensions");
+  ReferenceLists found{site.own(H5Tvlen_create(H5T_STD_REF_OBJ), "cannot make a type"),
+                       site.own(H5Aget_space(attribute.id()), "cannot read the dimensions"),
+                       {}};
+  if (!holds_reference_lists(attribute.id(), found.space.id(), rank, site))
+    throw FormatError(site.file, site.object, "names its dimensions in a way that no run file does");
+  found.lists.resize(rank);
+  site.check(H5Aread(attribute.id(), found.type.id(), found.lists.data()), "cannot read the dimensions");
+  for (std::size_t i = 0; i < rank; ++i) {
+    if (found.lists[i].len > 0) scales[i] = *static_cast<const hobj_ref_t*>(found.lists[i].p);
+  }
+  return scales;
 }
 
 struct LinkList {
@@ -101,15 +124,16 @@ bool RunFile::Handle::exists(const std::string& object) const {
   if (object.size() < 2 || object.front() != '/' || object.back() == '/') return false;
   const std::string parent = parent_group(object);
   if (!parent.empty() && (!exists(parent) || is_dataset(parent))) return false;
-  return H5Lexists(file.id(), object.c_str(), H5P_DEFAULT) > 0 &&
-         H5Oexists_by_name(file.id(), object.c_str(), H5P_DEFAULT) > 0;
+  const Hdf5Site site = reading(object);
+  return site.check(H5Lexists(file.id(), object.c_str(), H5P_DEFAULT), "cannot look for it") > 0 &&
+         site.check(H5Oexists_by_name(file.id(), object.c_str(), H5P_DEFAULT), "cannot look for it") > 0;
 }
 
 hid_t RunFile::Handle::dataset(const std::string& dataset) {
   const auto found = open_datasets.find(dataset);
   if (found != open_datasets.end()) return found->second.id();
   const Hdf5Site site = reading(dataset);
-  if (!exists(dataset)) throw std::out_of_range(site.file + ": " + dataset + ": does not exist");
+  if (!exists(dataset)) throw_missing(dataset);
   const Hdf5Handle access = site.own(H5Pcreate(H5P_DATASET_ACCESS), "cannot make properties");
   site.check(H5Pset_chunk_cache(access.id(), 1009, 4 * 1024 * 1024, 0.75), "cannot set the chunk cache");
   Hdf5Handle handle = site.own(H5Dopen2(file.id(), dataset.c_str(), access.id()), "cannot open the dataset");
@@ -124,6 +148,12 @@ ElementType RunFile::Handle::type(const std::string& name) {
     throw FormatError(site.file, name,
                       "has an unknown element type (expected u1, u2, u4, i4, i8, f4, f8 or text)");
   return *type;
+}
+
+std::uint64_t RunFile::Handle::text_bytes(const std::string& name) {
+  const Hdf5Handle stored = reading(name).own(H5Dget_type(dataset(name)), "cannot read the type");
+  const bool reserved = H5Tget_class(stored.id()) == H5T_STRING && H5Tis_variable_str(stored.id()) == 0;
+  return reserved ? H5Tget_size(stored.id()) : 0;
 }
 
 std::vector<std::uint64_t> RunFile::Handle::shape(const std::string& name) {
@@ -154,8 +184,12 @@ void RunFile::Handle::note_dimensions() {
   reading("").check(H5Literate(file.id(), H5_INDEX_NAME, H5_ITER_INC, &position, take_link, &links),
                     "cannot list the datasets");
   for (const std::string& link : links.paths) {
-    if (is_dataset(link) && H5DSis_scale(dataset(link)) > 0) note_dimension(last_name(link));
+    if (is_dataset(link) && is_scale(link)) note_dimension(last_name(link));
   }
+}
+
+bool RunFile::Handle::is_scale(const std::string& name) {
+  return has_scale_class(dataset(name), reading(name));
 }
 
 bool RunFile::Handle::is_dataset(const std::string& object) const {
@@ -186,6 +220,7 @@ Hdf5Handle RunFile::Handle::create_scale(const DatasetSpec& spec, std::uint64_t 
 
 template <class T>
 void RunFile::define_labels(const DatasetSpec& spec, std::span<const T> labels) {
+  const Hdf5Work work(handle_->path);
   DatasetSpec scale = spec;
   const std::string name = last_name(spec.path);
   scale.path = "/" + name;
@@ -208,6 +243,7 @@ void RunFile::define_dimension(const DatasetSpec& spec, std::span<const double> 
 }
 
 void RunFile::define_dimension(const std::string& name, std::uint64_t size) {
+  const Hdf5Work work(handle_->path);
   DatasetSpec spec;
   spec.path = "/" + name;
   spec.type = ElementType::f4;
@@ -217,6 +253,7 @@ void RunFile::define_dimension(const std::string& name, std::uint64_t size) {
 }
 
 void RunFile::define(const DatasetSpec& spec) {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->site(spec.path);
   if (contains(spec.path)) throw std::invalid_argument(site.file + ": " + spec.path + ": is defined already");
   if (std::ranges::count(spec.dimensions, last_name(spec.path)) > 0) {
@@ -225,8 +262,8 @@ void RunFile::define(const DatasetSpec& spec) {
   std::vector<std::uint64_t> shape;
   for (const std::string& dimension : spec.dimensions) shape.push_back(handle_->shape("/" + dimension).at(0));
   handle_->make_groups(spec.path);
-  const Hdf5Handle dataset =
-      create_dataset(handle_->file.id(), spec, shape, spec.type != ElementType::text, site);
+  const bool reserve = spec.type != ElementType::text || spec.text_bytes > 0;
+  const Hdf5Handle dataset = create_dataset(handle_->file.id(), spec, shape, reserve, site);
   for (unsigned i = 0; i < spec.dimensions.size(); ++i) {
     const hid_t scale = handle_->dataset("/" + spec.dimensions[i]);
     site.check(H5DSattach_scale(dataset.id(), scale, i), "cannot attach a dimension");
@@ -236,10 +273,12 @@ void RunFile::define(const DatasetSpec& spec) {
 }
 
 bool RunFile::contains(const std::string& path) const {
+  const Hdf5Work work(handle_->path);
   return handle_->exists(path) && handle_->is_dataset(path);
 }
 
 std::vector<std::string> RunFile::datasets(const std::string& group) const {
+  const Hdf5Work work(handle_->path);
   LinkList list{group == "/" ? "" : group, {}};
   if (!list.group.empty() && (!handle_->exists(group) || handle_->is_dataset(group))) return {};
   handle_->reading(group).check(H5Lvisit_by_name(handle_->file.id(), group.c_str(), H5_INDEX_NAME,
@@ -247,19 +286,21 @@ std::vector<std::string> RunFile::datasets(const std::string& group) const {
                                 "cannot list the datasets");
   std::erase_if(list.paths, [this](const std::string& path) {
     if (!handle_->is_dataset(path)) return true;
-    const hid_t dataset = handle_->dataset(path);
-    return is_bare_dimension(dataset) || (!parent_group(path).empty() && H5DSis_scale(dataset) > 0);
+    return is_bare_dimension(handle_->dataset(path), handle_->reading(path)) ||
+           (!parent_group(path).empty() && handle_->is_scale(path));
   });
   std::sort(list.paths.begin(), list.paths.end());
   return list.paths;
 }
 
 DatasetSpec RunFile::describe(const std::string& path) const {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->reading(path);
   const hid_t dataset = handle_->dataset(path);
   DatasetSpec spec;
   spec.path = path;
   spec.type = handle_->type(path);
+  spec.text_bytes = handle_->text_bytes(path);
   spec.dimensions = handle_->dimensions(path);
   spec.unit = text_attribute(dataset, "unit", site);
   spec.long_name = text_attribute(dataset, "long_name", site);
@@ -270,21 +311,26 @@ DatasetSpec RunFile::describe(const std::string& path) const {
 
 std::vector<std::string> RunFile::Handle::dimensions(const std::string& name) {
   const Hdf5Site here = reading(name);
-  const std::size_t rank = shape(name).size();
-  if (H5DSis_scale(dataset(name)) > 0) return {last_name(name)};
+  const std::vector<std::uint64_t> sizes = shape(name);
+  if (is_scale(name)) return {last_name(name)};
   std::vector<std::string> names;
-  for (unsigned i = 0; i < rank; ++i) {
-    ScaleSearch search{&dimension_names, {}};
-    here.check(H5DSiterate_scales(dataset(name), i, nullptr, take_scale_name, &search),
-               "cannot read the dimensions");
-    if (search.name.empty())
+  for (const haddr_t scale : attached_scales(dataset(name), sizes.size(), here)) {
+    const std::size_t i = names.size();
+    const auto found = dimension_names.find(scale);
+    if (found == dimension_names.end())
       throw FormatError(here.file, name, "dimension " + std::to_string(i) + " has no name");
-    names.push_back(search.name);
+    names.push_back(found->second);
+    const std::uint64_t expected = size_of(names.back());
+    if (sizes[i] == expected) continue;
+    throw FormatError(here.file, name,
+                      "has another size than its dimension " + names.back() + " (expected " +
+                          std::to_string(expected) + ", found " + std::to_string(sizes[i]) + ")");
   }
   return names;
 }
 
 std::vector<std::uint64_t> RunFile::shape(const std::string& path) const {
+  const Hdf5Work work(handle_->path);
   return handle_->shape(path);
 }
 

@@ -7,6 +7,7 @@
 #include "readers/hdf5_types.h"
 #include "readers/run_file.h"
 #include "readers/run_file_handle.h"
+#include "readers/utf8.h"
 
 namespace moescope {
 namespace {
@@ -26,8 +27,7 @@ std::uint64_t slab_size(const Slab& slab, const std::vector<std::uint64_t>& shap
     inside = slab.start[i] <= shape[i] && slab.count[i] <= shape[i] - slab.start[i] &&
              !__builtin_mul_overflow(size, slab.count[i], &size);
   }
-  if (!inside)
-    throw std::out_of_range(site.file + ": " + site.object + ": the slab lies outside the dataset");
+  if (!inside) throw FormatError(site.file, site.object, "does not have the elements that are asked for");
   return size;
 }
 
@@ -70,6 +70,13 @@ std::vector<std::string> read_texts(hid_t dataset, const Hdf5Handle& memory, con
   return copies;
 }
 
+/// Names of files may be any bytes; other programs read no run file with text that is not UTF-8.
+std::vector<std::string> valid_texts(std::span<const std::string> texts) {
+  std::vector<std::string> valid;
+  for (const std::string& text : texts) valid.push_back(valid_utf8(text));
+  return valid;
+}
+
 /// HDF5 takes the texts as pointers to characters ending in NUL.
 std::vector<const char*> text_references(std::span<const std::string> texts, const Hdf5Site& site) {
   std::vector<const char*> references;
@@ -84,15 +91,46 @@ std::vector<const char*> text_references(std::span<const std::string> texts, con
   return references;
 }
 
+/// Texts for which `bytes` each are reserved, as they lie in the file.
+std::vector<char> reserved_texts(std::span<const std::string> texts, std::uint64_t bytes,
+                                 const Hdf5Site& site) {
+  std::vector<char> stored(texts.size() * bytes);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].size() > bytes) {
+      throw std::out_of_range(site.file + ": " + site.object + ": a text has " +
+                              std::to_string(texts[i].size()) + " bytes, where " + std::to_string(bytes) +
+                              " are reserved");
+    }
+    std::ranges::copy(texts[i], stored.begin() + static_cast<std::ptrdiff_t>(i * bytes));
+  }
+  return stored;
+}
+
+std::vector<std::string> read_reserved_texts(hid_t dataset, const Hdf5Handle& memory, const Hdf5Handle& file,
+                                             std::size_t size, std::uint64_t bytes, const Hdf5Site& site) {
+  if (size > largest_read_bytes / bytes)
+    throw FormatError(site.file, site.object, "is too large to be read at once");
+  const Hdf5Handle type = reserved_text_type(bytes, site);
+  std::vector<char> stored(size * bytes);
+  site.check(H5Dread(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, stored.data()), "cannot read");
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < size; ++i) {
+    const std::string_view text(stored.data() + i * bytes, bytes);
+    texts.emplace_back(text.substr(0, text.find('\0')));
+  }
+  return texts;
+}
+
 }  // namespace
 
 template <class T>
 void RunFile::write(const std::string& path, std::span<const T> values) {
-  write(path, whole(handle_->shape(path)), values);
+  write(path, whole(shape(path)), values);
 }
 
 template <class T>
 void RunFile::write(const std::string& path, const Slab& slab, std::span<const T> values) {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->site(path);
   const hid_t dataset = handle_->dataset(path);
   const std::uint64_t size = slab_size(slab, handle_->shape(path), site);
@@ -105,7 +143,16 @@ void RunFile::write(const std::string& path, const Slab& slab, std::span<const T
   const Hdf5Handle memory = simple_space({size}, site), file = select(dataset, slab, site);
   const Hdf5Handle type = stored_type(element_type_of<T>(), site);
   if constexpr (std::is_same_v<T, std::string>) {
-    const std::vector<const char*> references = text_references(values, site);
+    const std::vector<std::string> texts = valid_texts(values);
+    const std::vector<const char*> references = text_references(texts, site);
+    const std::uint64_t reserved = handle_->text_bytes(path);
+    if (reserved > 0) {
+      const std::vector<char> stored = reserved_texts(texts, reserved, site);
+      const Hdf5Handle fixed = reserved_text_type(reserved, site);
+      site.check(H5Dwrite(dataset, fixed.id(), memory.id(), file.id(), H5P_DEFAULT, stored.data()),
+                 "cannot write");
+      return;
+    }
     site.check(H5Dwrite(dataset, type.id(), memory.id(), file.id(), H5P_DEFAULT, references.data()),
                "cannot write");
   } else {
@@ -116,11 +163,12 @@ void RunFile::write(const std::string& path, const Slab& slab, std::span<const T
 
 template <class T>
 std::vector<T> RunFile::read(const std::string& path) const {
-  return read<T>(path, whole(handle_->shape(path)));
+  return read<T>(path, whole(shape(path)));
 }
 
 template <class T>
 std::vector<T> RunFile::read(const std::string& path, const Slab& slab) const {
+  const Hdf5Work work(handle_->path);
   const Hdf5Site site = handle_->reading(path);
   const hid_t dataset = handle_->dataset(path);
   const std::uint64_t size = slab_size(slab, handle_->shape(path), site);
@@ -130,6 +178,8 @@ std::vector<T> RunFile::read(const std::string& path, const Slab& slab) const {
   if (size == 0) return {};
   const Hdf5Handle memory = simple_space({size}, site), file = select(dataset, slab, site);
   if constexpr (std::is_same_v<T, std::string>) {
+    const std::uint64_t reserved = handle_->text_bytes(path);
+    if (reserved > 0) return read_reserved_texts(dataset, memory, file, size, reserved, site);
     return read_texts(dataset, memory, file, size, site);
   } else {
     const Hdf5Handle type = stored_type(element_type_of<T>(), site);

@@ -9,19 +9,37 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "readers/errors.h"
 
 namespace moescope {
 namespace {
 
-/// Whether the name still stands for the open file: its holder removes it before letting go.
+/// Whether the name still stands for the open file: its holder removes it before letting go. Throws
+/// std::system_error where the file system does not tell.
 bool is_current(const std::filesystem::path& path, int descriptor) {
   struct stat named {
   }, opened{};
-  return ::stat(path.c_str(), &named) == 0 && ::fstat(descriptor, &opened) == 0 &&
-         named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+  if (::fstat(descriptor, &opened) != 0) throw_errno(path.string(), "cannot examine the lock");
+  if (::stat(path.c_str(), &named) == 0)
+    return named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+  if (errno != ENOENT) throw_errno(path.string(), "cannot examine the lock");
+  return false;
 }
+
+/// Closes what was opened and not kept.
+struct Descriptor {
+  int number;
+  explicit Descriptor(int opened) : number(opened) {}
+  ~Descriptor() {
+    if (number >= 0) ::close(number);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+};
+
+constexpr int most_tries = 1000;  // others may come and go, but not for ever
 
 std::string this_process() {
   std::array<char, 256> host{};
@@ -36,25 +54,22 @@ std::string written_in(int descriptor) {
 }
 
 [[noreturn]] void refuse(const std::filesystem::path& run, int descriptor) {
-  const std::string holder = written_in(descriptor);
-  ::close(descriptor);
   throw std::system_error(EBUSY, std::generic_category(),
-                          run.string() + ": another moescope is writing it" + holder);
+                          run.string() + ": another moescope is writing it" + written_in(descriptor));
 }
 
 }  // namespace
 
 RunLock::RunLock(const std::filesystem::path& run) : path_(run.string() + ".lock") {
-  for (;;) {
-    const int descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor < 0) throw_errno(run.string(), "cannot create the run file");
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-      // A file system without locks cannot keep writers apart, which is no reason not to work on it.
-      if (errno == EWOULDBLOCK) refuse(run, descriptor);
-    }
-    descriptor_ = descriptor;
-    if (is_current(path_, descriptor)) break;
-    ::close(descriptor);
+  for (int tries = 0; descriptor_ < 0; ++tries) {
+    Descriptor lock(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666));
+    if (lock.number < 0) throw_errno(run.string(), "cannot create the run file");
+    // A file system without locks cannot keep writers apart, which is no reason not to work on it.
+    if (::flock(lock.number, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) refuse(run, lock.number);
+    if (is_current(path_, lock.number)) descriptor_ = std::exchange(lock.number, -1);
+    if (descriptor_ < 0 && tries == most_tries)
+      throw std::system_error(EBUSY, std::generic_category(),
+                              path_.string() + ": is removed again and again by others");
   }
   const std::string holder = this_process();
   if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, holder.data(), holder.size(), 0) < 0) {

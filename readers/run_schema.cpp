@@ -78,37 +78,47 @@ std::vector<DatasetSpec> routing_datasets() {
       {"/routing/topk_index", u2, per_choice, pure_number, "Chosen experts",
        "The experts each token was sent to, best first by selection score c = s + b (s: the expert's score, "
        "b: its "
-       "score correction bias); of equal scores the lower index comes first.",
+       "score correction bias); of equal scores the lower index comes first. Where a router logit or a "
+       "selection "
+       "score of a token is not finite, it chose nothing: the largest number of the type, 255 or 65535, "
+       "stands K "
+       "times.",
        deepseek_v3("eq. 16")},
       {"/routing/topk_weight", f4, per_choice, pure_number, "Combine weights",
        "The factors by which the outputs of the chosen experts are multiplied before they are added, in the "
        "order "
-       "of topk_index: normalised and scaled as the configuration says.",
+       "of topk_index: normalised and scaled as the configuration says. NaN where a token chose nothing.",
        deepseek_v3("eq. 13")},
       {"/routing/entropy", f4, per_token, "nat", "Router entropy",
        "-sum pi ln pi of the router distribution pi over all E experts: softmax(z) for softmax routers and "
        "s_e / sum_j s_j with s = sigmoid(z) for sigmoid routers, z being the router logits. The score "
        "correction "
-       "bias has no part in pi. 0: one expert has it all; ln E: all are alike.",
+       "bias has no part in pi. 0: one expert has it all; ln E: all are alike. NaN where a token chose "
+       "nothing.",
        deepseek_v3("eq. 19") + " (the distribution)"},
       {"/routing/margin", f4, per_token, pure_number, "Routing margin",
        "Selection score of the last expert chosen minus that of the first one not chosen (ranks K and K+1): "
        "where it "
-       "is small, rounding decides. NaN where no further expert could have been chosen.",
+       "is small, rounding decides. NaN where no further expert could have been chosen, or a token chose "
+       "nothing.",
        own_definition},
       {"/routing/topk_mass", f4, per_token, pure_number, "Mass on the chosen experts",
-       "Share of the router distribution that lies on the K chosen experts; K/E for an indifferent router.",
+       "Share of the router distribution that lies on the K chosen experts; K/E for an indifferent router. "
+       "NaN "
+       "where a token chose nothing.",
        deepseek_v3("eq. 19") + " (the distribution)"},
       {"/routing/bias_flips", u1, per_token, "experts", "Choices due to the bias",
        "How many of the K chosen experts would not be chosen without the score correction bias, the "
-       "choice of groups included. 0 where a model has none.",
+       "choice of groups included. 0 where a model has none, 255 where a token chose nothing.",
        "Wang et al., arXiv 2408.15664 (the bias)"},
       {"/routing/top1_share", f4, per_token, pure_number, "Share of the first expert",
-       "Largest combine weight of a token divided by the sum of its K combine weights.", own_definition},
+       "Largest combine weight of a token divided by the sum of its K combine weights. NaN where it chose "
+       "nothing.",
+       own_definition},
       {"/routing/topk_weight_entropy", f4, per_token, pure_number, "Entropy of the combine weights",
        "Entropy of the K combine weights, normalised to sum 1, divided by ln K. 1: the chosen experts count "
        "alike. "
-       "NaN where K is 1.",
+       "NaN where K is 1, or a token chose nothing.",
        own_definition},
   };
 }
@@ -122,8 +132,17 @@ std::vector<DatasetSpec> routing_counts() {
        "Expert count",
        "Number of tokens of a domain that were sent to an expert. Over the experts of a layer it sums to K "
        "times "
-       "token_count.",
+       "token_count - nonfinite_count.",
        "dots.llm1, arXiv 2506.05767, eq. 1 (the numerator)"},
+      {"/routing/nonfinite_count",
+       i8,
+       {"checkpoint", "domain", "moe_layer"},
+       "tokens",
+       "Tokens without a choice",
+       "Number of tokens of a domain of which a router logit or a selection score is not finite: no order of "
+       "the "
+       "experts means anything there, so they choose none, and no metric of routing counts them.",
+       own_definition},
       {"/routing/token_count",
        i8,
        {"domain"},
@@ -152,8 +171,17 @@ std::vector<DatasetSpec> forward_datasets() {
        "Loss",
        "-ln p of the token that follows in the same sequence. NaN for the last token of each sequence, which "
        "has no "
-       "successor.",
+       "successor; or where it is not finite, see nonfinite_count.",
        "Cross-entropy"},
+      {"/loss/nonfinite_count",
+       i8,
+       {"checkpoint", "domain"},
+       "tokens",
+       "Losses that are not finite",
+       "Number of tokens of a domain that have a successor, and whose loss is NaN or infinite. Where there "
+       "is any, the "
+       "loss of the domain is NaN: the mean of the others would be the loss of another text.",
+       own_definition},
       {"/hidden/hidden_state",
        f4,
        {"checkpoint", "layer", "token", "hidden_unit"},
@@ -224,6 +252,20 @@ std::vector<DatasetSpec> measurements() {
   };
 }
 
+std::vector<DatasetSpec> note_datasets() {
+  return {
+      {"/notes",
+       text,
+       {"note"},
+       pure_number,
+       "Notes",
+       "What the user was told of the inputs and the numbers while the run was made, with --quiet too. Where "
+       "a "
+       "note begins with warning, numbers are in doubt. Empty rows are reserved for what is still to come.",
+       "moescope analyze"},
+  };
+}
+
 std::vector<DatasetSpec> status_datasets() {
   const std::vector<std::string> per_checkpoint = {"checkpoint"};
   return {
@@ -261,7 +303,7 @@ std::span<const DatasetSpec> raw_datasets() {
   static const std::vector<DatasetSpec> datasets =
       joined({scale_datasets(), checkpoint_datasets(), corpus_datasets(), routing_datasets(),
               routing_counts(), forward_datasets(), weight_datasets(), spectra_datasets(),
-              router_weight_datasets(), measurements(), status_datasets()});
+              router_weight_datasets(), measurements(), note_datasets(), status_datasets()});
   return datasets;
 }
 
@@ -282,12 +324,13 @@ std::span<const BareDimension> bare_dimensions() {
       {"sketch_element", "1024", "the numbers of a sketch"},
       {"checkpoint_step", "C-1", "the update from one checkpoint to the next"},
       {"other_checkpoint_step", "C-1", "the same, as a second axis"},
+      {"note", "3C+8 or more", "notes of a run"},
   };
   return dimensions;
 }
 
 ElementType expert_index_type(std::uint64_t experts) {
-  return experts <= 256 ? u1 : u2;
+  return experts <= 255 ? u1 : u2;
 }
 
 }  // namespace moescope

@@ -27,7 +27,7 @@ const DatasetSpec& raw_dataset(std::string_view path);
 /// The dimensions named by raw_datasets() that have no labels.
 std::span<const BareDimension> bare_dimensions();
 
-/// The type of /routing/topk_index: u1 while it holds all expert ids, else u2.
+/// The type of /routing/topk_index: u1 while it holds all expert ids and one more number, else u2.
 ElementType expert_index_type(std::uint64_t experts);
 
 }  // namespace moescope

@@ -2,17 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 #include <span>
-#include <tuple>
+#include <system_error>
 #include <utility>
 
 #include "readers/directory.h"
+#include "readers/distinct_names.h"
 #include "readers/errors.h"
 #include "readers/foreign_content.h"
+#include "readers/series_order.h"
 #include "readers/source_file.h"
 #include "readers/strict_json.h"
+#include "readers/utf8.h"
 #include "readers/weight_files.h"
 
 namespace moescope {
@@ -20,11 +24,6 @@ namespace {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
-using Series = std::vector<SeriesEntry>;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 bool is_checkpoint(const fs::path& path) {
   return is_directory_path(path) && path_exists(path / "config.json");
@@ -34,69 +33,101 @@ bool is_cache_repository(const fs::path& path) {
   return is_directory_path(path / "snapshots");
 }
 
+std::vector<std::string> names_of(const FoundSeries& found) {
+  std::vector<std::string> names;
+  for (const SeriesEntry& entry : found.entries) names.push_back(entry.name);
+  return names;
+}
+
+// `where` is what the doubts are about; may be empty.
+void note_doubts(FoundSeries& found, const std::string& where, const std::vector<std::string>& doubts) {
+  for (const std::string& doubt : doubts)
+    found.notes.push_back(where + (where.empty() ? "" : ": ") + doubt +
+                          "; a series file (.json) says better");
+}
+
+void take_progress(FoundSeries& found, const SeriesOrder& told) {
+  for (std::size_t i = 0; i < found.entries.size(); ++i) {
+    found.entries[i].tokens = told.progress[i].tokens;
+    found.entries[i].step = told.progress[i].step;
+  }
+}
+
+void order_series(FoundSeries& found, const fs::path& where) {
+  const SeriesOrder told = order_by_names(names_of(found));
+  take_progress(found, told);
+  std::vector<SeriesEntry> ordered;
+  for (const std::size_t i : told.order) ordered.push_back(std::move(found.entries[i]));
+  found.entries = std::move(ordered);
+  note_doubts(found, where.string(), told.order_doubts);
+  note_doubts(found, where.string(), told.progress_doubts);
+}
+
+/// Where a checkpoint really lies.
+fs::path target_of(const SeriesEntry& entry) {
+  std::error_code error;
+  const fs::path target = fs::canonical(entry.path, error);
+  return error ? entry.path : target;
+}
+
+void note_second_name(FoundSeries& found, const SeriesEntry& dropped, const SeriesEntry& kept) {
+  const std::string what =
+      dropped.name == kept.name ? "is given twice" : "is another name of '" + kept.name + "'";
+  found.notes.push_back(dropped.name + ": " + what + ", and counts once");
+}
+
+/// Of several names of one checkpoint, the one that tells most stays, where it stands.
+void count_targets_once(FoundSeries& found) {
+  std::vector<SeriesEntry>& entries = found.entries;
+  std::map<fs::path, std::size_t> kept;
+  std::set<std::size_t> dropped;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto [place, is_new] = kept.emplace(target_of(entries[i]), i);
+    if (is_new) continue;
+    const std::size_t before = place->second;
+    const bool better = name_vagueness(entries[i].name) < name_vagueness(entries[before].name);
+    place->second = better ? i : before;
+    const std::size_t loser = better ? before : i;
+    dropped.insert(loser);
+    note_second_name(found, entries[loser], entries[place->second]);
+  }
+  std::vector<SeriesEntry> once;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    if (!dropped.contains(i)) once.push_back(std::move(entries[i]));
+  entries = std::move(once);
+}
+
 SeriesEntry named_entry(const std::string& name, const fs::path& path) {
-  const NamedProgress progress = parse_checkpoint_name(name);
-  return {name, path, progress.tokens, progress.step, {}};
+  SeriesEntry entry;
+  entry.name = valid_utf8(name);
+  entry.path = path;
+  return entry;
 }
 
-// The end of a run of digits from `begin`, leading zeros skipped.
-std::string_view digits_at(std::string_view text, std::size_t begin) {
-  std::size_t end = begin;
-  while (end < text.size() && is_digit(text[end])) ++end;
-  while (begin + 1 < end && text[begin] == '0') ++begin;
-  return text.substr(begin, end - begin);
-}
-
-// Numbers inside names count as numbers: "iter9" before "iter10".
-bool natural_less(std::string_view a, std::string_view b) {
-  std::size_t i = 0, j = 0;
-  while (i < a.size() && j < b.size()) {
-    if (is_digit(a[i]) && is_digit(b[j])) {
-      const std::string_view x = digits_at(a, i), y = digits_at(b, j);
-      if (x != y) return std::pair(x.size(), x) < std::pair(y.size(), y);
-      i = static_cast<std::size_t>(x.data() - a.data()) + x.size();
-      j = static_cast<std::size_t>(y.data() - b.data()) + y.size();
-    } else if (a[i] != b[j]) {
-      return a[i] < b[j];
-    } else {
-      ++i, ++j;
-    }
+/// A child that is no checkpoint is not one of the series.
+void add_child(FoundSeries& found, const fs::path& path) {
+  try {
+    if (is_checkpoint(path)) found.entries.push_back(named_entry(path.filename().string(), path));
+  } catch (const std::system_error& error) {  // no permission, a link to itself
+    found.notes.push_back(std::string(error.what()) + ", so that it is left out");
   }
-  return std::tuple(a.size() - i, a) < std::tuple(b.size() - j, b);
 }
 
-// A branch of this name is the published end of a training run.
-bool is_final(const SeriesEntry& entry) {
-  const bool unnumbered = std::isnan(entry.tokens) && std::isnan(entry.step);
-  return unnumbered && (entry.name == "main" || entry.name == "final");
+// Names that are no UTF-8 may become equal.
+void number_names(FoundSeries& found) {
+  std::vector<std::string> names = names_of(found);
+  number_equal_names(names);
+  for (std::size_t i = 0; i < names.size(); ++i) found.entries[i].name = names[i];
 }
 
-// By tokens when all names tell them, else by step when all do, else by name; the final one last.
-void sort_by_progress(Series& series) {
-  const auto all_have = [&](double SeriesEntry::*value) {
-    return std::all_of(series.begin(), series.end(), [&](const SeriesEntry& entry) {
-      return is_final(entry) || !std::isnan(entry.*value);
-    });
-  };
-  const bool by_tokens = all_have(&SeriesEntry::tokens), by_step = all_have(&SeriesEntry::step);
-  const auto progress = [&](const SeriesEntry& entry) {
-    const bool final = is_final(entry);
-    return std::tuple(final, by_tokens && !final ? entry.tokens : 0, by_step && !final ? entry.step : 0);
-  };
-  std::sort(series.begin(), series.end(), [&](const SeriesEntry& a, const SeriesEntry& b) {
-    if (progress(a) != progress(b)) return progress(a) < progress(b);
-    return natural_less(a.name, b.name);
-  });
-}
-
-Series series_of_children(const fs::path& directory) {
-  Series series;
-  for (const std::string& name : directory_names(directory)) {
-    if (!is_hidden(name) && is_checkpoint(directory / name))
-      series.push_back(named_entry(name, directory / name));
-  }
-  sort_by_progress(series);
-  return series;
+FoundSeries series_of_children(const fs::path& directory) {
+  FoundSeries found;
+  for (const std::string& name : directory_names(directory))
+    if (!is_hidden(name)) add_child(found, directory / name);
+  count_targets_once(found);
+  number_names(found);
+  order_series(found, directory);
+  return found;
 }
 
 // The commit that a file below refs/ names.
@@ -109,12 +140,12 @@ std::string read_commit(const fs::path& ref) {
 }
 
 // Revisions may contain '/': their files then lie deeper, e.g. refs/refs/pr/1.
-void collect_refs(const fs::path& repository, const std::string& prefix, Series& series) {
+void collect_refs(const fs::path& repository, const std::string& prefix, FoundSeries& found) {
   for (const std::string& child : directory_names(repository / "refs" / prefix)) {
     const std::string name = prefix.empty() ? child : prefix + "/" + child;
     const fs::path ref = repository / "refs" / name;
     if (is_directory_path(ref)) {
-      collect_refs(repository, name, series);
+      collect_refs(repository, name, found);
       continue;
     }
     const fs::path snapshot = repository / "snapshots" / read_commit(ref);
@@ -123,21 +154,37 @@ void collect_refs(const fs::path& repository, const std::string& prefix, Series&
                         "is not a downloaded checkpoint (expected it with a config.json in " +
                             snapshot.parent_path().string() + ")");
     }
-    series.push_back(named_entry(name, snapshot));
+    found.entries.push_back(named_entry(name, snapshot));
   }
 }
 
-Series series_of_cache(const fs::path& repository) {
-  Series series;
-  if (is_directory_path(repository / "refs")) collect_refs(repository, {}, series);
-  if (series.empty()) return series_of_children(repository / "snapshots");
-  sort_by_progress(series);
-  return series;
+// Fetched by their commit: nothing says what they are.
+void note_nameless_snapshots(FoundSeries& found, const fs::path& snapshots) {
+  std::set<fs::path> named;
+  for (const SeriesEntry& entry : found.entries) named.insert(entry.path);
+  FoundSeries all;
+  for (const std::string& name : directory_names(snapshots)) add_child(all, snapshots / name);
+  std::erase_if(all.entries, [&](const SeriesEntry& entry) { return named.contains(entry.path); });
+  found.notes.insert(found.notes.end(), all.notes.begin(), all.notes.end());
+  if (all.entries.empty()) return;
+  found.notes.push_back(snapshots.string() + ": no ref names " + listed_names(names_of(all)) +
+                        ", which are left out");
 }
 
-double read_progress(const JsonObject& object, const char* key, double otherwise) {
+FoundSeries series_of_cache(const fs::path& repository) {
+  FoundSeries found;
+  if (is_directory_path(repository / "refs")) collect_refs(repository, {}, found);
+  if (found.entries.empty()) return series_of_children(repository / "snapshots");
+  note_nameless_snapshots(found, repository / "snapshots");
+  count_targets_once(found);
+  order_series(found, repository);
+  return found;
+}
+
+// NaN where the file is silent.
+double read_progress(const JsonObject& object, const char* key) {
   const json* value = object.find(key);
-  if (value == nullptr) return otherwise;
+  if (value == nullptr) return std::numeric_limits<double>::quiet_NaN();
   if (value->is_number() && value->get<double>() >= 0 && std::isfinite(value->get<double>()))
     return value->get<double>();
   object.fail(key, "expected a number that is not negative, found " + excerpt(*value));
@@ -149,30 +196,44 @@ SeriesEntry read_entry(const JsonObject& object, const fs::path& base) {
   SeriesEntry entry =
       named_entry(object.find("name") != nullptr ? object.string("name") : directory_name, path);
   if (entry.name.empty()) object.fail("name", "is empty");
-  entry.tokens = read_progress(object, "tokens", entry.tokens);
-  entry.step = read_progress(object, "step", entry.step);
+  entry.tokens = read_progress(object, "tokens");
+  entry.step = read_progress(object, "step");
   if (object.find("phase") != nullptr) entry.phase = object.string("phase");
   if (!is_checkpoint(path))
     object.fail("path", "is not a checkpoint: " + path.string() + " has no config.json");
   return entry;
 }
 
-Series read_series_file(const fs::path& file) {
+/// What the file does not say, the names may.
+void complete_progress(FoundSeries& found) {
+  const SeriesOrder told = order_by_names(names_of(found));
+  bool silent = false;
+  for (std::size_t i = 0; i < found.entries.size(); ++i) {
+    SeriesEntry& entry = found.entries[i];
+    silent = silent || (std::isnan(entry.tokens) && std::isnan(entry.step));
+    if (std::isnan(entry.tokens)) entry.tokens = told.progress[i].tokens;
+    if (std::isnan(entry.step)) entry.step = told.progress[i].step;
+  }
+  if (silent) note_doubts(found, {}, told.progress_doubts);
+}
+
+FoundSeries read_series_file(const fs::path& file) {
   const json document = parse_strict_json(read_whole_file(file), file.string());
   if (!document.is_array()) {
     throw FormatError(file.string(), {}, "expected an array of checkpoints, found " + excerpt(document));
   }
-  Series series;
+  FoundSeries found;
   std::set<std::string> names;
   for (const json& item : document) {
-    const JsonObject object(item, file.string(), "[" + std::to_string(series.size()) + "]");
-    series.push_back(read_entry(object, file.parent_path()));
-    if (!names.insert(series.back().name).second) {
-      object.fail("name", "stands twice in the series: " + single_quoted(series.back().name));
+    const JsonObject object(item, file.string(), "[" + std::to_string(found.entries.size()) + "]");
+    found.entries.push_back(read_entry(object, file.parent_path()));
+    if (!names.insert(found.entries.back().name).second) {
+      object.fail("name", "stands twice in the series: " + single_quoted(found.entries.back().name));
     }
   }
-  if (series.empty()) throw FormatError(file.string(), {}, "holds no checkpoint");
-  return series;
+  if (found.entries.empty()) throw FormatError(file.string(), {}, "holds no checkpoint");
+  complete_progress(found);
+  return found;
 }
 
 // The last name of a path that may end in '/' or '.'.
@@ -182,31 +243,13 @@ fs::path plain_path(const fs::path& path) {
 }
 
 // Directory names; where they coincide, with as many parents as it takes; at last with a number.
-void name_uniquely(Series& series) {
+void name_uniquely(FoundSeries& found) {
   std::vector<fs::path> parents;
-  for (SeriesEntry& entry : series) {
-    const fs::path path = plain_path(entry.path);
-    entry.name = path.filename().string();
-    parents.push_back(path.parent_path());
-  }
-  const auto count = [&](const std::string& name) {
-    return std::count_if(series.begin(), series.end(), [&](const SeriesEntry& e) { return e.name == name; });
-  };
-  for (bool changed = true; changed;) {
-    changed = false;
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < series.size(); ++i) {
-      const bool extend = count(series[i].name) > 1 && parents[i].has_filename();
-      names.push_back(extend ? (parents[i].filename() / series[i].name).string() : series[i].name);
-      if (extend) parents[i] = parents[i].parent_path();
-      changed = changed || extend;
-    }
-    for (std::size_t i = 0; i < series.size(); ++i) series[i].name = names[i];
-  }
-  std::map<std::string, int> seen;
-  for (SeriesEntry& entry : series) {
-    if (const int number = ++seen[entry.name]; number > 1) entry.name += "#" + std::to_string(number);
-  }
+  for (const SeriesEntry& entry : found.entries)
+    parents.emplace_back(valid_utf8(plain_path(entry.path).parent_path().string()));
+  const std::vector<std::string> names = extended_names(names_of(found), parents);
+  for (std::size_t i = 0; i < names.size(); ++i) found.entries[i].name = names[i];
+  number_names(found);
 }
 
 void require_checkpoint(const fs::path& path) {
@@ -216,15 +259,32 @@ void require_checkpoint(const fs::path& path) {
   throw FormatError(path.string(), {}, why.what, why.hint);
 }
 
-Series series_as_given(const std::vector<fs::path>& paths) {
-  Series series;
+/// Shells sort names by letters: step10000 before step2000.
+void note_other_order(FoundSeries& found, const SeriesOrder& told) {
+  if (!told.decided) return;
+  for (std::size_t i = 1; i < told.order.size(); ++i) {
+    if (told.order[i] > told.order[i - 1]) continue;
+    found.notes.push_back("the order given is not the one that the names tell: '" +
+                          found.entries[told.order[i - 1]].name + "' is given after '" +
+                          found.entries[told.order[i]].name + "'");
+    return;
+  }
+}
+
+FoundSeries series_as_given(const std::vector<fs::path>& paths) {
+  FoundSeries found;
   for (const fs::path& path : paths) {
     if (!path_exists(path)) throw MissingInput(path.string());
     require_checkpoint(path);
-    series.push_back(named_entry(plain_path(path).filename().string(), path));
+    found.entries.push_back(named_entry(plain_path(path).filename().string(), path));
   }
-  name_uniquely(series);
-  return series;
+  count_targets_once(found);
+  const SeriesOrder told = order_by_names(names_of(found));
+  take_progress(found, told);
+  name_uniquely(found);
+  note_other_order(found, told);
+  note_doubts(found, {}, told.progress_doubts);
+  return found;
 }
 
 // What a single file is that was given as a series.
@@ -255,18 +315,23 @@ Series series_as_given(const std::vector<fs::path>& paths) {
 
 FoundSeries find_series(const std::vector<std::filesystem::path>& paths) {
   if (paths.empty()) throw UsageError("no checkpoint is given");
-  if (paths.size() > 1) return {series_as_given(paths), {}};
+  if (paths.size() > 1) return series_as_given(paths);
   const fs::path& path = paths.front();
   if (!path_exists(path)) throw MissingInput(path.string());
   if (!is_directory_path(path)) {
-    if (path.extension() == ".json") return {read_series_file(path), {}};
+    if (path.extension() == ".json") return read_series_file(path);
     refuse_file(path);
   }
-  if (is_checkpoint(path)) return {series_as_given(paths), {}};
-  if (is_cache_repository(path)) return {series_of_cache(path), {}};
-  FoundSeries found{series_of_children(path), {}};
+  if (is_checkpoint(path)) return series_as_given(paths);
+  if (is_cache_repository(path)) {
+    FoundSeries found = series_of_cache(path);
+    if (found.entries.empty()) refuse_without_checkpoint(path);
+    return found;
+  }
+  FoundSeries found = series_of_children(path);
   if (found.entries.empty()) refuse_without_checkpoint(path);
-  found.notes = notes_on_left_out(path);
+  const std::vector<std::string> left_out = notes_on_left_out(path);
+  found.notes.insert(found.notes.end(), left_out.begin(), left_out.end());
   return found;
 }
 

@@ -100,10 +100,15 @@ void require_json_text(std::string_view text, const std::string& file) {
   }
 }
 
-/// The FormatError for an exception of the JSON library.
-[[noreturn]] void throw_json_error(const json::exception& error, const std::string& file) {
-  throw FormatError(file, {},
-                    "is not valid JSON: " + shortened(std::string(without_identifier(error.what())), 200));
+/// The FormatError for an exception of the JSON library. The line of a text of one line is no news; a record
+/// of a file of many has another there.
+[[noreturn]] void throw_json_error(const json::exception& error, const std::string& file,
+                                   bool one_line = false) {
+  std::string problem(without_identifier(error.what()));
+  constexpr std::string_view first_line = " at line 1, column ";
+  const std::size_t at = problem.find(first_line);
+  if (one_line && at != std::string::npos) problem.replace(at, first_line.size(), " at column ");
+  throw FormatError(file, {}, "is not valid JSON: " + shortened(problem, 200));
 }
 
 }  // namespace
@@ -172,7 +177,7 @@ json parse_strict_json(std::string_view text, const std::string& file) {
     return json::parse(marked ? std::string_view(*marked) : text,
                        strict_callback(nesting, marked.has_value()));
   } catch (const json::exception& error) {
-    throw_json_error(error, file);
+    throw_json_error(error, file, text.find('\n') == std::string_view::npos);
   }
 }
 

@@ -66,11 +66,13 @@ std::string known_labels(const std::string& label, const Labels& labels, std::ui
 
 std::uint64_t index_of(const std::string& label, const std::string& dimension, const Labels& labels,
                        std::uint64_t size) {
-  const bool bare = labels.texts.empty();
-  const auto found = std::ranges::find(labels.texts, label);
-  const std::uint64_t index =
-      bare ? parse_index(label, size) : static_cast<std::uint64_t>(found - labels.texts.begin());
-  if (index < size) return index;
+  if (labels.texts.empty()) {
+    if (const std::uint64_t index = parse_index(label, size); index < size) return index;
+  } else if (labels.type == ElementType::text) {
+    if (const auto index = find_name(labels.texts, label)) return *index;
+  } else if (const auto found = std::ranges::find(labels.texts, label); found != labels.texts.end()) {
+    return static_cast<std::uint64_t>(found - labels.texts.begin());
+  }
   throw UsageError("no " + dimension + " is called '" + label + "'", known_labels(label, labels, size));
 }
 

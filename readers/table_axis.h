@@ -12,7 +12,8 @@
 namespace moescope {
 
 /// Labels to keep, by dimension, e.g. {"checkpoint", {"05T", "11.2T"}}. "layer" also selects in moe_layer.
-/// Labels are spelled as in a table; those of dimensions without labels are indices from 0.
+/// Labels are spelled as in a table, names also by their ends (find_name); those of dimensions without labels
+/// are indices from 0.
 using TableSelection = std::map<std::string, std::vector<std::string>>;
 
 /// One dimension of a table.

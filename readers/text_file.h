@@ -6,18 +6,25 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+
+#include "readers/decompression.h"
 
 namespace moescope {
 
-/// A stream of text, decompressed according to the file's suffix: .gz (zlib), .zst (Zstandard) or none.
-/// Several gzip members or Zstandard frames one after the other are one text. Not thread-safe.
+/// A stream of text in UTF-8, decompressed as open_byte_stream does. A byte order mark at its beginning is no
+/// part of it. Not thread-safe.
 class TextFile {
  public:
-  /// Throws std::system_error when the file cannot be opened or is not a regular file.
-  explicit TextFile(const std::filesystem::path& path);
+  /// `memory` is that of open_byte_stream. Throws std::system_error when the file cannot be opened or is a
+  /// directory; FormatError for text in UTF-16 or UTF-32 and for what takes the place of a file.
+  explicit TextFile(const std::filesystem::path& path, std::uint64_t memory = least_zstd_window);
   ~TextFile();
   TextFile(TextFile&&) noexcept;
   TextFile& operator=(TextFile&&) noexcept;
+
+  /// What the text begins with, up to some hundred bytes. Only before anything is read.
+  std::string_view start() const;
 
   /// Reads the next line, without its line feed. False at the end of the file. Throws FormatError for corrupt
   /// or truncated compressed data and for a line of more than 1 GiB, std::system_error.

@@ -43,4 +43,17 @@ std::size_t first_invalid_utf8(std::string_view text) {
   return position;
 }
 
+std::string valid_utf8(std::string_view text) {
+  constexpr std::string_view replacement = "\xEF\xBF\xBD";
+  std::string valid;
+  while (!text.empty()) {
+    const std::size_t good = first_invalid_utf8(text);
+    valid += text.substr(0, good);
+    if (good == text.size()) break;
+    valid += replacement;
+    text.remove_prefix(good + 1);
+  }
+  return valid;
+}
+
 }  // namespace moescope

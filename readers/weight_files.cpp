@@ -349,8 +349,7 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
       } else {
         notes.push_back(name + ": left out: it " + why.what);
       }
-    } catch (const std::system_error&) {
-      continue;  // whoever looked for a checkpoint there has told that it cannot be examined
+    } catch (const std::system_error&) {  // told by whoever looked for a checkpoint there
     }
   }
   if (!plain.empty()) notes.push_back(short_list(plain) + ": left out: no config.json there");

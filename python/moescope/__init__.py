@@ -58,6 +58,8 @@ class Run(Mapping):
 
     def _open(self, name):
         dataset = xarray.open_dataset(self.path, group=name, engine="h5netcdf")
+        if "notes" in dataset:  # texts of fixed length
+            dataset = dataset.assign(notes=dataset.notes.copy(data=numpy.char.decode(dataset.notes.values, "utf-8")))
         if name != "/" and "checkpoint" in dataset.dims:
             dataset = dataset.assign_coords(tokens_seen=self["/"].tokens_seen)
         return dataset

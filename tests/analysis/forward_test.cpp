@@ -7,6 +7,7 @@
 #include <map>
 
 #include "analysis/memory_budget.h"
+#include "metrics/expert_choice.h"
 #include "readers/errors.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/source_path.h"
@@ -143,6 +144,91 @@ TEST(Forward, AStartThatFitsNoBatchIsNotUsed) {
   ForwardStart start{{40, 1}, Matrix(25, static_cast<std::size_t>(model.checkpoint.config().hidden_size))};
   run_forward(model.checkpoint, model.weights, corpus, {}, pool, again, start);
   EXPECT_TRUE(same_bytes(whole.nll, again.nll));
+}
+
+/// Three layers; `broken`: the embedding of token 39 has one NaN.
+Model model_with(const TemporaryDirectory& directory, bool broken, std::int64_t window) {
+  CheckpointOptions options;
+  options.sliding_window = window;
+  BuiltCheckpoint built = build_checkpoint(options);
+  if (window > 0)
+    built.config["layer_types"] = {"sliding_attention", "sliding_attention", "sliding_attention"};
+  std::string& table = built.tensor("model.embed_tokens.weight").data;  // bf16 (40, 16)
+  if (broken) table.replace((39 * 16 + 3) * 2, 2, "\xC0\x7F");
+  const std::filesystem::path path = directory / (broken ? "broken" : "whole");
+  built.write(path);
+  return Model(path);
+}
+
+/// Sequences of 100 and 20 tokens; token 39 is the 70th.
+Corpus corpus_with_one_39() {
+  Corpus corpus = corpus_of({100, 20}, 38);
+  corpus.token_id[70] = 39;
+  return corpus;
+}
+
+bool all_nan(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return std::isnan(value); });
+}
+
+// The reference multiplies the shares of 0 with the values of what comes later, and NaN with them.
+TEST(Forward, WhatIsNotFiniteReachesOnlyTokensThatSeeIt) {
+  const TemporaryDirectory directory;
+  const Corpus corpus = corpus_with_one_39();
+  for (const std::int64_t window : {0, 8}) {
+    const Model whole = model_with(directory, false, window), broken = model_with(directory, true, window);
+    for (const Precision precision : {Precision::f32, Precision::bf16}) {
+      const Recorder good = run(whole, corpus, 2, 1ull << 30, precision),
+                     bad = run(broken, corpus, 2, 1ull << 30, precision);
+      // Each of three layers of attention reaches 7 tokens farther.
+      const std::size_t end = window == 0 ? 100 : 70 + 3 * 7 + 1;
+      for (std::size_t t = 0; t < 120; ++t) {
+        const std::size_t row = (2 * 120 + t) * 16;  // after the last of three layers
+        const std::span<const float> before = std::span(good.hidden).subspan(row, 16),
+                                     after = std::span(bad.hidden).subspan(row, 16);
+        if (t >= 70 && t < end) {
+          EXPECT_TRUE(all_nan(after)) << t;
+        } else {
+          EXPECT_TRUE(same_bytes({before.begin(), before.end()}, {after.begin(), after.end()})) << t;
+        }
+      }
+    }
+  }
+}
+
+TEST(Forward, ATokenWhoseScoresAreNotFiniteChoosesNothingAndItsOutputIsNaN) {
+  const TemporaryDirectory directory;
+  const Model broken = model_with(directory, true, 0);
+  const Recorder recorder = run(broken, corpus_with_one_39(), 2);
+  for (std::size_t layer = 0; layer < 2; ++layer) {  // of MoE
+    for (std::size_t t = 0; t < 120; ++t) {
+      const std::size_t first = (layer * 120 + t) * 2;
+      const bool chooses = t < 70 || t >= 100;
+      EXPECT_EQ(recorder.expert[first] != no_expert, chooses) << t;
+      EXPECT_EQ(recorder.expert[first + 1] != no_expert, chooses) << t;
+      EXPECT_EQ(std::isnan(recorder.weight[first]), !chooses) << t;
+    }
+  }
+}
+
+// One row of the router, or one number of its bias: the order of the experts means nothing any more.
+TEST(Forward, OneExpertWithoutAFiniteScoreLeavesNoChoice) {
+  const TemporaryDirectory directory;
+  for (const char* name :
+       {"model.layers.2.mlp.gate.weight", "model.layers.2.mlp.gate.e_score_correction_bias"}) {
+    BuiltCheckpoint built = build_checkpoint();
+    std::string& data = built.tensor(name).data;
+    const bool is_bias = data.size() == 8 * 4;
+    data.replace(data.size() - (is_bias ? 4 : 2), is_bias ? 4 : 2,
+                 is_bias ? std::string("\0\0\x80\x7F", 4) : "\x80\x7F");
+    built.write(directory / name);
+    const Recorder recorder = run(Model(directory / name), corpus_of({30}, 40), 1);
+    for (std::size_t i = 0; i < 30 * 2; ++i) {
+      EXPECT_LT(recorder.expert[i], 8) << name;                   // layer 1
+      EXPECT_EQ(recorder.expert[30 * 2 + i], no_expert) << name;  // layer 2
+    }
+    EXPECT_TRUE(all_nan(recorder.nll)) << name;
+  }
 }
 
 TEST(Forward, ASequenceDoesNotSeeTheOthers) {

@@ -1,9 +1,14 @@
 #include "analysis/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
 namespace moescope {
@@ -43,6 +48,35 @@ TEST(ThreadPool, RethrowsOnTheCallerAndGoesOnWorking) {
   std::atomic<int> done{0};
   pool.for_each(10, [&](std::size_t, unsigned) { ++done; });
   EXPECT_EQ(done, 10);
+}
+
+/// Leaves the process address space for that many bytes more.
+void leave_memory(std::size_t bytes) {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlimit limit{pages * 4096 + bytes, RLIM_INFINITY};
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+/// A stack takes 2 MiB: there is room for a few of them. Another reason, as a limit on processes, fails
+/// alike.
+[[noreturn]] void start_more_threads_than_there_is_room_for() {
+  leave_memory(std::size_t{9} << 20);
+  try {
+    const ThreadPool pool(64);
+  } catch (const std::system_error& error) {
+    std::cerr << error.what();
+    std::exit(1);
+  }
+  std::exit(0);
+}
+
+TEST(ThreadPool, AThreadThatCannotStartIsASystemErrorThatNamesItAndTheOthersEnd) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizer needs more address space than that";
+#endif
+  EXPECT_EXIT(start_more_threads_than_there_is_room_for(), testing::ExitedWithCode(1),
+              "cannot start thread [2-9] of 64: Resource temporarily unavailable");
 }
 
 }  // namespace

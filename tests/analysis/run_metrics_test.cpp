@@ -118,6 +118,7 @@ RunFile make_forward_run(const std::filesystem::path& path,
   run.define_dimension(raw_dataset("/domain"), std::vector<std::string>{"prose", "code"});
   run.define_dimension("token", tokens);
   define_and_write(run, "/corpus/domain", domain_of);
+  define_and_write(run, "/corpus/position", std::vector<std::int32_t>{0, 1, 0, 1, 2});
   define_and_write(run, "/status/forward", status);
   define_and_write(run, "/loss/nll", losses());
   define_routing(run);

@@ -11,7 +11,9 @@
 #include <iostream>
 #include <utility>
 
+#include "analysis/run_merge.h"
 #include "readers/errors.h"
+#include "readers/recorded_notes.h"
 #include "readers/run_file.h"
 #include "readers/run_lock.h"
 #include "tests/support/checkpoint_builder.h"
@@ -278,7 +280,7 @@ TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
   analyze();
   const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.string() + ".resume";
   fs::rename(options_.output, whole);
-  for (const char* kind : {"cut short", "foreign"}) {
+  for (const char* kind : {"cut short", "foreign", "one value altered", "moved on"}) {
     StopAfter stopper(20'000);
     options_.interrupted = &stopper.stop;
     ASSERT_FALSE(analyze_series(options_, stopper).complete);
@@ -286,12 +288,39 @@ TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
     ASSERT_TRUE(fs::exists(bookmark));
     if (kind == std::string("foreign")) {
       RunFile::open_for_update(bookmark).set_attribute("/", "identity", std::string("another"));
+    } else if (kind == std::string("one value altered")) {
+      RunFile::open_for_update(bookmark).write<float>("/forward/residual_stream", {{0, 0}, {1, 1}},
+                                                      std::vector<float>{100});
+    } else if (kind == std::string("moved on")) {
+      RunFile file = RunFile::open_for_update(bookmark);
+      const auto layer = std::get<std::int64_t>(file.attribute("/", "next_layer").value());
+      file.set_attribute("/", "next_layer", layer + 1);
     } else {
       fs::resize_file(bookmark, fs::file_size(bookmark) / 2);
     }
     EXPECT_TRUE(analyze().complete) << kind;
     expect_same_datasets(whole, options_.output);
     fs::remove(options_.output);
+  }
+}
+
+// The experts that an earlier process recorded are counted at the end of the pass.
+TEST_F(SeriesAnalysisTest, ARecordedExpertThatIsNotThereIsAFormatErrorAndNeverAnIndex) {
+  options_.seconds_between_saves = 0;
+  StopAfter stopper(20'000);
+  options_.interrupted = &stopper.stop;
+  ASSERT_FALSE(analyze_series(options_, stopper).complete);
+  options_.interrupted = nullptr;
+  RunFile::open_for_update(options_.output)
+      .write<std::uint8_t>("/routing/topk_index", {{0, 0, 3, 1}, {1, 1, 1, 1}},
+                           std::vector<std::uint8_t>{255});
+  try {
+    analyze();
+    FAIL() << "no error";
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr("run.h5: /routing/topk_index: names an expert that is not there"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("found 255 for token 3"));
   }
 }
 
@@ -436,6 +465,119 @@ TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {
   ASSERT_TRUE(selection);
   EXPECT_THAT(std::get<std::string>(*selection), testing::StartsWith("sample: "));
   EXPECT_EQ(std::get<double>(*run.attribute("/weights/subspace_overlap", "chance")), 0.5);  // 8 of 16
+}
+
+/// 2T has NaN in the first number of a tensor (of BF16).
+void break_second(const fs::path& series, const std::string& tensor) {
+  CheckpointOptions checkpoint;
+  checkpoint.seed = 2;
+  BuiltCheckpoint built = build_checkpoint(checkpoint);
+  built.tensor(tensor).data.replace(0, 2, "\xC0\x7F");
+  built.write(series / "2T");
+}
+
+/// Remembers what it is told.
+struct NoteTaker : AnalysisListener {
+  std::vector<std::string> notes;
+  void note(const std::string& message) override { notes.push_back(message); }
+};
+
+const char* const broken_router = "model.layers.2.mlp.gate.weight";
+const char* const router_warning =
+    "warning: 2T: 1 of 128 values of model.layers.2.mlp.gate.weight is not finite";
+const char* const pass_warning =
+    "warning: 2T: in layer 2 router scores are not finite for 19 of 19 tokens: they choose no expert there "
+    "and are left "
+    "out of its routing; 14 of 14 losses are not finite, so that the loss is NaN";
+
+TEST_F(SeriesAnalysisTest, TokensWithoutFiniteRouterScoresAreCountedApartAndNothingElseCountsThem) {
+  break_second(directory_ / "series", broken_router);
+  const AnalysisSummary summary = analyze();
+  const RunFile run = RunFile::open(options_.output);
+  // (C, D, L): of 12 and 7 tokens, in the second of the MoE layers 1 and 2.
+  EXPECT_THAT(run.read<std::int64_t>("/routing/nonfinite_count"),
+              testing::ElementsAre(0, 0, 0, 0, /**/ 0, 12, 0, 7, /**/ 0, 0, 0, 0));
+  EXPECT_THAT(run.read<std::int64_t>("/loss/nonfinite_count"), testing::ElementsAre(0, 0, 9, 5, 0, 0));
+  EXPECT_THAT(run.read<std::int64_t>("/routing/expert_count", {{1, 0, 1, 0}, {1, 2, 1, 8}}),
+              testing::Each(0));
+  EXPECT_THAT(run.read<std::uint8_t>("/routing/topk_index", {{1, 1, 0, 0}, {1, 1, 19, 2}}),
+              testing::Each(255));
+  EXPECT_THAT(run.read<std::uint8_t>("/routing/bias_flips", {{1, 1, 0}, {1, 1, 19}}), testing::Each(255));
+  for (const char* name : {"/metrics/max_violation", "/metrics/load_entropy", "/metrics/dead_experts",
+                           "/metrics/router_entropy", "/metrics/bias_flip_rate", "/metrics/topk_mass"}) {
+    EXPECT_THAT(run.read<double>(name, {{1, 0, 1}, {1, 2, 1}}), testing::Each(testing::IsNan())) << name;
+    EXPECT_THAT(run.read<double>(name, {{1, 0, 0}, {1, 2, 1}}), testing::Each(testing::Not(testing::IsNan())))
+        << name;
+  }
+  EXPECT_THAT(run.read<double>("/metrics/router_saturation", {{1, 0}, {1, 2}}),
+              testing::ElementsAre(testing::Gt(0), testing::IsNan()));
+  EXPECT_THAT(run.read<double>("/metrics/routing_agreement", {{1, 1, 1}, {1, 1, 1}}),
+              testing::Each(testing::IsNan()));
+  EXPECT_THAT(run.read<double>("/metrics/loss_pooled"),
+              testing::ElementsAre(testing::Gt(0), testing::IsNan(), testing::Gt(0)));
+  EXPECT_THAT(summary.nonfinite_losses, testing::ElementsAre(0, 14, 0));
+  EXPECT_EQ(summary.predictions, 14u);
+  EXPECT_TRUE(std::isnan(summary.loss[1]));
+}
+
+TEST_F(SeriesAnalysisTest, WhatIsNotFiniteIsToldAndKeptWithTheTensorThatItComesFrom) {
+  break_second(directory_ / "series", broken_router);
+  NoteTaker listener;
+  analyze_series(options_, listener);
+  EXPECT_THAT(listener.notes, testing::ElementsAre(pass_warning, router_warning));
+  EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::ElementsAre(router_warning, pass_warning));
+  NoteTaker again;  // a complete analysis that is repeated
+  analyze_series(options_, again);
+  EXPECT_THAT(again.notes, testing::ElementsAre(router_warning, pass_warning));
+  EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::SizeIs(2));
+}
+
+TEST_F(SeriesAnalysisTest, WithoutAWeightPassTheFirstTensorThatIsNotFiniteIsLookedFor) {
+  break_second(directory_ / "series", broken_router);
+  options_.weights = false;
+  analyze();
+  EXPECT_THAT(read_notes(RunFile::open(options_.output)),
+              testing::ElementsAre(std::string(router_warning) + "; it is the first tensor with such values",
+                                   pass_warning));
+}
+
+TEST_F(SeriesAnalysisTest, PartsThatAreJoinedWarnAsTheWholeDoes) {
+  break_second(directory_ / "series", broken_router);
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  std::vector<fs::path> parts;
+  for (std::size_t i = 0; i < 2; ++i) {
+    options_.part = {i, 2};
+    options_.output = parts.emplace_back(directory_ / ("part" + std::to_string(i) + ".h5"));
+    analyze();
+  }
+  const fs::path joined = directory_ / "joined.h5";
+  merge_runs({{parts[1], parts[0]}, joined, false, ""});
+  expect_same_datasets(whole, joined);
+  EXPECT_THAT(read_notes(RunFile::open(joined)), testing::ElementsAre(router_warning, pass_warning));
+}
+
+TEST_F(SeriesAnalysisTest, OneTokenThatIsNotFiniteLeavesTheCountsOfTheOthers) {
+  break_second(directory_ / "series", "model.embed_tokens.weight");  // of token 0
+  write_ids("even", {1, 2, 3, 4, 5, 6, 7, 8, 0, 10, 11, 12});
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  // Of the sequences 1..5, 6 7 8 0 10 and 11 12, the last two tokens of the second.
+  EXPECT_THAT(run.read<std::int64_t>("/routing/nonfinite_count", {{1, 0, 0}, {1, 2, 2}}),
+              testing::ElementsAre(2, 2, 0, 0));
+  EXPECT_THAT(run.read<std::int64_t>("/loss/nonfinite_count", {{1, 0}, {1, 2}}), testing::ElementsAre(1, 0));
+  std::int64_t total = 0;
+  for (std::int64_t count : run.read<std::int64_t>("/routing/expert_count", {{1, 0, 0, 0}, {1, 1, 1, 8}}))
+    total += count;
+  EXPECT_EQ(total, 10 * 2);
+  double load = 0;
+  for (double share : run.read<double>("/metrics/expert_load", {{1, 0, 0, 0}, {1, 1, 1, 8}})) load += share;
+  EXPECT_NEAR(load, 2, 1e-12);  // K, over the tokens that chose
+  EXPECT_THAT(run.read<double>("/metrics/router_entropy", {{1, 0, 0}, {1, 1, 2}}),
+              testing::Each(testing::Gt(0)));
+  EXPECT_THAT(run.read<double>("/metrics/loss", {{1, 0}, {1, 2}}),
+              testing::ElementsAre(testing::IsNan(), testing::Gt(0)));
 }
 
 TEST_F(SeriesAnalysisTest, RefusesToReplaceAnotherAnalysisUnlessAsked) {

@@ -15,6 +15,13 @@ TEST(Rates, AreBytesASecond) {
   EXPECT_EQ(parse_rate("7B", "B"), 7);
 }
 
+TEST(Rates, OfBitsAreAnEighthOfBytes) {
+  for (const char* text : {"2Gb/s", "2Gbit/s", "2 Gbits/s", "2Gbps", "2gbit/s"}) {
+    EXPECT_EQ(parse_rate(text, "B"), 2e9 / 8) << text;
+  }
+  EXPECT_EQ(parse_rate("2gb/s", "B"), 2e9) << "as sizes, which take any case";
+}
+
 TEST(Rates, AreOperationsASecond) {
   EXPECT_EQ(parse_rate("400GFLOP/s", "FLOP"), 4e11);
   EXPECT_EQ(parse_rate("0.4TFLOP/s", "FLOP"), 4e11);

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "cli/progress.h"
 
@@ -54,6 +57,32 @@ TEST(Progress, LineFitsTheTerminal) {
     const std::string line = progress_line("tiny-dots1-01T forward", 0.42, "1.2 GB/s", 30, width);
     EXPECT_LE(display_width(line), width) << width;
   }
+}
+
+TEST(Progress, ALogHasTimeShareAndTimeLeft) {
+  EXPECT_EQ(log_line("01T: forward pass", 0.25, "1.2 GB/s", 180),
+            "progress: 3 min 0 s, 25% done, 9 min 0 s left (01T: forward pass, 1.2 GB/s)");
+  EXPECT_EQ(log_line("metrics", 0, "", 60), "progress: 1 min 0 s, 0% done (metrics)");
+}
+
+// Standard error of a test is no terminal.
+TEST(Progress, LinesComeInALogThoughNothingIsReported) {
+  testing::internal::CaptureStderr();
+  {
+    ProgressBar bar(false, std::chrono::milliseconds(30));
+    bar.update("01T: forward pass", 0.5);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_GE(std::count(log.begin(), log.end(), '\n'), 2) << log;
+  EXPECT_NE(log.find("50% done"), std::string::npos) << log;
+}
+
+TEST(Progress, NothingIsWrittenWhenQuietOrBeforeTheFirstMinute) {
+  testing::internal::CaptureStderr();
+  ProgressBar(true, std::chrono::milliseconds(0)).update("forward", 0.5);
+  ProgressBar(false).update("forward", 0.5);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(Progress, LineShowsShareRateAndTimeLeft) {

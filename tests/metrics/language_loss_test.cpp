@@ -12,21 +12,27 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-TEST(LanguageLoss, TokensThatPredictNothingDoNotCount) {
-  const LanguageLoss loss = language_loss(std::vector<double>{1, 2, nan, 6, nan});
+TEST(LanguageLoss, IsTheMeanOverPredictedTokens) {
+  const LanguageLoss loss = language_loss(std::vector<double>{1, 2, 6});
   EXPECT_EQ(loss.tokens, 3);
   EXPECT_EQ(loss.total, 9);
+  EXPECT_EQ(loss.nonfinite, 0);
   EXPECT_EQ(loss.mean(), 3);
 }
 
 TEST(LanguageLoss, IsUnknownWithoutPredictions) {
   EXPECT_THAT(language_loss({}).mean(), testing::IsNan());
-  EXPECT_THAT(language_loss(std::vector<double>{nan}).mean(), testing::IsNan());
 }
 
-TEST(LanguageLoss, AnImpossibleTokenMakesTheLossInfinite) {
-  const double infinity = std::numeric_limits<double>::infinity();
-  EXPECT_EQ(language_loss(std::vector<double>{1, infinity, 1}).mean(), infinity);
+// The mean of the others would be the loss of another text.
+TEST(LanguageLoss, OneLossThatIsNotFiniteMakesTheMeanNaNAndIsCounted) {
+  for (const double value : {nan, std::numeric_limits<double>::infinity()}) {
+    const LanguageLoss loss = language_loss(std::vector<double>{1, value, 3});
+    EXPECT_EQ(loss.tokens, 3);
+    EXPECT_EQ(loss.nonfinite, 1);
+    EXPECT_EQ(loss.total, 4);
+    EXPECT_THAT(loss.mean(), testing::IsNan());
+  }
 }
 
 TEST(LanguageLoss, GuessingAmongAVocabularyHasItsSizeAsPerplexity) {

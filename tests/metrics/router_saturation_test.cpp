@@ -100,6 +100,18 @@ TEST(RouterSaturation, ChanceIsOneWhenAllExpertsAreChosen) {
   EXPECT_NEAR(routing_jaccard_chance(4, 1), 0.25, 1e-12);
 }
 
+TEST(RouterSaturation, TokensWithoutAChoiceLeaveAllOfThem) {
+  const Choices a = {0, 1, 2, /**/ no_expert, no_expert, no_expert, /**/ 3, 4, 5, /**/ 6, 7, 8};
+  const Choices b = {2, 0, 7, /**/ 1, 2, 3, /**/ 3, 9, 8, /**/ no_expert, no_expert, no_expert};
+  EXPECT_EQ(routing_agreement(a, b, 3), 0.5);  // as without the second and the fourth
+  EXPECT_EQ(top1_agreement(a, b, 3), 0.5);
+  EXPECT_NEAR(routing_jaccard(a, b, 3), (2.0 / 4 + 1.0 / 5) / 2, 1e-15);
+  const Choices none(6, no_expert);
+  EXPECT_THAT(routing_agreement(none, none, 3), testing::IsNan());
+  EXPECT_THAT(top1_agreement(none, none, 3), testing::IsNan());
+  EXPECT_THAT(routing_jaccard(none, none, 3), testing::IsNan());
+}
+
 TEST(RouterSaturation, IsUnknownWithoutTokens) {
   EXPECT_THAT(routing_agreement({}, {}, 4), testing::IsNan());
   EXPECT_THAT(top1_agreement({}, {}, 4), testing::IsNan());

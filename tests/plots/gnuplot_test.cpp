@@ -9,6 +9,7 @@
 #include <iterator>
 #include <system_error>
 
+#include "plots/gnuplot_process.h"
 #include "plots/svg.h"
 #include "readers/errors.h"
 #include "tests/support/temporary_directory.h"
@@ -81,14 +82,14 @@ TEST_F(GnuplotTest, TheSameFigureGivesTheSameSvg) {
 
 TEST_F(GnuplotTest, DrawsTheFormatThatTheExtensionNames) {
   const auto begin_of = [&](const std::string& name) {
-    render_figure(line_figure("loss"), directory / name);
+    render_figure(line_figure("loss"), find_output(directory / name), image_format(name));
     std::ifstream file(directory / name, std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(file), {}).substr(0, 5);
   };
   EXPECT_EQ(begin_of("a.svg"), "<?xml");
   EXPECT_EQ(begin_of("a.PNG"), "\x89PNG\r");  // PNG specification, section 5.2
   EXPECT_EQ(begin_of("a.pdf"), "%PDF-");      // ISO 32000, section 7.5.2
-  EXPECT_THROW(render_figure(line_figure("loss"), directory / "a.jpg"), UsageError);
+  EXPECT_THROW(image_format("a.jpg"), UsageError);
 }
 
 TEST_F(GnuplotTest, HeatmapsOfAnyShapeAreDrawn) {
@@ -158,17 +159,29 @@ TEST_F(GnuplotTest, AFailingProgramIsQuoted) {
   std::filesystem::permissions(directory / "gnuplot", std::filesystem::perms::owner_all);
   const std::string path = std::getenv("PATH");
   setenv("PATH", (directory.path().string() + ":" + path).c_str(), 1);
-  EXPECT_THAT(
-      [] { render(line_figure("loss")); },
-      testing::ThrowsMessage<std::runtime_error>(HasSubstr("figure 'test': gnuplot failed: no terminal")));
+  EXPECT_THAT([] { render(line_figure("loss")); },
+              testing::ThrowsMessage<GnuplotError>(HasSubstr("figure 'test': gnuplot failed: no terminal")));
   setenv("PATH", path.c_str(), 1);
 }
 
-TEST_F(GnuplotTest, AnUnwritableOutputNamesTheFileAndLeavesNothingBehind) {
-  const std::filesystem::path missing = directory / "none" / "a.svg";
-  EXPECT_THAT([&] { render_figure(line_figure("loss"), missing); },
-              testing::ThrowsMessage<std::system_error>(HasSubstr(missing.string())));
-  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+TEST_F(GnuplotTest, WhatTheEnvironmentSaysToGnuplotChangesNothing) {
+  const std::string plain = render(line_figure("loss"));
+  const std::pair<const char*, const char*> variables[] = {
+      {"GNUTERM", "nosuchterminal"}, {"GNUPLOT_LIB", "/nonexistent"}, {"GDFONTPATH", "/nonexistent"},
+      {"GNUHELP", "/nonexistent"},   {"LC_ALL", "de_DE.UTF-8"},       {"TMPDIR", "/nonexistent"}};
+  for (const auto& [name, value] : variables) setenv(name, value, 1);
+  EXPECT_EQ(render(line_figure("loss")), plain);
+  for (const auto& [name, value] : variables) unsetenv(name);
+}
+
+TEST_F(GnuplotTest, AProgramThatASignalEndsIsNoDefectOfOurs) {
+  std::ofstream(directory / "gnuplot") << "#!/bin/sh\nkill -9 $$\n";
+  std::filesystem::permissions(directory / "gnuplot", std::filesystem::perms::owner_all);
+  const std::string path = std::getenv("PATH");
+  setenv("PATH", (directory.path().string() + ":" + path).c_str(), 1);
+  EXPECT_THAT([] { render(line_figure("loss")); },
+              testing::ThrowsMessage<GnuplotError>("figure 'test': gnuplot was ended by a signal: Killed"));
+  setenv("PATH", path.c_str(), 1);
 }
 
 TEST_F(GnuplotTest, InlineSvgHasItsOwnIdsAndThePageColours) {

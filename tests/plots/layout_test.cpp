@@ -40,6 +40,12 @@ TEST(AxisRange, ALogarithmicAxisHasPowersOfTen) {
   EXPECT_NEAR(range.fraction(std::sqrt(range.minimum * range.maximum)), 0.5, 1e-12);
 }
 
+TEST(AxisRange, ALogarithmicAxisWithoutARoundPowerStillHasTicks) {
+  Axis axis;
+  axis.logarithmic = true;
+  EXPECT_GE(value_range(axis, 0.6, 0.8, 6).ticks.size(), 2U);
+}
+
 TEST(AxisRange, EqualValuesStillSpanAnAxis) {
   const AxisRange range = value_range({}, 3, 3, 6);
   EXPECT_LT(range.minimum, 3);
@@ -87,6 +93,37 @@ TEST(Layout, AReferenceFarFromTheDataDoesNotFlattenIt) {
   EXPECT_LT(lay_out(figure, 960, 0, true).panels.at(0).y.maximum, 2);
   figure.references = {{1.4, "upper bound 1.4"}};
   EXPECT_GE(lay_out(figure, 960, 0, true).panels.at(0).y.maximum, 1.4);
+}
+
+TEST(Layout, ABandOfReferencesIsInsideWhereItIsNear) {
+  Figure figure = lines_ending_at({1});
+  figure.references = {{1.1, "random routing 1.1 to 1.4", 1.4}};
+  EXPECT_GE(lay_out(figure, 960, 0, true).panels.at(0).y.maximum, 1.4);
+  figure.references = {{1.1, "random routing 1.1 to 20", 20.0}};
+  EXPECT_LT(lay_out(figure, 960, 0, true).panels.at(0).y.maximum, 2);
+}
+
+TEST(Layout, AScaleOfColoursHasMoreThanItsMiddleForAKey) {
+  Figure figure;
+  figure.panels.emplace_back().heatmap = Heatmap{{"a"}, {"a"}, {0}};
+  for (const double end : {0.09, 0.41, 0.45, 0.49, 0.5, 0.99, 1.0, 3.1}) {
+    figure.color_scale =
+        ColorScale{.label = "cosine", .minimum = -end, .maximum = end, .logarithmic = false, .centre = 0.0};
+    const std::vector<Tick> ticks = lay_out(figure, 960, 0, true).key_ticks;
+    EXPECT_GE(ticks.size(), 3U) << end;
+    EXPECT_THAT(labels_of(ticks), testing::Contains("0"));
+  }
+  figure.color_scale = ColorScale{.label = "drift", .minimum = 0.22, .maximum = 0.48, .logarithmic = true};
+  EXPECT_GE(lay_out(figure, 960, 0, true).key_ticks.size(), 2U);
+}
+
+TEST(Layout, TheLastNameBelowAHeatmapIsInsideThePicture) {
+  Figure figure;
+  figure.color_scale = ColorScale{};
+  figure.panels.emplace_back().heatmap =
+      Heatmap{{"a"}, std::vector<std::string>(40, "10T to 11.2T"), std::vector<double>(40)};
+  const FigureLayout layout = lay_out(figure, 360, 0, true);
+  EXPECT_LE(layout.panels.at(0).plot.right + text_width("10T to 11.2T", layout.small_font_size) / 2, 360);
 }
 
 TEST(ColorScale, AnEvenShareIsInTheMiddleAndTheEndsAreClamped) {
@@ -181,6 +218,18 @@ TEST(FigureText, NumbersAvoidExponentsWhereTheyCan) {
   EXPECT_EQ(format_number(NAN), "–");
   EXPECT_EQ(format_tokens(11.2e12), "11.2 T");
   EXPECT_EQ(format_tokens(552960), "553 k");
+}
+
+TEST(FigureText, NumbersOfAColumnHaveAsManyDecimals) {
+  EXPECT_THAT(format_column({6.947, 2.9, 3}), ElementsAre("6.947", "2.900", "3.000"));
+  EXPECT_THAT(format_column({1038.74, 25.3}), ElementsAre("1038.74", "25.30"));
+  EXPECT_THAT(format_column({1, NAN, 0.5}, 3), ElementsAre("1.0", "–", "0.5"));
+  EXPECT_THAT(format_column({1, 2}), ElementsAre("1", "2"));
+  EXPECT_THAT(format_column({0, 0}), ElementsAre("0", "0"));
+  EXPECT_THAT(format_column({1e-9, 1}), ElementsAre("1e-09", "1"));  // too far apart
+  EXPECT_THAT(format_column({}), testing::IsEmpty());
+  EXPECT_THAT(format_tokens_column({0, 1e12, 11.2e12}), ElementsAre("0.0 T", "1.0 T", "11.2 T"));
+  EXPECT_THAT(format_tokens_column({NAN, 552960, 6193152}), ElementsAre("–", "0.5530 M", "6.1932 M"));
 }
 
 TEST(FigureText, WhatAllNamesBeginWithIsLeftOutAtAWordsEnd) {

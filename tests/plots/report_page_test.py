@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 
-WIDTHS = (1280, 400)
+WIDTHS = (1280, 400)  # at which everything is tried
+MORE_WIDTHS = (1920, 768)  # at which one report is looked at
+NARROW = 760  # below, the navigation scrolls
 
 LOOK = """(() => {
   const visible = (node) => {
@@ -38,7 +40,11 @@ LOOK = """(() => {
       id: figure.id,
       pictures: [...figure.querySelectorAll('.chart svg, canvas')].map(visible).filter((box) => box.width > 0),
       colors: [...figure.querySelectorAll('canvas')].map(painted),
+      zero: figure.querySelector('.zero') !== null,
+      cut: [...figure.querySelectorAll('.controls > *, .key, .key span')].filter((part) =>
+        visible(part).right > visible(figure).right).map((part) => part.textContent),
     })),
+    navigation: (({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('nav ul')),
   };
 })()"""
 
@@ -66,6 +72,19 @@ USE = """(() => {
   }
   for (const details of document.querySelectorAll('details')) details.open = true;
   return silent;
+})()"""
+
+# What the key of the single experts' drift says as it opens, and with colours for all checkpoints.
+SCALES = """(() => {
+  const root = document.querySelector('.heatmap[data-figure=expert_drift]');
+  const list = root.querySelector('.scale select');
+  const key = (value) => {
+    list.value = value;
+    list.dispatchEvent(new Event('change'));
+    return [...root.querySelectorAll('.key .bar span')].map((tick) => tick.textContent);
+  };
+  const first = list.value;
+  return { first, choices: [...list.options].map((option) => option.textContent), all: key('1'), own: key('0') };
 })()"""
 
 TABLES = "[...document.querySelectorAll('details.numbers')].filter((d) => !d.querySelector('td')).length"
@@ -152,10 +171,14 @@ def check_look(look, width):
     problems = []
     if look["page"] > width:
         problems.append(f"the page is {look['page']} px wide")
+    if look["navigation"] > 0 and width > NARROW:
+        problems.append("the navigation is cut off")
     if not look["figures"]:
         problems.append("no figures")
     for figure in look["figures"]:
-        if len(figure["pictures"]) != 1:
+        if figure["cut"]:
+            problems.append(f"{figure['id']}: cut off: {figure['cut']}")
+        if len(figure["pictures"]) != (0 if figure["zero"] else 1):
             problems.append(f"{figure['id']}: {len(figure['pictures'])} visible pictures")
         for box in figure["pictures"]:
             if box["width"] < 200 or box["height"] < 50 or box["left"] < 0 or box["right"] > width:
@@ -165,10 +188,23 @@ def check_look(look, width):
     return problems
 
 
+def check_scales(scales):
+    problems = []
+    if scales["choices"] != ["this checkpoint", "all"] or scales["first"] != "0":
+        problems.append(f"colours are for {scales['first']} of {scales['choices']}")
+    if float(scales["own"][0]) <= float(scales["all"][0]):  # the last checkpoint is far from the first step
+        problems.append(f"keys {scales['own']}, {scales['all']}")
+    for key in (scales["own"], scales["all"]):
+        if len(set(key)) != len(key):
+            problems.append(f"a key that says the same twice: {key}")
+    return problems
+
+
 def check_report(browser, report, width):
     url = report.as_uri()
     browser.open(url, width)
     problems = check_look(browser.evaluate(LOOK), width)
+    problems += check_scales(browser.evaluate(SCALES))
     problems += browser.evaluate(USE)
     if browser.evaluate(TABLES):
         problems.append("a table of numbers stays empty")
@@ -188,6 +224,11 @@ def main(write_sample_report, chromium):
                     problems = check_report(browser, report, width)
                     failures += len(problems)
                     print(f"{report.parent.name} at {width} px:", "; ".join(problems) or "good")
+            for width in MORE_WIDTHS:
+                browser.open((root / "small" / "report.html").as_uri(), width)
+                problems = check_look(browser.evaluate(LOOK), width)
+                failures += len(problems)
+                print(f"small at {width} px:", "; ".join(problems) or "good")
         finally:
             browser.close()
         if list(root.glob("**/pwned")):

@@ -56,6 +56,32 @@ TEST_F(ReportTest, HoldsEveryFigureAndWritesEachBesideIt) {
   EXPECT_THAT(html, Not(HasSubstr("Figures left out")));
 }
 
+TEST_F(ReportTest, OfAnotherNameBringsItsOwnFiguresAndSummary) {
+  report();
+  const std::string first = text("summary.json"), loss = text("figures/loss.svg");
+  SampleRun weights_only;
+  weights_only.forward = false;
+  const ReportFiles files = write_report(run(weights_only), directory / "b.html");
+  EXPECT_EQ(files.summary, directory / "b.summary.json");
+  EXPECT_EQ(files.figures, directory / "b.figures");
+  EXPECT_EQ(text("summary.json"), first);
+  EXPECT_EQ(text("figures/loss.svg"), loss);
+  EXPECT_FALSE(std::filesystem::exists(directory / "b.figures" / "loss.svg"));
+  EXPECT_THAT(text("b.html"), AllOf(HasSubstr("as b.figures/*.svg, its numbers as b.summary.json."),
+                                    HasSubstr("see b.figures/*.svg"), Not(HasSubstr(" figures/*.svg"))));
+}
+
+TEST_F(ReportTest, FiguresThatAnEarlierOneHadAndThisLacksAreGone) {
+  report();
+  std::ofstream(directory / "figures" / "mine.svg") << "drawn by somebody else";
+  SampleRun weights_only;
+  weights_only.forward = false;
+  report(weights_only);
+  EXPECT_FALSE(std::filesystem::exists(directory / "figures" / "loss.svg"));
+  EXPECT_TRUE(std::filesystem::exists(directory / "figures" / "weight_drift.svg"));
+  EXPECT_TRUE(std::filesystem::exists(directory / "figures" / "mine.svg"));
+}
+
 TEST_F(ReportTest, NeedsNoNetwork) {
   const std::string html = report();
   EXPECT_THAT(html, HasSubstr("default-src 'none'"));
@@ -92,8 +118,15 @@ TEST_F(ReportTest, TheSummaryHoldsANumberPerCheckpointAndTheProvenance) {
               1e-6);  // layers 0.5 and 0.6, halved
   EXPECT_NEAR(second.at("router_entropy_normalized_mean").get<double>(), 1 - 1 / 8.0, 1e-6);
   EXPECT_NEAR(second.at("relative_drift_since_first").at("router").get<double>(), 0.3, 1e-6);
+  EXPECT_TRUE(second.at("relative_drift_since_first").contains("routed_expert"));  // as in every other JSON
   EXPECT_THAT(summary.at("provenance").at("Command line").get<std::string>(), HasSubstr("moescope analyze"));
   EXPECT_EQ(summary.at("figures").size(), figure_table().size());
+}
+
+TEST_F(ReportTest, NotesAreAListThatMarksWarnings) {
+  EXPECT_EQ(notes_html({}), "");
+  EXPECT_THAT(notes_html({"warning: <b>", "plain"}),
+              HasSubstr("<li class=\"warning\">warning: &lt;b&gt;</li>\n<li>plain</li>\n"));
 }
 
 TEST_F(ReportTest, HostileNamesStayText) {
@@ -142,12 +175,49 @@ TEST_F(ReportTest, FindingsRestateTheNumbers) {
   const std::vector<std::string> findings = report_findings(read_report_facts(run({})));
   ASSERT_EQ(findings.size(), 5U);
   EXPECT_THAT(findings[0], HasSubstr("fell from 3.5 to 2.55"));
-  EXPECT_THAT(findings[0], HasSubstr("prose is easiest (2.05) and math hardest (3.05)"));
+  EXPECT_THAT(findings[0], HasSubstr("lowest on prose (2.05) and highest on math (3.05)"));
   EXPECT_THAT(findings[1], HasSubstr("layer 2: its busiest expert takes 1.18 times an even share"));
   EXPECT_THAT(findings[2], HasSubstr("fell from 1 to 0.625"));
   EXPECT_THAT(findings[3], HasSubstr("chance 0.25"));
   EXPECT_THAT(findings[4], HasSubstr("routed expert moved most (relative drift 1.2)"));
+  EXPECT_THAT(findings[4], HasSubstr("from tiny-2T to tiny-3T, the largest is that of routed expert (0.4)"));
   EXPECT_THAT(findings[4], HasSubstr("whole model is 1.3 times as long as the straight way"));
+}
+
+TEST_F(ReportTest, WhatIsAllZeroIsASentenceAndNoChart) {
+  SampleRun still;
+  still.still = true;
+  const std::string html = report(still);
+  const std::size_t begin = html.find("<figure id=\"figure-dead_experts\">");
+  const std::string figure = html.substr(begin, html.find("</figure>", begin) - begin);
+  EXPECT_THAT(figure, AllOf(HasSubstr("Every value is 0."), Not(HasSubstr("<svg"))));
+  for (const nlohmann::json& map : page_data(html).at("heatmaps")) EXPECT_NE(map.at("id"), "expert_drift");
+  EXPECT_TRUE(std::filesystem::exists(directory / "figures" / "dead_experts.svg"));
+}
+
+TEST_F(ReportTest, MeansOverFewerLayersSaySoInTheTableAndTheSummary) {
+  SampleRun broken;
+  broken.broken = true;
+  EXPECT_THAT(report(broken), HasSubstr("(1 of 2)</td>"));
+  const nlohmann::json summary = nlohmann::json::parse(text("summary.json"));
+  EXPECT_EQ(summary.at("checkpoints").at(0).at("layers_in_means").at("router_entropy"), 2);
+  EXPECT_EQ(summary.at("checkpoints").at(3).at("layers_in_means").at("router_entropy"), 1);
+  EXPECT_EQ(summary.at("checkpoints").at(3).at("layers_in_means").at("dead_experts"), 2);  // of two domains
+}
+
+TEST_F(ReportTest, ChanceLevelsAreReadFromTheRunFile) {
+  const ChanceFacts chance = read_report_facts(run({})).chance;
+  EXPECT_DOUBLE_EQ(chance.max_violation.value(), 0.15);            // sample_run.h
+  EXPECT_DOUBLE_EQ(chance.dead_experts.value(), (0.1 + 0.2) / 2);  // mean over domains
+  EXPECT_DOUBLE_EQ(chance.saturation.value(), 0.25);
+}
+
+TEST_F(ReportTest, TokensThatOnlyNamesTellAreCalledSo) {
+  EXPECT_THAT(report(), HasSubstr("from 0 to 3 T training tokens as their names count them"));
+  SampleRun told;
+  told.tokens = {0, 552960, 1105920, 1658880};
+  EXPECT_THAT(report(told),
+              AllOf(HasSubstr("from 0 to 1.659 M training tokens"), Not(HasSubstr("names count"))));
 }
 
 TEST_F(ReportTest, ExpertsThatChangedPlacesAreTheFirstFinding) {
@@ -158,12 +228,6 @@ TEST_F(ReportTest, ExpertsThatChangedPlacesAreTheFirstFinding) {
   EXPECT_THAT(findings[0],
               HasSubstr("changed places between tiny-1T and tiny-2T: 4 in 2 layers (mean cosine of router "
                         "rows 0.9, of weights 0.8)."));
-}
-
-TEST(HalfWay, IsInterpolatedBetweenCheckpoints) {
-  EXPECT_DOUBLE_EQ(half_way({0, 1, 2}, {0.2, 0.4, 0.8}, 0.2), 1.5);  // 0.6 lies half-way between 0.4 and 0.8
-  EXPECT_TRUE(std::isnan(half_way({0, 1}, {0.9, 1}, 0.2)));          // was already there
-  EXPECT_TRUE(std::isnan(half_way({0, 1}, {0.2, 0.3}, 0.2)));
 }
 
 TEST(Base64, EncodesTheVectorsOfRfc4648) {

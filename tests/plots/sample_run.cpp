@@ -47,8 +47,17 @@ double value_of_path(const Place& at) {
   return 0.5;
 }
 
+bool has(const MetricInfo& metric, const std::string& dimension) {
+  return std::find(metric.axes.begin(), metric.axes.end(), dimension) != metric.axes.end();
+}
+
 double value_of(const SampleRun& sample, const Place& at) {
   const std::string& name = at.metric.name;
+  const bool drift = name.find("_drift") != std::string::npos;
+  if (sample.still && (drift || name == "dead_experts" || name == "role_trajectory_coordinate")) return 0;
+  if (sample.broken && has(at.metric, "moe_layer") && !drift && at("moe_layer") == 0 &&
+      at("checkpoint") == static_cast<double>(sample.checkpoints.size() - 1))
+    return nan_value;
   const auto checkpoints = static_cast<double>(sample.checkpoints.size());
   const double chance = static_cast<double>(sample.chosen) / static_cast<double>(sample.experts);
   const double c = at("checkpoint"), gap = std::abs(c - at("other_checkpoint")), layer = at("moe_layer");
@@ -79,6 +88,13 @@ bool has_step(const MetricInfo& metric) {
   });
 }
 
+std::vector<double> by_domain(const SampleRun& sample, double first) {
+  std::vector<double> values;
+  for (std::size_t d = 0; d < sample.domains.size(); ++d)
+    values.push_back(first * static_cast<double>(1 + d));
+  return values;
+}
+
 void write_metric(RunFile& run, const SampleRun& sample, const MetricInfo& metric) {
   const std::string path = "/metrics/" + metric.name;
   run.define(
@@ -90,6 +106,10 @@ void write_metric(RunFile& run, const SampleRun& sample, const MetricInfo& metri
     run.set_attribute(path, "upper_bound", 1.0);
   }
   if (metric.name == "max_violation") run.set_attribute(path, "upper_bound", 1 / chance - 1);
+  if (metric.name == "max_violation_pooled") run.set_attribute(path, "chance", 0.15);
+  for (const auto& [name, first] : {std::pair("dead_experts", 0.1), std::pair("max_violation", 0.2)}) {
+    if (metric.name == name) run.set_attribute(path, "chance_by_domain", by_domain(sample, first));
+  }
   if (metric.name == "router_entropy") {
     run.set_attribute(path, "upper_bound", std::log(static_cast<double>(sample.experts)));
   }

@@ -20,6 +20,8 @@ struct SampleRun {
   bool measured = true;        // false: as of a version without /io
   std::size_t permuted = 0;    // the checkpoint before which experts 0 and 1 changed places; 0: none
   std::size_t unmeasured = 0;  // checkpoints at the end whose forward pass was not finished
+  bool still = false;          // no weight moves, and no expert is dead
+  bool broken = false;         // the first MoE layer has no routing at the last checkpoint
 };
 
 /// The values are simple functions of their indices, which the tests know:
@@ -44,7 +46,8 @@ struct SampleRun {
 ///   expert_weight_match = the same; cosines 0.8
 ///   read, wait_seconds  = 1 and 0.25; compute_seconds = 2 + part / 2; flops = 1e10 in each of N + 2 parts
 ///   wall_seconds        = 10 (N + 2); overlap_efficiency = 0.75
-/// with checkpoint c, domain d, layer = position among the MoE layers. Every other metric is 0.5.
+/// Random routing would have dead_experts 0.1 (1 + d), max_violation 0.2 (1 + d), its pooled form 0.15.
+/// With checkpoint c, domain d, layer = position among the MoE layers. Every other metric is 0.5.
 void write_sample_run(const std::filesystem::path& path, const SampleRun& sample = {});
 
 /// Of the size of dots.llm1: 13 checkpoints, 22 domains, 61 MoE layers, 128 experts, top 6.

@@ -223,7 +223,7 @@ class JoinedRunsTest(analysis_run.TestCase):
 
     def test_a_place_that_cannot_be_written_to_is_one_sentence(self):
         output = self.path("absent") / "run.h5"
-        self.assertIn("cannot create the run file: No such file or directory",
+        self.assertIn(f"folder '{output.parent}': No such file or directory",
                       self.refused(1, "analyze", *self.series[:1], *self.options, "-o", output))
         if os.geteuid() == 0:
             return  # whom no permission stops

@@ -240,6 +240,14 @@ class MetricTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             moescope.routing_agreement([[-1]], [[0]])
 
+    def test_tokens_that_chose_nothing_leave_the_agreement(self):
+        for none, kind in ((255, np.uint8), (65535, np.uint16)):
+            a, b = np.array([[0, 1], [none, none], [2, 3]], kind), np.array([[1, 0], [4, 5], [2, 7]], kind)
+            self.assertEqual(moescope.routing_agreement(a, b), 0.75)
+            self.assertEqual(moescope.top1_agreement(a, b), 0.5)
+            self.assertTrue(np.isnan(moescope.routing_agreement(a[1:2], b[1:2])))
+        self.assertEqual(moescope.routing_agreement([[255, 1]], [[255, 2]]), 0.5)  # among more experts it is one of them
+
     def test_router_distributions(self):
         random = np.random.default_rng(3)
         scores = random.random((2, 5, 8), np.float32)

@@ -44,6 +44,7 @@ void define_dimensions(RunFile& run) {
   run.define_dimension("sketch_element", 15);
   run.define_dimension("checkpoint_step", 2);
   run.define_dimension("other_checkpoint_step", 2);
+  run.define_dimension("note", 16);
 }
 
 void write_counting_up(RunFile& run, const std::string& path) {
@@ -67,7 +68,9 @@ void write_sample(const char* path) {
   define_dimensions(run);
   for (const DatasetSpec& spec : raw_datasets()) {
     if (run.contains(spec.path)) continue;
-    run.define(spec);
+    DatasetSpec sample = spec;
+    if (spec.path == "/notes") sample.text_bytes = 64;
+    run.define(sample);
     write_counting_up(run, spec.path);
   }
   run.flush();

@@ -1,15 +1,15 @@
+#include "readers/checkpoint_name.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <string>
 
-#include "readers/series.h"
-
 namespace moescope {
 namespace {
 
 void expect_progress(const std::string& name, double tokens, double step) {
-  const NamedProgress progress = parse_checkpoint_name(name);
+  const NamedProgress progress = progress_of(read_checkpoint_name(name));
   const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
   EXPECT_TRUE(same(progress.tokens, tokens)) << name << ": tokens " << progress.tokens;
   EXPECT_TRUE(same(progress.step, step)) << name << ": step " << progress.step;

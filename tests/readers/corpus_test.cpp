@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <thread>
 
 #include "readers/errors.h"
 #include "readers/tokenizer.h"
@@ -85,7 +88,12 @@ class CorpusFiles : public testing::Test {
     return {domain, directory_ / name};
   }
 
+  ~CorpusFiles() override {
+    for (std::thread& writer : writers_) writer.join();
+  }
+
   TemporaryDirectory directory_;
+  std::vector<std::thread> writers_;  // of pipes
 };
 
 TEST_F(CorpusFiles, CutLongDocumentsIntoSequences) {
@@ -125,6 +133,64 @@ TEST_F(CorpusFiles, TakeTheDomainFromTheArgumentThenTheRecordThenTheName) {
   EXPECT_THAT(read({file("name.jsonl", lines)}).domains, ElementsAre("Books", "y", "name"));
   EXPECT_THAT(read({file("name.jsonl", lines, "mine")}).domains, ElementsAre("mine"));
   EXPECT_THAT(read({file("some.name.txt", "text")}).domains, ElementsAre("some.name"));
+}
+
+TEST_F(CorpusFiles, OfOneNameAreToldApartByTheirDirectories) {
+  EXPECT_THAT(read({file("wiki/test.jsonl", R"({"text": "1"})"), file("code/test.jsonl", R"({"text": "2"})"),
+                    file("code/other.txt", "3")})
+                  .domains,
+              ElementsAre("wiki/test", "code/test", "other"));
+  EXPECT_THAT(read({file("wiki.txt", "1"), file("wiki.jsonl", R"({"text": "2"})")}).domains,
+              ElementsAre("wiki.txt", "wiki.jsonl"));
+  // Domains that are given are what they are.
+  EXPECT_THAT(read({file("wiki/test.txt", "1", "d"), file("code/test.txt", "2", "d")}).domains,
+              ElementsAre("d"));
+}
+
+TEST_F(CorpusFiles, AreNotGivenTwice) {
+  const CorpusSource once = file("a.txt", "1");
+  std::filesystem::create_symlink("a.txt", directory_ / "b.txt");
+  EXPECT_THAT(failure({once, {"", directory_ / "./a.txt"}}), HasSubstr("a.txt: is given twice"));
+  EXPECT_THAT(failure({once, {"", directory_ / "b.txt"}}), HasSubstr("b.txt: is given twice"));
+  EXPECT_EQ(read({{"x", once.file}, {"y", once.file}}).tokens(), 2u);
+}
+
+TEST_F(CorpusFiles, HaveDomainsThatAreUtf8) {
+  EXPECT_THAT(read({file("caf\xE9.txt", "1"), file("a.txt", "2", "\xFF")}).domains,
+              ElementsAre("caf\uFFFD", "\uFFFD"));
+}
+
+TEST_F(CorpusFiles, MayBePipesOfRecordsOrOfText) {
+  const auto pipe = [&](const std::string& name, const std::string& content) {
+    const std::filesystem::path path = directory_ / name;
+    EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+    writers_.emplace_back([path, content] { std::ofstream(path) << content; });
+    return CorpusSource{"", path};
+  };
+  const Corpus corpus = read({pipe("records", "\xEF\xBB\xBF{\"text\": \"1\"}\n{\"text\": \"2\"}\n"),
+                              pipe("text", "{ 3 }\n"), pipe("named.jsonl", "{\"text\": \"4\"}\n")});
+  EXPECT_THAT(corpus.domains, ElementsAre("records", "text", "named"));
+  EXPECT_EQ(corpus.document.back(), 3);
+  EXPECT_THAT(failure({pipe("ids", npy_of({{1}}))}),
+              HasSubstr("ids: is a .npy array of token ids, not a text"));
+}
+
+TEST_F(CorpusFiles, OfRecordsAreNoPageOfHtml) {
+  const std::string page = "\n<!DOCTYPE HTML><html>not found</html>";
+  EXPECT_THAT(failure({file("a.jsonl", page)}), HasSubstr("a.jsonl: is a page of HTML"));
+  EXPECT_THAT(read({file("a.txt", page)}).notes,
+              ElementsAre(HasSubstr("a.txt: is a page of HTML, whose tags")));
+}
+
+TEST_F(CorpusFiles, AreNoDirectories) {
+  file("texts/a.jsonl.zst", "");
+  EXPECT_THAT(failure({{"", directory_ / "texts"}}),
+              HasSubstr("/texts: is a directory (expected files of texts)"));
+}
+
+TEST_F(CorpusFiles, MayHaveByteOrderMarksBeforeRecords) {
+  EXPECT_EQ(
+      read({file("a.jsonl", "\xEF\xBB\xBF{\"text\": \"1\"}\n\xEF\xBB\xBF{\"text\": \"2\"}\n")}).tokens(), 2u);
 }
 
 TEST_F(CorpusFiles, OfOneDomainAreJoined) {
@@ -199,7 +265,7 @@ TEST_F(CorpusFiles, WithoutATokenAreRefused) {
 
 TEST_F(CorpusFiles, RefuseALineThatIsNotARecord) {
   EXPECT_THAT(failure({file("a.jsonl", "{\"text\": \"x\"}\n{\"text\": \n")}),
-              HasSubstr("a.jsonl: line 2: is not valid JSON"));
+              HasSubstr("a.jsonl: line 2: is not valid JSON: parse error at column 10"));
   EXPECT_THAT(failure({file("a.jsonl", "[1]\n")}), HasSubstr("line 1: expected a JSON object, found [1]"));
   EXPECT_THAT(failure({file("a.jsonl", "{\"text\": \"\xff\"}\n")}), HasSubstr("not valid UTF-8"));
   EXPECT_THAT(failure({file("a.jsonl", "{\"text\": \"\\ud800\"}\n")}),
@@ -209,6 +275,8 @@ TEST_F(CorpusFiles, RefuseALineThatIsNotARecord) {
 TEST_F(CorpusFiles, NameTheKeysOfALineWithoutText) {
   EXPECT_THAT(failure({file("a.jsonl", R"({"content": "x", "id": 3})")}),
               HasSubstr("a.jsonl: line 1: has no /text [the line's keys are '/content', '/id']"));
+  EXPECT_THAT(failure({file("a.jsonl", R"({"data": {"body": "x", "a/b": 1}, "id": 3})")}),
+              HasSubstr("the line's keys are '/data/a~1b', '/data/body', '/id'"));
   EXPECT_THAT(failure({file("a.jsonl", R"({"text": 3})")}),
               HasSubstr("line 1: /text: expected a string, found 3"));
   EXPECT_THAT(failure({file("a.jsonl", R"({"text": "x", "domain": 3})")}),

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -58,6 +59,58 @@ TEST(Nfc, RemembersItWhereTextGrows) {
   const auto result = NfcNormalizer().normalize("x\xE0\xA5\x98y");
   ASSERT_TRUE(result);
   EXPECT_EQ(original_offsets(*result), (std::vector<std::size_t>{0, 1, 1, 1, 1, 1, 1, 4}));
+}
+
+std::string repeated(const std::string& text, std::size_t times) {
+  std::string result;
+  for (std::size_t i = 0; i < times; ++i) result += text;
+  return result;
+}
+
+// Grave below (class 220) and acute (230); 200,000 of them took a minute and more when they were inserted one
+// by one.
+TEST(Nfc, SortsLongRunsOfMarks) {
+  constexpr std::size_t times = 100'000;
+  const std::string below = "\xCC\x96", acute = "\xCC\x81";
+  EXPECT_EQ(normalized("xe" + repeated(acute + below, times) + "y"),
+            "x\xC3\xA9" + repeated(below, times) + repeated(acute, times - 1) + "y");
+}
+
+// U+0F73 is U+0F71 (class 129) and U+0F72 (130), U+0344 is U+0308 and U+0301.
+TEST(Nfc, SortsLongRunsOfCharactersThatAreTwoMarks) {
+  constexpr std::size_t times = 100;
+  const std::string below = "\xCC\x96", two_tibetan = "\xE0\xBD\xB3", diaeresis_acute = "\xCD\x84";
+  EXPECT_EQ(normalized("a" + repeated(below + two_tibetan, times)),
+            "a" + repeated("\xE0\xBD\xB1", times) + repeated("\xE0\xBD\xB2", times) + repeated(below, times));
+  EXPECT_EQ(normalized("q" + repeated(diaeresis_acute + below, times)),
+            "q" + repeated(below, times) + repeated("\xCC\x88\xCC\x81", times));
+}
+
+// Runs of 2 to 200 marks, short ones by ICU alone, are ordered alike: what is inserted is what is sorted.
+TEST(Nfc, OrdersLongRunsAsShortOnes) {
+  const std::vector<std::string> marks{"\xCC\x96", "\xCC\x81", "\xCC\xB8", "\xCD\x85", "\xCC\x80"};
+  std::uint64_t state = 1;
+  const auto random_marks = [&](std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      text += marks[(state >> 33) % marks.size()];
+    }
+    return text;
+  };
+  for (std::size_t count : {2, 60, 64, 65, 70, 200}) {
+    const std::string run = random_marks(count), text = "a" + run + "b " + run;
+    // Mark by mark, with what came before in normal form: never a long run out of order.
+    std::string expected = "a";
+    for (std::size_t i = 0; i < run.size(); i += 2) expected = normalized(expected + run.substr(i, 2));
+    const auto result = NfcNormalizer().normalize(text);
+    ASSERT_TRUE(result);
+    EXPECT_TRUE(result->text.starts_with(expected + "b ")) << count;
+    std::vector<std::size_t> offsets = original_offsets(*result);
+    EXPECT_TRUE(std::is_sorted(offsets.begin(), offsets.end()));
+    EXPECT_EQ(offsets[expected.size()], 1 + run.size()) << "the place of b, " << count << " marks";
+    EXPECT_EQ(offsets[expected.size() + 1], 2 + run.size()) << "of the blank";
+  }
 }
 
 TEST(Nfc, KeepsMarksThatDoNotChangeApart) {

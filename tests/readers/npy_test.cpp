@@ -124,7 +124,10 @@ TEST(Npy, RefusesAHeaderThatIsCutOff) {
 }
 
 TEST(Npy, RefusesAHeaderThatIsNotOne) {
-  EXPECT_THAT(failure("PK\x03\x04 and so on", 0), HasSubstr("is not a .npy file"));
+  EXPECT_THAT(failure("PK\x03\x04 and so on", 0), HasSubstr("is not a .npy file, but a .npz archive"));
+  EXPECT_THAT(failure(std::string("\x07\0\x08\0", 4), 0),
+              HasSubstr("is not a .npy file: it has no .npy header"));
+  EXPECT_THAT(failure("version https://git-lfs.github.com/spec/v1\n", 0), HasSubstr("a Git LFS pointer"));
   EXPECT_THAT(failure(header(dictionary("<i4", "(1,)"), 4), 4), HasSubstr("found 4"));
   const std::string entries = "'descr': '<i4', 'fortran_order': False, 'shape': (1,)";
   EXPECT_EQ(failure(header("{" + entries + "}"), 4), "nothing");

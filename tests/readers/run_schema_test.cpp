@@ -30,6 +30,7 @@ std::string markdown(const std::string& text) {
 std::string type_text(const DatasetSpec& spec) {
   constexpr const char* names[] = {"u1", "u2", "u4", "i4", "i8", "f4", "f8", "text"};
   if (spec.path == "/routing/topk_index") return "u1 or u2";
+  if (spec.path == "/notes") return "text of fixed length";
   return names[static_cast<std::size_t>(spec.type)];
 }
 
@@ -131,9 +132,10 @@ TEST(RunSchema, RejectsAPathOutsideTheRawRecord) {
   EXPECT_THROW(raw_dataset("/metrics/max_violation"), std::out_of_range);
 }
 
-TEST(RunSchema, ExpertIdsTakeOneByteUpTo256Experts) {
-  EXPECT_EQ(expert_index_type(256), ElementType::u1);
-  EXPECT_EQ(expert_index_type(257), ElementType::u2);
+// The largest number of the type is no expert: it says that none was chosen.
+TEST(RunSchema, ExpertIdsTakeOneByteUpTo255Experts) {
+  EXPECT_EQ(expert_index_type(255), ElementType::u1);
+  EXPECT_EQ(expert_index_type(256), ElementType::u2);
 }
 
 }  // namespace

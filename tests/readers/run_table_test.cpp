@@ -269,6 +269,8 @@ TEST(ClosestNames, NearestComeFirstAndFarOnesNotAtAll) {
   EXPECT_THAT(closest_names("laod_cv", names), ElementsAre("load_cv"));
   EXPECT_THAT(closest_names("load_c", names), ElementsAre("load_cv", "load_cv_chance"));
   EXPECT_THAT(closest_names("zzzzzz", names), IsEmpty());
+  EXPECT_THAT(closest_names("LoadCV", names), ElementsAre("load_cv", "load_cv_chance"))
+      << "case and separators do not count";
 }
 
 TEST(NameList, VeryManyNamesAreCut) {
@@ -276,6 +278,17 @@ TEST(NameList, VeryManyNamesAreCut) {
   EXPECT_THAT(name_list(names), StartsWith("x, x, "));
   EXPECT_THAT(name_list(names), HasSubstr("(1000 in all)"));
   EXPECT_EQ(name_list(Texts{"a", "b"}), "a, b");
+}
+
+TEST(FindName, TakesANameOrTheEndThatTellsItApart) {
+  const std::vector<std::string> names = {"tiny-05T", "tiny-11T", "tiny-11.2T", "other/05T-long"};
+  EXPECT_EQ(find_name(names, "tiny-11T"), 1u);
+  EXPECT_EQ(find_name(names, "05T"), 0u);
+  EXPECT_EQ(find_name(names, "11.2T"), 2u);
+  EXPECT_EQ(find_name(names, "05T-long"), 3u);
+  for (const char* wrong : {"", "T", "2T", "1T", "tiny", "5T", "12T"})
+    EXPECT_EQ(find_name(names, wrong), std::nullopt) << wrong;
+  EXPECT_THROW(find_name(std::vector<std::string>{"a/05T", "b/05T"}, "05T"), UsageError);
 }
 
 }  // namespace

@@ -67,23 +67,66 @@ TEST(Series, ElseBySteps) {
               ElementsAre("iter_0000030", "checkpoint-200", "step1000-1T"));
 }
 
-TEST(Series, ElseByNaturalOrderOfNames) {
-  EXPECT_THAT(order_of({"b10", "b9", "a", "b09", "b9c", "B"}),
-              ElementsAre("B", "a", "b09", "b9", "b9c", "b10"));
-}
-
-TEST(Series, MainIsTheEndOfTheTraining) {
-  EXPECT_THAT(order_of({"main", "step5000-tokens20B", "step1000-tokens4B"}),
-              ElementsAre("step1000-tokens4B", "step5000-tokens20B", "main"));
-}
-
 TEST(Series, ChildrenWithoutAConfigAreIgnored) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "1T");
   fs::create_directory(directory / "2T");
   write_file(directory / "3T", "a file");
-  fs::create_directory_symlink("1T", directory / "4T");
-  EXPECT_THAT(names(find_series({directory.path()}).entries), ElementsAre("1T", "4T"));
+  EXPECT_THAT(names(find_series({directory.path()}).entries), ElementsAre("1T"));
+}
+
+TEST(Series, ALinkToACheckpointBesideItCountsOnce) {
+  TemporaryDirectory directory;
+  for (const char* name : {"step1", "step2", "elsewhere/x"}) make_checkpoint(directory / name);
+  fs::create_directory_symlink("step2", directory / "latest");
+  fs::create_directory_symlink("elsewhere/x", directory / "final");
+  const FoundSeries found = find_series({directory.path()});
+  EXPECT_THAT(names(found.entries), ElementsAre("step1", "step2", "final"));
+  EXPECT_THAT(found.notes, ElementsAre("latest: is another name of 'step2', and counts once"));
+  // As a shell lists them.
+  const FoundSeries given = find_series({directory / "latest", directory / "step1", directory / "step2"});
+  EXPECT_THAT(names(given.entries), ElementsAre("step1", "step2"));
+}
+
+TEST(Series, NeighboursThatCannotBeExaminedAreLeftOutWithANote) {
+  TemporaryDirectory directory;
+  for (const char* name : {"step1", "step2"}) make_checkpoint(directory / name);
+  fs::create_directory_symlink("self", directory / "self");
+  const FoundSeries found = find_series({directory.path()});
+  EXPECT_THAT(names(found.entries), ElementsAre("step1", "step2"));
+  ASSERT_EQ(found.notes.size(), 1u);
+  EXPECT_THAT(found.notes[0],
+              HasSubstr("/self: cannot be examined: Too many levels of symbolic links, so that it"));
+}
+
+TEST(Series, AnOrderThatNoNameTellsIsANoteThatPointsToTheSeriesFile) {
+  TemporaryDirectory directory;
+  for (const char* name : {"beta", "alpha"}) make_checkpoint(directory / name);
+  EXPECT_THAT(find_series({directory.path()}).notes,
+              ElementsAre(directory.path().string() +
+                          ": nothing in the names tells the order of 'alpha' and 'beta'; a "
+                          "series file (.json) says better"));
+  // Who gives an order is not told that it is unknown.
+  EXPECT_THAT(find_series({directory / "beta", directory / "alpha"}).notes, testing::IsEmpty());
+}
+
+TEST(Series, AnOrderGivenAgainstTheNamesIsKeptWithANote) {
+  TemporaryDirectory directory;
+  for (const char* name : {"step1000", "step10000", "step2000"}) make_checkpoint(directory / name);
+  const FoundSeries found = find_series(
+      {directory / "step1000", directory / "step10000", directory / "step2000"});  // as shells sort
+  EXPECT_THAT(names(found.entries), ElementsAre("step1000", "step10000", "step2000"));
+  EXPECT_THAT(found.notes,
+              ElementsAre("the order given is not the one that the names tell: 'step2000' is given "
+                          "after 'step10000'"));
+}
+
+TEST(Series, NamesAreUtf8WhateverBytesTheirPathsAreMadeOf) {
+  TemporaryDirectory directory;
+  for (const char* name : {"caf\xE9", "caf\xE8"}) make_checkpoint(directory / name);
+  const auto series = find_series({directory.path()}).entries;
+  EXPECT_THAT(names(series), ElementsAre("caf\uFFFD", "caf\uFFFD#2"));
+  EXPECT_TRUE(fs::exists(series[0].path / "config.json"));
 }
 
 TEST(Series, WhatIsLeftOutOfADirectoryIsNoted) {
@@ -143,12 +186,12 @@ TEST(Series, EqualNamesAreMadeUnique) {
   EXPECT_EQ(series[1].tokens, 1e12);
 }
 
-TEST(Series, TheSameCheckpointTwiceHasTwoNames) {
+TEST(Series, TheSameCheckpointTwiceCountsOnce) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "1T");
-  const auto series = find_series({directory / "1T", directory / "1T"}).entries;
-  EXPECT_NE(series[0].name, series[1].name);
-  EXPECT_THAT(series[1].name, HasSubstr("1T#2"));
+  const FoundSeries found = find_series({directory / "1T", directory / "./1T"});
+  EXPECT_THAT(names(found.entries), ElementsAre("1T"));
+  EXPECT_THAT(found.notes, ElementsAre("1T: is given twice, and counts once"));
 }
 
 TEST(Series, ReadsACacheRepository) {
@@ -158,15 +201,24 @@ TEST(Series, ReadsACacheRepository) {
   write_file(repository / "refs/step2000-tokens8B", "aaa1");
   write_file(repository / "refs/step1000-tokens4B", "bbb2\n");
   write_file(repository / "refs/refs/pr/1", "ccc3");
-  write_file(repository / "refs/main", "aaa1");
   write_file(repository / "blobs/123", "");
-  const auto series = find_series({repository}).entries;
-  EXPECT_THAT(names(series),
-              testing::UnorderedElementsAre("step1000-tokens4B", "step2000-tokens8B", "refs/pr/1", "main"));
-  fs::remove_all(repository / "refs/refs");
-  const auto ordered = find_series({repository}).entries;
-  EXPECT_THAT(names(ordered), ElementsAre("step1000-tokens4B", "step2000-tokens8B", "main"));
-  EXPECT_EQ(ordered[0].path, repository / "snapshots/bbb2");
+  const FoundSeries found = find_series({repository});
+  EXPECT_THAT(names(found.entries), ElementsAre("step1000-tokens4B", "step2000-tokens8B", "refs/pr/1"));
+  EXPECT_EQ(found.entries[0].path, repository / "snapshots/bbb2");
+  EXPECT_THAT(found.notes, ElementsAre(HasSubstr("'refs/pr/1' has no place that its name tells")));
+}
+
+TEST(Series, RefsToOneCommitAreOneCheckpoint) {
+  TemporaryDirectory directory;
+  for (const char* hash : {"aaa1", "bbb2", "ccc3"}) make_checkpoint(directory / "snapshots" / hash);
+  write_file(directory / "refs/main", "bbb2");
+  write_file(directory / "refs/step2000", "bbb2");
+  write_file(directory / "refs/step1000", "aaa1");
+  const FoundSeries found = find_series({directory.path()});
+  EXPECT_THAT(names(found.entries), ElementsAre("step1000", "step2000"));
+  EXPECT_THAT(found.notes, testing::UnorderedElementsAre(
+                               "main: is another name of 'step2000', and counts once",
+                               HasSubstr("/snapshots: no ref names 'ccc3', which are left out")));
 }
 
 TEST(Series, ACacheRepositoryWithoutRefsIsItsSnapshots) {

@@ -5,6 +5,10 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <sys/stat.h>
+
+#include <fstream>
+#include <thread>
 #include <vector>
 
 #include "readers/errors.h"
@@ -141,6 +145,98 @@ INSTANTIATE_TEST_SUITE_P(Text, CompressedText,
 INSTANTIATE_TEST_SUITE_P(Text, DamagedText,
                          testing::Values(Compression{".gz", gzip}, Compression{".zst", zstd}),
                          suffix_without_dot);
+
+/// What opening and reading throws, "MESSAGE [HINT]".
+std::string failure(const std::string& name, const std::string& content,
+                    std::uint64_t memory = least_zstd_window) {
+  const TemporaryDirectory directory;
+  write_file(directory / name, content);
+  try {
+    TextFile(directory / name, memory).read_rest();
+  } catch (const FormatError& error) {
+    return std::string(error.what()) + " [" + error.hint() + "]";
+  }
+  return "nothing";
+}
+
+std::string content_of(const std::string& name, const std::string& content,
+                       std::uint64_t memory = least_zstd_window) {
+  const TemporaryDirectory directory;
+  write_file(directory / name, content);
+  return TextFile(directory / name, memory).read_rest();
+}
+
+TEST(TextFile, DoesNotCountAByteOrderMarkAsText) {
+  EXPECT_EQ(content_of("a.txt", "\xEF\xBB\xBFone\n"), "one\n");
+  EXPECT_EQ(content_of("a.txt", "\xEF\xBB\xBF"), "");
+  EXPECT_EQ(content_of("a.txt.gz", gzip("\xEF\xBB\xBFone")), "one");
+  EXPECT_EQ(content_of("a.txt", "o\xEF\xBB\xBFne"), "o\xEF\xBB\xBFne");
+}
+
+TEST(TextFile, NamesAnEncodingThatIsNotUtf8) {
+  using namespace std::string_literals;
+  EXPECT_THAT(failure("a.txt", "\xFF\xFEo\0n\0e\0"s),
+              HasSubstr("a.txt: is text in UTF-16 (expected UTF-8) [iconv -f UTF-16"));
+  EXPECT_THAT(failure("a.txt", "\xFE\xFF\0o\0n\0e"s), HasSubstr("UTF-16 (expected"));
+  EXPECT_THAT(failure("a.txt", "\xFF\xFE\0\0o\0\0\0"s), HasSubstr("UTF-32"));
+  EXPECT_THAT(failure("a.jsonl", "{\0\"\0t\0"s), HasSubstr("UTF-16LE"));
+  EXPECT_THAT(failure("a.jsonl", "\0{\0\"\0t"s), HasSubstr("UTF-16BE"));
+  EXPECT_EQ(failure("a.txt", "a\0b\0c d"s), "nothing");
+}
+
+TEST(TextFile, NamesAPointerThatStandsForAFile) {
+  EXPECT_THAT(failure("a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"),
+              HasSubstr("a.txt: is a Git LFS pointer, not the file that it stands for [git lfs pull"));
+}
+
+TEST(TextFile, IsDecompressedByItsFirstBytesWhereItsNameDoesNotTell) {
+  EXPECT_EQ(content_of("a.txt", gzip("one")), "one");
+  EXPECT_EQ(content_of("a", zstd("one")), "one");
+}
+
+// tar and tapes pad with zeros; gzip(1) passes over them too.
+TEST(TextFile, PassesOverZerosBehindGzipMembers) {
+  const std::string zeros(300'000, '\0');
+  EXPECT_EQ(content_of("a.gz", gzip("one") + zeros), "one");
+  EXPECT_EQ(content_of("a.gz", gzip("one") + zeros + gzip("two") + zeros), "onetwo");
+  EXPECT_THAT(failure("a.gz", gzip("one") + zeros + "rest"), HasSubstr("is not valid gzip data"));
+}
+
+TEST(TextFile, PassesOverSkippableFramesOfZstandard) {
+  const std::string skippable = std::string("\x5A\x2A\x4D\x18\x03", 5) + std::string(3, '\0') + "abc";
+  EXPECT_EQ(content_of("a.zst", skippable + zstd("one") + skippable + zstd("two") + skippable), "onetwo");
+  EXPECT_EQ(content_of("a.jsonl", skippable + zstd("one")), "one");
+}
+
+// A frame of one raw block; the descriptor of its window has the exponent above 10 in 5 bits (RFC
+// 8878, 3.1.1.1.2).
+std::string zstd_with_window(int log, const std::string& text) {
+  const auto block = static_cast<std::uint32_t>(text.size() << 3 | 1);
+  std::string frame("\x28\xB5\x2F\xFD\0", 5);
+  frame += static_cast<char>((log - 10) << 3);
+  for (int i = 0; i < 3; ++i) frame += static_cast<char>(block >> (8 * i));
+  return frame + text;
+}
+
+TEST(TextFile, ReadsZstandardWindowsThatFitInItsMemory) {
+  EXPECT_EQ(content_of("a.zst", zstd_with_window(27, "one"), 0), "one");
+  EXPECT_EQ(content_of("a.zst", zstd_with_window(28, "one"), 1u << 28), "one");
+  const std::string refusal = failure("a.zst", zstd("zero") + zstd_with_window(28, "one"), (1u << 28) - 1);
+  EXPECT_THAT(
+      refusal,
+      HasSubstr("a.zst: needs a Zstandard window of 256 MiB (the memory budget leaves room for 128 MiB)"));
+  EXPECT_THAT(refusal, HasSubstr("zstd -d --long=31 -c FILE | zstd"));
+}
+
+TEST(TextFile, ReadsAPipe) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path pipe = directory / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const std::string text = gzip(long_text());
+  std::thread writer([&] { std::ofstream(pipe) << text; });
+  EXPECT_EQ(TextFile(pipe).read_rest(), long_text());
+  writer.join();
+}
 
 TEST(TextFile, MustExist) {
   const TemporaryDirectory directory;
