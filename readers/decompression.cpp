@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "readers/directory.h"
 #include "readers/errors.h"
 #include "readers/source_file.h"
 

@@ -35,9 +35,4 @@ void throw_errno(std::string_view file, std::string_view action) {
   throw std::system_error(code, std::generic_category(), join(file, {}, action));
 }
 
-void throw_not_opened(std::string_view file, std::string_view action) {
-  if (errno == ENOENT || errno == ENOTDIR) throw MissingInput(file);
-  throw_errno(file, action);
-}
-
 }  // namespace moescope

@@ -54,7 +54,4 @@ class UsageError : public InputError {
 /// Throws std::system_error with `errno` and the message `FILE: ACTION`, e.g. "run.h5: cannot open for writing".
 [[noreturn]] void throw_errno(std::string_view file, std::string_view action);
 
-/// For an input that could not be opened: MissingInput where `errno` says that nothing is there, else throw_errno.
-[[noreturn]] void throw_not_opened(std::string_view file, std::string_view action = "cannot be opened");
-
 }  // namespace moescope

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "readers/directory.h"
 #include "readers/errors.h"
 #include "readers/hdf5_attribute.h"
 #include "readers/hdf5_driver.h"

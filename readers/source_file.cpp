@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "readers/directory.h"
 #include "readers/errors.h"
 
 namespace moescope {
