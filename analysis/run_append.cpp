@@ -81,7 +81,7 @@ std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vect
                            : ": without sketches, its distances to new checkpoints stay unknown"));
     }
   }
-  for (const SeriesEntry& entry : fresh) all.push_back({entry});
+  for (const SeriesEntry& entry : fresh) all.push_back({entry, {}, {}, {}});
   sort_by_training(all);
   std::vector<SeriesEntry> series;
   for (const RunCheckpoint& checkpoint : all) series.push_back(checkpoint.entry);

@@ -15,8 +15,8 @@ namespace moescope {
 /// A checkpoint as a run file knows it.
 struct RunCheckpoint {
   SeriesEntry entry;
-  std::string config_json = {}, fingerprint = {};
-  std::string file_stamps = {};  // of Checkpoint::file_stamps(); empty in run files of earlier versions
+  std::string config_json, fingerprint;
+  std::string file_stamps;  // of Checkpoint::file_stamps(); empty in run files of earlier versions
 };
 RunCheckpoint run_checkpoint(const SeriesEntry& entry, const Checkpoint& checkpoint);
 
