@@ -1,5 +1,6 @@
 #include "analysis/checkpoint_change.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <sstream>
@@ -37,13 +38,23 @@ bool is_same_place(const fs::path& a, const fs::path& b) {
   return fs::equivalent(a, b, ignored);
 }
 
-// The first file that was written to; empty if none was.
-std::string written_file(const RunCheckpoint& recorded, const RunCheckpoint& now) {
+// What touch -d takes: seconds with nine decimals.
+std::string as_touch_time(std::string nanoseconds) {
+  constexpr std::size_t decimals = 9;
+  nanoseconds.insert(0, decimals + 1 - std::min(decimals + 1, nanoseconds.size()), '0');
+  return "@" + nanoseconds.insert(nanoseconds.size() - decimals, ".");
+}
+
+// Which file was written to, and how to undo that; empty if none was.
+std::string what_was_written(const RunCheckpoint& recorded, const RunCheckpoint& now) {
   const auto before = parse_stamps(recorded.file_stamps), after = parse_stamps(now.file_stamps);
   for (const auto& [name, stamp] : before) {
     const auto found = after.find(name);
-    if (found != after.end() && stamp.is_same_file(found->second) && !stamp.is_unchanged(found->second))
-      return name;
+    if (found == after.end() || !stamp.is_same_file(found->second) || stamp.is_unchanged(found->second))
+      continue;
+    return "may have changed since: " + name +
+           " has been written to, though no sample of it differs (if it is as it " + "was, touch -d " +
+           as_touch_time(stamp.modified) + " gives it back its time)";
   }
   return {};
 }
@@ -56,10 +67,7 @@ std::string checkpoint_change(const RunCheckpoint& recorded, const RunCheckpoint
                                           "fingerprints hold fewer samples of a checkpoint"
                                         : "has changed since";
   }
-  if (!is_same_place(recorded.entry.path, now.entry.path)) return {};
-  const std::string file = written_file(recorded, now);
-  if (file.empty()) return {};
-  return "may have changed since: " + file + " has been written to, though no sample of it differs";
+  return is_same_place(recorded.entry.path, now.entry.path) ? what_was_written(recorded, now) : "";
 }
 
 }  // namespace moescope

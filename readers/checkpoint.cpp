@@ -42,15 +42,17 @@ void hash_part(Sha256& hash, std::string_view part) {
 /// Two checkpoints of one series have the same headers; a few bytes of each tensor tell them apart.
 constexpr std::uint64_t whole_bytes = 64 << 10;  // tensors up to this size are read whole
 constexpr std::uint64_t piece_bytes = 16 << 20;  // of larger ones ...
-constexpr std::uint64_t sample_bytes = 256;      // ... so much at the start of every piece, and at the end
+constexpr std::uint64_t sample_bytes = 256;      // ... so much in the middle of every piece
 
 /// Calls `sample(offset, bytes)` for every part of the tensor that belongs to the fingerprint.
 template <class Sample>
 void for_each_sample(const TensorInfo& tensor, const Sample& sample) {
   if (tensor.bytes <= whole_bytes) return sample(tensor.offset, tensor.bytes);
-  for (std::uint64_t begin = 0; begin + sample_bytes < tensor.bytes; begin += piece_bytes)
-    sample(tensor.offset + begin, sample_bytes);
-  sample(tensor.offset + tensor.bytes - sample_bytes, sample_bytes);
+  for (std::uint64_t begin = 0; begin < tensor.bytes; begin += piece_bytes) {
+    const std::uint64_t piece = std::min(piece_bytes, tensor.bytes - begin),
+                        bytes = std::min(sample_bytes, piece);
+    sample(tensor.offset + begin + (piece - bytes) / 2, bytes);
+  }
 }
 
 // The name of the tensor that a role outside the layers has; null if the model has none.

@@ -46,8 +46,8 @@ class Checkpoint {
   /// Sum of the tensors' bytes.
   std::uint64_t bytes() const { return bytes_; }
   /// SHA-256 over config.json, the index, shard names, sizes and headers, and samples of every tensor: those
-  /// of up to 64 KiB whole, of larger ones 256 bytes at the start of every 16 MiB and at the end. It changes
-  /// when the checkpoint does, without all of its data having been read, and not with its place or its times.
+  /// of up to 64 KiB whole, of larger ones 256 bytes in the middle of every 16 MiB. It changes when the
+  /// checkpoint does, without all of its data having been read, and not with its place or its times.
   const std::string& fingerprint() const { return fingerprint_; }
   /// Of each shard one line, "BYTES MODIFIED INODE 'NAME'", the time in nanoseconds since 1970: with the path,
   /// it tells that a file has been written to even where no sample was.

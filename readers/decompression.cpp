@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "readers/directory.h"
 #include "readers/errors.h"
 #include "readers/source_file.h"
 
@@ -47,7 +48,7 @@ class PipeStream : public ByteStream {
       : name_(stream_name(path)),
         descriptor_(path == standard_input ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                                            : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0) throw_errno(name_, "cannot be opened");
+    if (descriptor_ < 0) throw_not_opened(name_);
   }
   ~PipeStream() override { ::close(descriptor_); }
   PipeStream(const PipeStream&) = delete;

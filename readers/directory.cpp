@@ -1,7 +1,10 @@
 #include "readers/directory.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
+
+#include "readers/errors.h"
 
 namespace moescope {
 namespace {
@@ -24,6 +27,11 @@ bool path_exists(const fs::path& path) {
 
 bool is_directory_path(const fs::path& path) {
   return fs::is_directory(status_of(path));
+}
+
+void throw_not_opened(const std::string& file, const char* action) {
+  if (errno == ENOENT || errno == ENOTDIR) throw MissingInput(file);
+  throw_errno(file, action);
 }
 
 std::vector<std::string> directory_names(const fs::path& directory) {

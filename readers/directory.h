@@ -13,6 +13,10 @@ namespace moescope {
 bool path_exists(const std::filesystem::path& path);
 bool is_directory_path(const std::filesystem::path& path);
 
+/// For an input that could not be opened: throws MissingInput where `errno` says that nothing is there, else
+/// std::system_error with the message "FILE: ACTION".
+[[noreturn]] void throw_not_opened(const std::string& file, const char* action = "cannot be opened");
+
 /// Whether a name begins with a dot: what a system or a tool keeps for itself, never an input.
 inline bool is_hidden(std::string_view name) {
   return name.starts_with('.');

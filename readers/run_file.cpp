@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "readers/directory.h"
 #include "readers/errors.h"
 #include "readers/hdf5_attribute.h"
 #include "readers/hdf5_driver.h"
@@ -73,10 +74,7 @@ std::string other_kind(const std::filesystem::file_status& status) {
 }
 
 void check_exists(const std::filesystem::path& path, int mode) {
-  if (::access(path.c_str(), mode) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) throw MissingInput(path.string());
-    throw_errno(path.string(), "cannot open the run file");
-  }
+  if (::access(path.c_str(), mode) != 0) throw_not_opened(path.string(), "cannot open the run file");
   const std::string kind = other_kind(std::filesystem::status(path));
   if (!kind.empty()) throw FormatError(path.string(), "", "is " + kind + ", not a run file");
 }

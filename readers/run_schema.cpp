@@ -32,21 +32,17 @@ std::vector<DatasetSpec> checkpoint_datasets() {
        "Phase of training, e.g. warmup, stable or anneal. Empty where unknown.", "The series file."},
       {"/checkpoint_info/config_json", text, per_checkpoint, pure_number, "Configuration",
        "The text of config.json as it was read. The attribute stored_head is there where it calls the head "
-       "tied, but "
-       "a stored head of other values was used.",
+       "tied, but a stored head of other values was used.",
        "config.json of each checkpoint."},
       {"/checkpoint_info/fingerprint", text, per_checkpoint, pure_number, "Fingerprint",
        "SHA-256, hexadecimal, over config.json, the index, the names, sizes and headers of all shards and "
-       "samples of "
-       "every tensor (up to 64 KiB whole, of larger ones 256 bytes at the start of every 16 MiB and at the "
-       "end): it "
-       "changes when the checkpoint does, without all of its data having been read.",
+       "samples of every tensor (up to 64 KiB whole, of larger ones 256 bytes in the middle of every 16 MiB): "
+       "it changes when the checkpoint does, without all of its data having been read.",
        "Computed by moescope."},
       {"/checkpoint_info/file_stamps", text, per_checkpoint, pure_number, "File stamps",
        "Of each shard one line: its bytes, the time of its last change in nanoseconds since 1970, its inode "
-       "and its "
-       "name. They tell that a file in its place has been written to since, even where no sample of it "
-       "differs.",
+       "and its name. They tell that a file in its place has been written to since, even where no sample of "
+       "it differs.",
        "The file system."},
       {"/checkpoint_info/path", text, per_checkpoint, pure_number, "Path",
        "Directory from which the checkpoint was read.", "The command line or the series file."},

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "readers/directory.h"
 #include "readers/errors.h"
 
 namespace moescope {
@@ -36,11 +37,6 @@ struct stat status_of(int descriptor, const std::string& file) {
 
 std::int64_t modification_time(const struct stat& status) {
   return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
-}
-
-[[noreturn]] void throw_not_opened(const std::string& file) {
-  if (errno == ENOENT || errno == ENOTDIR) throw MissingInput(file);
-  throw_errno(file, "cannot be opened");
 }
 
 void close_descriptor(int descriptor) {

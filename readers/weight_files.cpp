@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -17,6 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
+
+// A checkpoint may have a hundred shards.
+std::string short_list(std::span<const std::string> names) {
+  constexpr std::size_t most = 6;
+  if (names.size() <= most) return name_list(names);
+  return name_list(names.first(most - 1)) + ", … (" + std::to_string(names.size()) + " in all)";
+}
 
 constexpr const char* adapter_config_name = "adapter_config.json";
 constexpr std::string_view safetensors_suffix = ".safetensors";
@@ -115,8 +123,8 @@ void require_one_set(const fs::path& directory, const Names& shards) {
   for (const auto& [prefix, by_count] : sets) {
     if (by_count.size() < 2) continue;
     throw FormatError(directory.string(), {},
-                      "holds two sets of weights (" + name_list(by_count.begin()->second) + "; " +
-                          name_list(by_count.rbegin()->second) +
+                      "holds two sets of weights (" + short_list(by_count.begin()->second) + "; " +
+                          short_list(by_count.rbegin()->second) +
                           ") and no index that says which is the model",
                       std::string("put one of them elsewhere, or add ") + index_name);
   }
@@ -125,17 +133,17 @@ void require_one_set(const fs::path& directory, const Names& shards) {
 [[noreturn]] void throw_without_weights(const fs::path& directory, const WeightFiles& files) {
   const std::string none = "holds no *.safetensors file";
   if (std::ranges::any_of(files.others, is_adapter)) {
-    throw FormatError(directory.string(), {}, none + " but an adapter's (" + name_list(files.others) + ")",
+    throw FormatError(directory.string(), {}, none + " but an adapter's (" + short_list(files.others) + ")",
                       "merge the adapter into the model that it adapts first");
   }
   if (!files.others.empty()) {
     throw FormatError(directory.string(), {},
-                      none + ", but weights in a format that is not read: " + name_list(files.others),
+                      none + ", but weights in a format that is not read: " + short_list(files.others),
                       "save_pretrained() of transformers writes *.safetensors");
   }
   if (!files.unfinished.empty())
     throw FormatError(directory.string(), {},
-                      none + ", but an unfinished download: " + name_list(files.unfinished));
+                      none + ", but an unfinished download: " + short_list(files.unfinished));
   throw FormatError(directory.string(), {}, none);
 }
 
@@ -178,13 +186,13 @@ Names without(const Names& names, const Names& excluded) {
     throw FormatError(
         file, {},
         "is of another sharding than the files: of the shards that it names, these are not there: " +
-            name_list(missing) + "; and these are there, which it does not name: " + name_list(others),
+            short_list(missing) + "; and these are there, which it does not name: " + short_list(others),
         "take the index that belongs to the files, or remove it where model.safetensors is the model");
   }
-  const std::string more = missing.size() > 1 ? ", and so are " + std::to_string(missing.size() - 1) +
-                                                    " more of " + std::to_string(shards.size()) + ": " +
-                                                    name_list(std::span(missing).subspan(1))
-                                              : "";
+  const std::string more = missing.size() > 1
+                               ? "; of " + std::to_string(shards.size()) + " shards, " +
+                                     std::to_string(missing.size()) + " are not there: " + short_list(missing)
+                               : "";
   const std::string what = is_dangling(directory / missing.front())
                                ? "is a symbolic link to a file that does not exist"
                                : "is missing";
@@ -300,13 +308,13 @@ NoCheckpoint why_no_checkpoint(const fs::path& directory) {
             "it may still be written, or copied in part"};
   if (!files.others.empty()) {
     return {"is not a checkpoint: it has no config.json, and weights in a format that is not read: " +
-            name_list(files.others)};
+            short_list(files.others)};
   }
   if (!files.unfinished.empty())
     return {"is not a checkpoint: it has no config.json, but an unfinished download: " +
-            name_list(files.unfinished)};
+            short_list(files.unfinished)};
   if (!checkpoints.empty())
-    return {"is not a checkpoint itself, but holds others: " + name_list(checkpoints)};
+    return {"is not a checkpoint itself, but holds others: " + short_list(checkpoints)};
   return {"is not a checkpoint directory: it has no config.json", {}, true};
 }
 
@@ -315,17 +323,17 @@ std::vector<std::string> notes_on_unread(const fs::path& directory, bool has_ind
   const WeightFiles files = find_weight_files(directory);
   Names unread = without(files.safetensors, shards), notes;
   if (!unread.empty()) {
-    notes.push_back(name_list(unread) + ": not read, for " +
+    notes.push_back(short_list(unread) + ": not read, for " +
                     (has_index
                          ? std::string(index_name) + " does not name " + (unread.size() == 1 ? "it" : "them")
                          : std::string(single_shard_name) + " is the model"));
   }
-  if (!files.others.empty()) notes.push_back(name_list(files.others) + ": weights that are not read");
+  if (!files.others.empty()) notes.push_back(short_list(files.others) + ": weights that are not read");
   if (!files.unfinished.empty())
-    notes.push_back(name_list(files.unfinished) + ": unfinished downloads, not read");
+    notes.push_back(short_list(files.unfinished) + ": unfinished downloads, not read");
   const Names inner = checkpoints_in(directory), deeper = directories_with_weights(directory);
-  if (!inner.empty()) notes.push_back(name_list(inner) + ": checkpoints inside this one, not read");
-  if (!deeper.empty()) notes.push_back(name_list(deeper) + ": directories with weights that are not read");
+  if (!inner.empty()) notes.push_back(short_list(inner) + ": checkpoints inside this one, not read");
+  if (!deeper.empty()) notes.push_back(short_list(deeper) + ": directories with weights that are not read");
   return notes;
 }
 
@@ -344,11 +352,11 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
     } catch (const std::system_error&) {  // told by whoever looked for a checkpoint there
     }
   }
-  if (!plain.empty()) notes.push_back(name_list(plain) + ": left out: no config.json there");
+  if (!plain.empty()) notes.push_back(short_list(plain) + ": left out: no config.json there");
   WeightFiles files = find_weight_files(directory);
   files.safetensors.insert(files.safetensors.end(), files.others.begin(), files.others.end());
   if (!files.safetensors.empty())
-    notes.push_back(name_list(files.safetensors) + ": left out: not in the directory of a checkpoint");
+    notes.push_back(short_list(files.safetensors) + ": left out: not in the directory of a checkpoint");
   return notes;
 }
 
