@@ -4,16 +4,14 @@
 #include <cmath>
 #include <iterator>
 
+#include "analysis/recorded_roles.h"
 #include "metrics/weight_drift.h"
-#include "readers/tensor_roles.h"
 
 namespace moescope {
 namespace {
 
 /// Weights that are written together.
 constexpr std::size_t batch_weights = 512;
-constexpr std::size_t whole_model = std::size(all_role_groups);  // stands behind the roles
-constexpr std::size_t role_count = whole_model + 1;
 
 double root_mean_square(const WeightStats& stats) {
   return stats.norm / std::sqrt(static_cast<double>(stats.element_count - stats.nonfinite_count));
@@ -96,14 +94,14 @@ void WeightRecorder::add(const WeightTrajectory& trajectory) {
 }
 
 void WeightRecorder::count_magnitudes(const WeightTrajectory& trajectory, Row& row) {
-  const std::size_t role = role_group_index(trajectory.weight->key.role);
+  const std::vector<std::size_t> roles = recorded_roles(trajectory.weight->key.role);
   for (std::size_t c = 0; c < checkpoints_; ++c) {
     const Bfloat16Histogram& histogram = trajectory.histograms[c];
     const std::vector<double> quantiles = magnitude_quantiles(histogram, probabilities);
     row.quantiles.insert(row.quantiles.end(), quantiles.begin(), quantiles.end());
     const auto counts = moescope::magnitude_counts(histogram);
-    for (const std::size_t group : {role, whole_model}) {
-      std::int64_t* sums = &magnitude_counts_[(c * role_count + group) * bfloat16_magnitudes];
+    for (const std::size_t role : roles) {
+      std::int64_t* sums = &magnitude_counts_[(c * role_count + role) * bfloat16_magnitudes];
       for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
     }
   }
