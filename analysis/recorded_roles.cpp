@@ -10,9 +10,15 @@ std::vector<std::string> role_labels() {
   return labels;
 }
 
+std::vector<std::size_t> totals_of(RoleGroup group) {
+  if (group == RoleGroup::norm) return {whole_model};
+  return {whole_model_without_norms, whole_model};
+}
+
 std::vector<std::size_t> recorded_roles(Role role) {
-  if (role_group(role) == RoleGroup::norm) return {role_group_index(role), whole_model};
-  return {role_group_index(role), whole_model_without_norms, whole_model};
+  std::vector<std::size_t> roles = totals_of(role_group(role));
+  roles.insert(roles.begin(), role_group_index(role));
+  return roles;
 }
 
 }  // namespace moescope

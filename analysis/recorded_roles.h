@@ -19,7 +19,9 @@ inline constexpr std::size_t role_count = whole_model + 1;
 /// (role_count): "embedding" … "head", "whole_model_without_norms", "whole_model".
 std::vector<std::string> role_labels();
 
-/// Where a weight counts: in its group and in the whole model, and in the one without norms unless it is one.
+/// Where a group counts beside itself: in the whole model, and in the one without norms unless it is they.
+std::vector<std::size_t> totals_of(RoleGroup group);
+/// Where a weight counts: in its group and in the totals of that.
 std::vector<std::size_t> recorded_roles(Role role);
 
 }  // namespace moescope

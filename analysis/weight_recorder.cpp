@@ -94,15 +94,29 @@ void WeightRecorder::add(const WeightTrajectory& trajectory) {
 }
 
 void WeightRecorder::count_magnitudes(const WeightTrajectory& trajectory, Row& row) {
-  const std::vector<std::size_t> roles = recorded_roles(trajectory.weight->key.role);
+  const std::size_t role = role_group_index(trajectory.weight->key.role);
   for (std::size_t c = 0; c < checkpoints_; ++c) {
     const Bfloat16Histogram& histogram = trajectory.histograms[c];
     const std::vector<double> quantiles = magnitude_quantiles(histogram, probabilities);
     row.quantiles.insert(row.quantiles.end(), quantiles.begin(), quantiles.end());
     const auto counts = moescope::magnitude_counts(histogram);
-    for (const std::size_t role : roles) {
-      std::int64_t* sums = &magnitude_counts_[(c * role_count + role) * bfloat16_magnitudes];
-      for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+    std::int64_t* sums = counts_of(c, role);
+    for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+  }
+}
+
+std::int64_t* WeightRecorder::counts_of(std::size_t checkpoint, std::size_t role) {
+  return &magnitude_counts_[(checkpoint * role_count + role) * bfloat16_magnitudes];
+}
+
+void WeightRecorder::add_totals() {
+  for (std::size_t c = 0; c < checkpoints_; ++c) {
+    for (std::size_t group = 0; group < std::size(all_role_groups); ++group) {
+      const std::int64_t* counts = counts_of(c, group);
+      for (const std::size_t total : totals_of(all_role_groups[group])) {
+        std::int64_t* sums = counts_of(c, total);
+        for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+      }
     }
   }
 }
@@ -194,6 +208,7 @@ void WeightRecorder::write() {
 
 void WeightRecorder::finish() {
   write();
+  add_totals();
   run_.write<std::int64_t>("/weights/magnitude_histogram", magnitude_counts_);
 }
 
