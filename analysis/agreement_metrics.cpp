@@ -10,8 +10,11 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* missing_saturation =
-    "NaN where the forward pass of the checkpoint or that of the last one is not finished.";
-constexpr const char* missing_agreement = "NaN where the forward pass of either checkpoint is not finished.";
+    "NaN where the forward pass of the checkpoint or that of the last one is not finished, or no token chose "
+    "experts in both (/routing/nonfinite_count).";
+constexpr const char* missing_agreement =
+    "NaN where the forward pass of either checkpoint is not finished, or no token chose experts in both "
+    "(/routing/nonfinite_count).";
 
 /// What is written; NaN where a forward pass is not finished.
 struct Agreement {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "readers/errors.h"
-#include "readers/model_config.h"
+#include "readers/recorded_config.h"
 #include "readers/run_schema.h"
 
 namespace moescope {
@@ -17,8 +17,7 @@ void read_routing_sizes(const RunFile& run, ForwardRecord& record) {
   record.top_k = run.shape("/routing/topk_index")[3];
   record.eligible = record.experts;
   if (!run.contains("/checkpoint_info/config_json")) return;
-  const std::string text = run.read<std::string>("/checkpoint_info/config_json").at(0);
-  const ModelConfig config = parse_model_config(text, run.path().string());
+  const ModelConfig config = recorded_config(run);
   if (config.n_group > 1)
     record.eligible = record.experts / static_cast<std::size_t>(config.n_group) *
                       static_cast<std::size_t>(config.topk_group);

@@ -218,7 +218,7 @@ AnalysisSummary SeriesAnalysis::run() {
   listener_.stage("metrics");
   write_run_metrics(run);
   const std::string few_tokens = few_tokens_note(run);
-  if (summary_.complete && !few_tokens.empty()) listener_.note(few_tokens);
+  if (summary_.complete && !few_tokens.empty()) listener_.remark(few_tokens);
   run.sync();
   summary_.forward_finished = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
   if (options_.forward) summarize_losses(run, summary_);

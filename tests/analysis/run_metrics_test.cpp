@@ -347,6 +347,7 @@ RunFile make_random_run(const std::filesystem::path& path, std::size_t e, std::s
   run.define_dimension(raw_dataset("/domain"), std::vector<std::string>{"prose"});
   run.define_dimension("token", random_tokens);
   define_and_write(run, "/corpus/domain", std::vector<std::int32_t>(random_tokens, 0));
+  define_and_write(run, "/corpus/position", std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 7});
   define_and_write(run, "/status/forward", std::vector<std::uint8_t>{1});
   define_and_write(run, "/loss/nll", std::vector<float>(random_tokens, 1.5f));
   std::vector<std::int64_t> ids(e), counts(layers * e);
@@ -428,7 +429,7 @@ TEST_F(RunMetrics, WhatDoesNotExistSaysWhy) {
   EXPECT_THAT(reason(one, "topk_weight_entropy"), testing::HasSubstr("K = 1"));
   for (const char* name : {"load_entropy", "load_entropy_pooled"})
     EXPECT_THAT(reason(one, name), testing::HasSubstr("one expert"));
-  EXPECT_THAT(reason(all, "load_entropy"), testing::HasSubstr("no tokens"));
+  EXPECT_THAT(reason(all, "load_entropy"), testing::HasSubstr("no token of the domain"));
   EXPECT_THAT(reason(all, "router_saturation"), testing::HasSubstr("last one"));
 }
 
