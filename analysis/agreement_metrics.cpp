@@ -9,6 +9,12 @@ namespace moescope {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr const char* missing_saturation =
+    "NaN where the forward pass of the checkpoint or that of the last one is not finished, or no token chose "
+    "experts in both (/routing/nonfinite_count).";
+constexpr const char* missing_agreement =
+    "NaN where the forward pass of either checkpoint is not finished, or no token chose experts in both "
+    "(/routing/nonfinite_count).";
 
 /// What is written; NaN where a forward pass is not finished.
 struct Agreement {
@@ -54,14 +60,18 @@ void compare_layer(const RunFile& run, const ForwardRecord& record, std::size_t 
 void define_agreement(RunFile& run, const ForwardRecord& record) {
   const auto experts = static_cast<std::int64_t>(record.experts),
              top_k = static_cast<std::int64_t>(record.top_k);
-  const auto bounds = [](double chance) {
-    return MetricBounds{{"chance", chance}, {"lower_bound", 0.0}, {"upper_bound", 1.0}};
+  const auto bounds = [](double chance, double least) {
+    return MetricBounds{{"chance", chance}, {"lower_bound", least}, {"upper_bound", 1.0}};
   };
-  const double agreement = routing_agreement_chance(experts, top_k);
-  define_metric(run, "router_saturation", bounds(agreement), missing_forward);
-  define_metric(run, "router_saturation_top1", bounds(top1_agreement_chance(experts)), missing_forward);
-  define_metric(run, "routing_agreement", bounds(agreement), missing_forward);
-  define_metric(run, "routing_jaccard", bounds(routing_jaccard_chance(experts, top_k)), missing_forward);
+  const MetricBounds agreement =
+      bounds(routing_agreement_chance(experts, top_k), routing_agreement_bound(experts, top_k));
+  const MetricBounds top1 = bounds(top1_agreement_chance(experts), experts > 1 ? 0 : 1);
+  const MetricBounds jaccard =
+      bounds(routing_jaccard_chance(experts, top_k), routing_jaccard_bound(experts, top_k));
+  define_metric(run, "router_saturation", agreement, missing_saturation);
+  define_metric(run, "router_saturation_top1", top1, missing_saturation);
+  define_metric(run, "routing_agreement", agreement, missing_agreement);
+  define_metric(run, "routing_jaccard", jaccard, missing_agreement);
 }
 
 }  // namespace

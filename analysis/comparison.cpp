@@ -134,7 +134,7 @@ void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunCompar
   const bool estimated = !were_compared(run, a, b) && run.contains("/weights/sketch");
   if (estimated) result.weights_standard_error = std::sqrt(0.5 / sketch_size);
   const auto products = pair_products(run, a, b, tensors.size(), estimated);
-  WeightInnerProducts whole;
+  WeightInnerProducts whole, without_norms;
   std::map<RoleGroup, WeightInnerProducts> by_role;
   std::map<std::int64_t, WeightInnerProducts> by_layer;
   std::map<std::pair<std::int64_t, std::int64_t>, WeightInnerProducts> by_expert;
@@ -145,11 +145,13 @@ void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunCompar
     const WeightKey& key = found->second;
     result.tensors.push_back(change_of(products[w], tensors[w], key.layer, key.expert));
     add(whole, products[w]);
+    if (role_group(key.role) != RoleGroup::norm) add(without_norms, products[w]);
     add(by_role[role_group(key.role)], products[w]);
     if (key.layer >= 0) add(by_layer[key.layer], products[w]);
     if (key.expert >= 0) add(by_expert[{key.layer, key.expert}], products[w]);
   }
   result.whole.push_back(change_of(whole, "model", -1, -1));
+  result.without_norms.push_back(change_of(without_norms, "model_without_norms", -1, -1));
   for (const auto& [group, sum] : by_role) {
     result.roles.push_back(change_of(sum, std::string(role_group_name(group)), -1, -1));
   }

@@ -47,12 +47,13 @@ struct RunComparison {
   /// 0 where the weights of both were compared element by element. Else one was gone before the other came,
   /// and changes are estimated from sketches: with at most this standard error, relative to each change.
   double weights_standard_error = 0;
-  std::vector<WeightChange> whole;    // the model: one entry, or none when the run file holds no weights
-  std::vector<WeightChange> roles;    // in canonical order
-  std::vector<WeightChange> layers;   // ascending
-  std::vector<WeightChange> experts;  // most changed first
-  std::vector<WeightChange> tensors;  // most changed first
-  std::vector<LossChange> losses;     // empty without a forward pass, like all below
+  std::vector<WeightChange> whole;  // the model: one entry, or none when the run file holds no weights
+  std::vector<WeightChange> without_norms;  // the model but for its norm gains: as `whole`
+  std::vector<WeightChange> roles;          // in canonical order
+  std::vector<WeightChange> layers;         // ascending
+  std::vector<WeightChange> experts;        // most changed first
+  std::vector<WeightChange> tensors;        // most changed first
+  std::vector<LossChange> losses;           // empty without a forward pass, like all below
   std::vector<RoutingChange> routing;
   std::vector<LoadChange> loads;  // largest change first
 };

@@ -1,27 +1,42 @@
 #include "analysis/drift_metrics.h"
 
 #include <algorithm>
-#include <iterator>
 #include <limits>
 
 #include "analysis/metric_dataset.h"
 #include "analysis/recorded_products.h"
+#include "analysis/recorded_roles.h"
 #include "metrics/trajectory_pca.h"
 #include "metrics/weight_drift.h"
 #include "metrics/weight_path.h"
-#include "readers/tensor_roles.h"
 
 namespace moescope {
 namespace {
 
-constexpr std::size_t whole_model = std::size(all_role_groups);  // stands behind the roles
-constexpr std::size_t role_count = whole_model + 1;
-
+// Each names what can make it NaN, and nothing else.
+constexpr const char* missing_at_checkpoint =
+    "NaN where the weight pass is not finished, the model has no such weights, or one of them is not finite.";
+constexpr const char* missing_distance =
+    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has "
+    "no such weights, or one of them is not finite at the checkpoint or at the first one.";
+constexpr const char* missing_tortuosity =
+    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has "
+    "no such weights, one of them is not finite at the checkpoint or at the first one, or they are where "
+    "they began, as at the first checkpoint.";
 constexpr const char* missing_rate =
-    "NaN where the weight pass is not finished, the model has no such weights, or the training tokens of a "
-    "checkpoint are unknown.";
+    "NaN where the weight pass is not finished, the model has no such weights, one of them is not finite at "
+    "either checkpoint, or the training tokens of a checkpoint are unknown or did not grow.";
 constexpr const char* missing_direction =
-    "NaN where the weight pass is not finished, the model has no such weights, or they did not move.";
+    "NaN where the weight pass is not finished, the model has no such weights, one of them is not finite at "
+    "a checkpoint of either step, or they did not move.";
+constexpr const char* missing_component =
+    "NaN where the weight pass is not finished or never read all checkpoints side by side, the model has no "
+    "such weights, or one of them is not finite at a checkpoint: it is left out, and the last component "
+    "with it.";
+constexpr const char* missing_share =
+    "NaN where the weight pass is not finished or never read all checkpoints side by side, the model has no "
+    "such weights, they did not move, or one of them is not finite at a checkpoint: it is left out, and the "
+    "last component with it.";
 
 const MetricBounds distance_bounds = {{"lower_bound", 0.0}},
                    cosine_bounds = {{"lower_bound", -1.0}, {"upper_bound", 1.0}},
@@ -47,11 +62,12 @@ struct Groups {
 
   /// The groups that a weight belongs to.
   std::vector<Group*> groups_of(const WeightKey& key) {
-    const std::size_t role = role_group_index(key.role);
-    std::vector<Group*> groups = {&by_role[role], &by_role[whole_model]};
-    if (key.layer < 0) return groups;
-    Group* layer = &by_layer_role[static_cast<std::size_t>(key.layer) * role_count];
-    groups.insert(groups.end(), {layer + role, layer + whole_model});
+    std::vector<Group*> groups;
+    for (const std::size_t role : recorded_roles(key.role)) {
+      groups.push_back(&by_role[role]);
+      if (key.layer >= 0)
+        groups.push_back(&by_layer_role[static_cast<std::size_t>(key.layer) * role_count + role]);
+    }
     return groups;
   }
 };
@@ -64,8 +80,9 @@ Groups read_groups(const RunFile& run, std::size_t checkpoints) {
     const std::uint64_t count = std::min<std::uint64_t>(tensors_at_once, keys.size() - first);
     const RecordedProducts recorded = read_products(run, first, count);
     for (std::uint64_t w = first; w < first + count; ++w) {
+      const WeightInnerProducts products = recorded.of(w);
       for (Group* group : groups.groups_of(keys[w])) {
-        group->products.add(recorded.inner_of(w), recorded.delta_inner_of(w));
+        group->products.add(products);
         group->elements += static_cast<std::uint64_t>(elements[w]);
         ++group->tensors;
       }
@@ -87,7 +104,7 @@ std::vector<double> table(const std::vector<Group>& groups, std::size_t rows, Va
 }
 
 void write(RunFile& run, const char* name, const MetricBounds& bounds, const std::vector<double>& values,
-           const char* missing = missing_weights) {
+           const char* missing) {
   run.write<double>(define_metric(run, name, bounds, missing), values);
 }
 
@@ -103,37 +120,33 @@ void write_steps(RunFile& run, const std::vector<Group>& roles, std::size_t chec
   write(run, "role_update_direction", cosine_bounds, table(roles, steps * steps, update_direction),
         missing_direction);
   write(run, "role_trajectory_eigenvalue", distance_bounds,
-        table(roles, steps, [](const Group& group) { return trajectory_pca(group.products).eigenvalues; }));
+        table(roles, steps, [](const Group& group) { return trajectory_pca(group.products).eigenvalues; }),
+        missing_component);
   write(run, "role_trajectory_share", share_bounds,
         table(roles, steps, [](const Group& group) { return trajectory_pca(group.products).shares; }),
-        missing_direction);
-  write(run, "role_trajectory_coordinate", {}, table(roles, checkpoints * steps, [](const Group& group) {
-          return trajectory_pca(group.products).coordinates;
-        }));
+        missing_share);
+  write(run, "role_trajectory_coordinate", {},
+        table(roles, checkpoints * steps,
+              [](const Group& group) { return trajectory_pca(group.products).coordinates; }),
+        missing_component);
 }
 
 }  // namespace
-
-std::vector<std::string> role_labels() {
-  std::vector<std::string> labels;
-  for (const RoleGroup group : all_role_groups) labels.emplace_back(role_group_name(group));
-  labels.emplace_back("whole_model");
-  return labels;
-}
 
 void write_drift_metrics(RunFile& run) {
   if (!run.contains("/weights/inner_product")) return;
   const std::size_t checkpoints = run.shape("/checkpoint")[0], pairs = checkpoints * checkpoints;
   const Groups groups = read_groups(run, checkpoints);
   const std::vector<Group>& roles = groups.by_role;
-  write(run, "role_norm", distance_bounds, table(roles, checkpoints, weight_norms));
-  write(run, "role_relative_drift", distance_bounds, table(roles, pairs, relative_drift));
-  write(run, "role_cosine", cosine_bounds, table(roles, pairs, weight_cosine));
-  write(run, "role_path_length", distance_bounds, table(roles, checkpoints, path_length));
-  write(run, "role_displacement", distance_bounds, table(roles, checkpoints, displacement));
-  write(run, "role_tortuosity", tortuosity_bounds, table(roles, checkpoints, tortuosity), missing_direction);
+  write(run, "role_norm", distance_bounds, table(roles, checkpoints, weight_norms), missing_at_checkpoint);
+  write(run, "role_relative_drift", distance_bounds, table(roles, pairs, relative_drift), missing_drift);
+  write(run, "role_cosine", cosine_bounds, table(roles, pairs, weight_cosine), missing_cosine);
+  write(run, "role_path_length", distance_bounds, table(roles, checkpoints, path_length), missing_distance);
+  write(run, "role_displacement", distance_bounds, table(roles, checkpoints, displacement), missing_distance);
+  write(run, "role_tortuosity", tortuosity_bounds, table(roles, checkpoints, tortuosity), missing_tortuosity);
   if (checkpoints > 1) write_steps(run, roles, checkpoints);
-  write(run, "layer_relative_drift", distance_bounds, table(groups.by_layer_role, pairs, relative_drift));
+  write(run, "layer_relative_drift", distance_bounds, table(groups.by_layer_role, pairs, relative_drift),
+        missing_drift);
 }
 
 }  // namespace moescope

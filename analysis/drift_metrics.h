@@ -1,15 +1,9 @@
 #pragma once
 /// How far and in which direction the weights of each role moved, from the inner products of single tensors.
 
-#include <string>
-#include <vector>
-
 #include "readers/run_file.h"
 
 namespace moescope {
-
-/// The labels of the dimension `role`: every role group, and at last "whole_model", all of them together.
-std::vector<std::string> role_labels();
 
 /// Defines and writes them if the run has a weight pass. The inner products of a role are the sums of those
 /// of its tensors: all of them as one long vector. Tensors are read a few hundred at a time. What describes a

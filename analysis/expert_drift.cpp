@@ -36,8 +36,7 @@ std::vector<WeightInnerProducts> read_experts(const RunFile& run, const std::vec
     const std::uint64_t count = std::min(tensors_at_once, range.end - first);
     const RecordedProducts recorded = read_products(run, first, count);
     for (std::uint64_t w = first; w < first + count; ++w) {
-      if (is_expert_of(keys[w], layer))
-        sums[static_cast<std::size_t>(keys[w].expert)].add(recorded.inner_of(w), recorded.delta_inner_of(w));
+      if (is_expert_of(keys[w], layer)) sums[static_cast<std::size_t>(keys[w].expert)].add(recorded.of(w));
     }
   }
   return sums;
@@ -61,7 +60,7 @@ void write_expert_drift(RunFile& run) {
         values[(pair * layers.size() + l) * experts + e] = drift[pair];
     }
   }
-  run.write<double>(define_metric(run, "expert_relative_drift", {{"lower_bound", 0.0}}, missing_weights),
+  run.write<double>(define_metric(run, "expert_relative_drift", {{"lower_bound", 0.0}}, missing_drift),
                     values);
 }
 

@@ -68,10 +68,12 @@ ExpertPlaces find_places(std::span<const double> cosines, std::size_t experts) {
     has_left[driven_out] = true;
     moved.push_back(driven_out);
   }
-  ExpertPlaces result{matching.match, {}, moved.size()};
+  ExpertPlaces result{matching.match, {}, 0};
   for (std::size_t e = 0; e < experts; ++e) {
-    const bool known = has_left[e] || matching.match[e] == e;
-    result.places.push_back(known ? static_cast<std::int32_t>(matching.match[e]) : -1);
+    const std::size_t match = matching.match[e];
+    const bool known = (has_left[e] || match == e) && std::isfinite(cosines[e * experts + match]);
+    result.places.push_back(known ? static_cast<std::int32_t>(match) : -1);
+    if (known && match != e) ++result.moved;
   }
   return result;
 }

@@ -28,7 +28,8 @@ struct ExpertPlaces {
 
 /// By one of the evidences, (E, E); an empty one tells nothing. places[e] is e where the best assignment
 /// keeps expert e, and another where it certainly moved: where find_permutation says so, or where another
-/// expert that certainly moved has taken its place. Pure.
+/// expert that certainly moved has taken its place. Without evidence, a finite cosine with what the
+/// assignment gives, nothing is told of an expert: -1. Pure.
 ExpertPlaces find_places(std::span<const double> cosines, std::size_t experts);
 
 /// cosines[e, assigned[e]] of every expert: shape (E).

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "readers/errors.h"
+#include "readers/recorded_config.h"
 #include "readers/run_schema.h"
 
 namespace moescope {
@@ -14,6 +15,12 @@ void read_routing_sizes(const RunFile& run, ForwardRecord& record) {
   record.moe_layers = counts[2];
   record.experts = counts[3];
   record.top_k = run.shape("/routing/topk_index")[3];
+  record.eligible = record.experts;
+  if (!run.contains("/checkpoint_info/config_json")) return;
+  const ModelConfig config = recorded_config(run);
+  if (config.n_group > 1)
+    record.eligible = record.experts / static_cast<std::size_t>(config.n_group) *
+                      static_cast<std::size_t>(config.topk_group);
 }
 
 std::vector<std::vector<std::size_t>> tokens_by_domain(const RunFile& run, std::size_t domains) {

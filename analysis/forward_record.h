@@ -15,13 +15,14 @@
 namespace moescope {
 
 struct ForwardRecord {
-  std::size_t checkpoints = 0;                          // C
-  std::size_t domains = 0;                              // D
-  std::size_t tokens = 0;                               // T
-  std::size_t moe_layers = 0;                           // L, 0 without routing
-  std::size_t experts = 0;                              // E
-  std::size_t top_k = 0;                                // K
-  std::vector<bool> finished;                           // (C)
+  std::size_t checkpoints = 0;  // C
+  std::size_t domains = 0;      // D
+  std::size_t tokens = 0;       // T
+  std::size_t moe_layers = 0;   // L, 0 without routing
+  std::size_t experts = 0;      // E
+  std::size_t top_k = 0;        // K
+  std::size_t eligible = 0;     // of E, those that a token may choose from (topk_group)
+  std::vector<bool> finished;   // (C)
   std::vector<std::vector<std::size_t>> domain_tokens;  // (D) of token numbers, ascending
   std::vector<bool> has_successor;                      // (T): whose successor is predicted, see below
 };

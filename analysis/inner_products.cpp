@@ -1,7 +1,9 @@
 #include "analysis/inner_products.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
+#include <cstdint>
 #include <cstring>
 
 namespace moescope {
@@ -72,18 +74,27 @@ template <std::size_t Width>
   for (std::size_t i = 0; i + length < rows * length; ++i) differences[i] = wide[i + length] - wide[i];
 }
 
+/// An exponent of ones alone carries into the sign bit when 1 is added to it.
+[[gnu::always_inline]] inline bool is_finite_block(const float* values, std::size_t count) {
+  std::uint32_t carried = 0;
+  for (std::size_t i = 0; i < count; ++i)
+    carried |= (std::bit_cast<std::uint32_t>(values[i]) & 0x7f800000) + 0x00800000;
+  return carried >> 31 == 0;
+}
+
 struct Kernels {
   void (*multiply)(const Block&, double*);
-  void (*widen)(const float*, std::size_t, std::size_t, double*, double*);
+  bool (*widen)(const float*, std::size_t, std::size_t, double*, double*);
 };
 
 void multiply_block_2(const Block& block, double* lane_sums) {
   multiply_block<2>(block, lane_sums);
 }
 
-void widen_block_2(const float* values, std::size_t rows, std::size_t length, double* wide,
+bool widen_block_2(const float* values, std::size_t rows, std::size_t length, double* wide,
                    double* differences) {
   widen_block(values, rows, length, wide, differences);
+  return is_finite_block(values, rows * length);
 }
 
 #if defined(__x86_64__)
@@ -95,9 +106,10 @@ __attribute__((target("avx512f"))) void multiply_block_8(const Block& block, dou
   multiply_block<8>(block, lane_sums);
 }
 
-__attribute__((target("avx2"))) void widen_block_4(const float* values, std::size_t rows, std::size_t length,
+__attribute__((target("avx2"))) bool widen_block_4(const float* values, std::size_t rows, std::size_t length,
                                                    double* wide, double* differences) {
   widen_block(values, rows, length, wide, differences);
+  return is_finite_block(values, rows * length);
 }
 
 Kernels widest_kernels() {
@@ -118,10 +130,10 @@ const Kernels& kernels() {
 
 }  // namespace
 
-void widen(std::span<const float> values, std::size_t length, std::span<double> wide,
+bool widen(std::span<const float> values, std::size_t length, std::span<double> wide,
            std::span<double> differences) {
   assert(wide.size() >= values.size() && differences.size() + length >= values.size());
-  kernels().widen(values.data(), values.size() / length, length, wide.data(), differences.data());
+  return kernels().widen(values.data(), values.size() / length, length, wide.data(), differences.data());
 }
 
 InnerProductSum::InnerProductSum(std::size_t rows)

@@ -38,8 +38,8 @@ class InnerProductSum {
 };
 
 /// Rows of `length` floats as doubles, into `wide` of the same shape; and each of them minus the one before,
-/// into `differences` of one row less.
-void widen(std::span<const float> values, std::size_t length, std::span<double> wide,
+/// into `differences` of one row less. Returns whether all are finite.
+bool widen(std::span<const float> values, std::size_t length, std::span<double> wide,
            std::span<double> differences);
 
 }  // namespace moescope

@@ -1,56 +1,52 @@
 #include "analysis/load_metrics.h"
 
 #include <algorithm>
-#include <functional>
+#include <numeric>
+#include <string>
+#include <vector>
 
 #include "analysis/metric_dataset.h"
 #include "metrics/expert_load.h"
+#include "metrics/load_chance.h"
 
 namespace moescope {
 namespace {
 
 using Counts = std::span<const std::int64_t>;  // (E)
 
+constexpr const char* missing_scale =
+    "NaN: there is one expert, and so no scale between no entropy and the most, ln E = 0.";
+
 /// A number per layer, from the counts of its experts.
 struct LayerMetric {
-  const char* name;
-  std::function<double(Counts)> of;
-  MetricBounds bounds;
+  std::string name;
+  double (*of)(Counts);
+  /// Of E experts, K chosen by each of T tokens at random.
+  double (*chance)(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);
+  double lower_bound = 0, upper_bound = 0;
+  bool is_pooled = false;  // there is NAME_pooled
 };
 
 std::vector<LayerMetric> layer_metrics(std::int64_t experts, std::int64_t top_k) {
   const auto e = static_cast<double>(experts), k = static_cast<double>(top_k);
-  const double most_violation = max_violation_bound(experts, top_k), most_cv = load_cv_bound(experts, top_k);
-  const double least_entropy = load_entropy_bound(experts, top_k);
+  const auto most = [&](double (*bound)(std::int64_t, std::int64_t)) { return bound(experts, top_k); };
   return {
-      {"max_violation", max_violation, {{"lower_bound", 0.0}, {"upper_bound", most_violation}}},
-      {"min_violation", min_violation, {{"lower_bound", 0.0}, {"upper_bound", 1.0}}},
-      {"mean_violation", mean_violation, {{"lower_bound", 0.0}, {"upper_bound", 2 * (1 - k / e)}}},
-      {"load_cv", load_cv, {{"lower_bound", 0.0}, {"upper_bound", most_cv}}},
-      {"load_gini", load_gini, {{"lower_bound", 0.0}, {"upper_bound", load_gini_bound(experts, top_k)}}},
-      {"load_entropy", load_entropy, {{"lower_bound", least_entropy}, {"upper_bound", 1.0}}},
-      {"effective_experts", effective_experts, {{"lower_bound", k}, {"upper_bound", e}}},
-      {"dead_experts", dead_experts, {{"lower_bound", 0.0}, {"upper_bound", e - k}}},
-      {"cold_experts", cold_experts, {{"lower_bound", 0.0}, {"upper_bound", e - k}}},
-      {"hot_experts", hot_experts, {{"lower_bound", 0.0}, {"upper_bound", k}}},
+      {"max_violation", max_violation, max_violation_chance, 0, most(max_violation_bound), true},
+      {"min_violation", min_violation, min_violation_chance, 0, most(min_violation_bound)},
+      {"mean_violation", mean_violation, mean_violation_chance, 0, most(mean_violation_bound)},
+      {"load_cv", load_cv, load_cv_chance, 0, most(load_cv_bound), true},
+      {"load_gini", load_gini, load_gini_chance, 0, most(load_gini_bound)},
+      {"load_entropy", load_entropy, load_entropy_chance, load_entropy_bound(experts, top_k), 1, true},
+      {"effective_experts", effective_experts, effective_experts_chance, k, e},
+      {"dead_experts", dead_experts, dead_experts_chance, 0, most(dead_experts_bound)},
+      {"cold_experts", cold_experts, cold_experts_chance, 0, most(cold_experts_bound)},
+      {"hot_experts", hot_experts, hot_experts_chance, 0, most(hot_experts_bound)},
   };
-}
-
-std::vector<LayerMetric> pooled_metrics(std::int64_t experts, std::int64_t top_k) {
-  std::vector<LayerMetric> pooled;
-  for (LayerMetric& metric : layer_metrics(experts, top_k)) {
-    const std::string name = metric.name;
-    if (name == "max_violation") metric.name = "max_violation_pooled";
-    if (name == "load_cv") metric.name = "load_cv_pooled";
-    if (name == "load_entropy") metric.name = "load_entropy_pooled";
-    if (name != metric.name) pooled.push_back(std::move(metric));
-  }
-  return pooled;
 }
 
 /// Applies a metric to each layer of `counts` (..., E).
 std::vector<double> by_layer(Counts counts, std::size_t experts,
-                             const std::function<double(Counts)>& metric) {
+                             double (*metric)(Counts)) {
   std::vector<double> values;
   for (std::size_t start = 0; start < counts.size(); start += experts) {
     values.push_back(metric(counts.subspan(start, experts)));
@@ -73,22 +69,19 @@ class LoadMetrics {
         experts_(static_cast<std::int64_t>(record.experts)),
         top_k_(static_cast<std::int64_t>(record.top_k)),
         token_count_(run.read<std::int64_t>("/routing/token_count")),
-        layer_metrics_(layer_metrics(experts_, top_k_)),
-        pooled_metrics_(pooled_metrics(experts_, top_k_)) {}
+        layer_metrics_(layer_metrics(experts_, top_k_)) {}
 
   void define() {
-    for (const auto* metrics : {&layer_metrics_, &pooled_metrics_}) {
-      for (const LayerMetric& metric : *metrics)
-        define_metric(run_, metric.name, metric.bounds, missing_forward);
-    }
+    for (const LayerMetric& metric : layer_metrics_) define_layer_metric(metric);
     const auto e = static_cast<double>(experts_), k = static_cast<double>(top_k_);
-    define_metric(run_, "expert_load", {{"chance", k / e}, {"lower_bound", 0.0}, {"upper_bound", 1.0}},
+    const bool all = experts_ == top_k_;  // every token takes every expert
+    define_metric(run_, "expert_load",
+                  {{"chance", k / e}, {"lower_bound", all ? 1.0 : 0.0}, {"upper_bound", 1.0}},
                   missing_forward);
-    define_metric(run_, "relative_load", {{"chance", 1.0}, {"lower_bound", 0.0}, {"upper_bound", e / k}},
+    define_metric(run_, "relative_load",
+                  {{"chance", 1.0}, {"lower_bound", all ? 1.0 : 0.0}, {"upper_bound", e / k}},
                   missing_forward);
     define_metric(run_, "load_cv_chance", {}, missing_forward);
-    set_chance_by_domain("load_cv", load_cv_chance);
-    set_chance_by_domain("dead_experts", dead_experts_chance);
   }
 
   void write(std::size_t checkpoint) {
@@ -103,9 +96,10 @@ class LoadMetrics {
     write_values("relative_load", all, relative_loads(counts));
     write_values("load_cv_chance", scalars, cv_chances(tokens));
     const std::vector<std::int64_t> pooled = sum_over_domains(counts, record_.domains);
-    for (const LayerMetric& metric : pooled_metrics_) {
+    for (const LayerMetric& metric : layer_metrics_) {
       const Slab layers{{checkpoint, 0}, {1, record_.moe_layers}};
-      write_values(metric.name, layers, by_layer(pooled, record_.experts, metric.of));
+      if (metric.is_pooled)
+        write_values(metric.name + "_pooled", layers, by_layer(pooled, record_.experts, metric.of));
     }
   }
 
@@ -114,11 +108,21 @@ class LoadMetrics {
     run_.write<double>("/metrics/" + name, slab, values);
   }
 
-  void set_chance_by_domain(const std::string& name,
-                            double (*chance)(std::int64_t, std::int64_t, std::int64_t)) {
+  void define_layer_metric(const LayerMetric& metric) {
+    const auto chance = [&](std::int64_t tokens) { return metric.chance(experts_, top_k_, tokens); };
     std::vector<double> by_domain;
-    for (const std::int64_t tokens : token_count_) by_domain.push_back(chance(experts_, top_k_, tokens));
-    run_.set_attribute("/metrics/" + name, "chance_by_domain", by_domain);
+    for (const std::int64_t tokens : token_count_) by_domain.push_back(chance(tokens));
+    const double all_tokens =
+        chance(std::accumulate(token_count_.begin(), token_count_.end(), std::int64_t{0}));
+    const char* missing = metric.name == "load_entropy" && experts_ < 2 ? missing_scale : missing_forward;
+    MetricBounds bounds = {{"lower_bound", metric.lower_bound}, {"upper_bound", metric.upper_bound}};
+    if (metric.is_pooled) {
+      bounds["chance"] = all_tokens;
+      define_metric(run_, metric.name + "_pooled", bounds, missing);
+      bounds.erase("chance");
+    }
+    bounds["chance_by_domain"] = by_domain;
+    define_metric(run_, metric.name, bounds, missing);
   }
 
   std::vector<double> loads(Counts counts, Counts tokens) const {
@@ -150,7 +154,7 @@ class LoadMetrics {
   const ForwardRecord& record_;
   std::int64_t experts_, top_k_;
   std::vector<std::int64_t> token_count_;  // (D)
-  std::vector<LayerMetric> layer_metrics_, pooled_metrics_;
+  std::vector<LayerMetric> layer_metrics_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "analysis/metric_dataset.h"
+#include "metrics/router_distribution.h"
 #include "metrics/statistics.h"
 
 namespace moescope {
@@ -15,7 +16,22 @@ struct TokenMetric {
   double divisor = 1;          // of the recorded number
   bool has_quantiles = false;  // NAME_quantile
   MetricBounds bounds;
+  const char* missing = missing_forward;
 };
+
+// Where a metric does not exist whatever is measured, that is the reason, and no other.
+constexpr const char* all_chosen =
+    "NaN: every token takes all experts (K = E), so that none is left out which the last one could beat.";
+constexpr const char* all_eligible_chosen =
+    "NaN: every token takes all experts of the groups that it may choose from, so that none is left out "
+    "which the last one could beat.";
+constexpr const char* one_chosen =
+    "NaN: a token takes one expert (K = 1), which has all of the weight: there is no mixture.";
+
+const char* missing_margin(const ForwardRecord& record) {
+  if (record.top_k == record.experts) return all_chosen;
+  return record.top_k == record.eligible ? all_eligible_chosen : missing_forward;
+}
 
 std::vector<TokenMetric> token_metrics(const ForwardRecord& record) {
   const auto e = static_cast<double>(record.experts), k = static_cast<double>(record.top_k);
@@ -26,14 +42,21 @@ std::vector<TokenMetric> token_metrics(const ForwardRecord& record) {
        1,
        true,
        {{"chance", k / e}, {"lower_bound", 0.0}, {"upper_bound", 1.0}}},
-      {"routing_margin", "/routing/margin", 1, true, {{"lower_bound", 0.0}}},
-      {"bias_flip_rate", "/routing/bias_flips", k, false, {{"lower_bound", 0.0}, {"upper_bound", 1.0}}},
+      {"routing_margin", "/routing/margin", 1, true, {{"lower_bound", 0.0}}, missing_margin(record)},
+      {"bias_flip_rate",
+       "/routing/bias_flips",
+       k,
+       false,
+       {{"lower_bound", 0.0},
+        {"upper_bound", bias_flip_rate_bound(static_cast<std::int64_t>(record.experts),
+                                             static_cast<std::int64_t>(record.top_k))}}},
       {"top1_share", "/routing/top1_share", 1, false, {{"lower_bound", 1 / k}, {"upper_bound", 1.0}}},
       {"topk_weight_entropy",
        "/routing/topk_weight_entropy",
        1,
        false,
-       {{"lower_bound", 0.0}, {"upper_bound", 1.0}}},
+       {{"lower_bound", 0.0}, {"upper_bound", 1.0}},
+       record.top_k == 1 ? one_chosen : missing_forward},
   };
 }
 
@@ -45,9 +68,9 @@ class TokenMetricWriter {
  public:
   TokenMetricWriter(RunFile& run, const ForwardRecord& record, const TokenMetric& metric)
       : run_(run), record_(record), metric_(metric) {
-    define_metric(run, metric.name, metric.bounds, missing_forward);
-    if (metric.has_quantiles) define_metric(run, quantile_name(metric), metric.bounds, missing_forward);
-    if (is_pooled()) define_metric(run, metric.name + "_pooled", metric.bounds, missing_forward);
+    define_metric(run, metric.name, metric.bounds, metric.missing);
+    if (metric.has_quantiles) define_metric(run, quantile_name(metric), metric.bounds, metric.missing);
+    if (is_pooled()) define_metric(run, metric.name + "_pooled", metric.bounds, metric.missing);
   }
 
   void write(std::size_t checkpoint) {

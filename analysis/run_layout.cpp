@@ -4,7 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "analysis/drift_metrics.h"
+#include "analysis/recorded_roles.h"
 #include "analysis/router_weights.h"
 #include "analysis/run_notes.h"
 #include "analysis/spectra_record.h"

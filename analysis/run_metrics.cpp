@@ -11,6 +11,7 @@
 #include "analysis/forward_record.h"
 #include "analysis/load_metrics.h"
 #include "analysis/loss_metrics.h"
+#include "analysis/recorded_roles.h"
 #include "analysis/router_metrics.h"
 #include "analysis/sketched_drift_metrics.h"
 #include "readers/run_schema.h"

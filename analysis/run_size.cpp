@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "analysis/drift_metrics.h"
+#include "analysis/recorded_roles.h"
 #include "analysis/run_notes.h"
 #include "analysis/spectra_record.h"
 #include "analysis/weight_recorder.h"

@@ -13,6 +13,7 @@
 #include "analysis/run_output.h"
 #include "analysis/run_stages.h"
 #include "analysis/series_corpus.h"
+#include "analysis/token_notes.h"
 #include "readers/errors.h"
 #include "readers/recorded_corpus.h"
 #include "readers/run_lock.h"
@@ -215,6 +216,8 @@ AnalysisSummary SeriesAnalysis::run() {
   }
   listener_.stage("metrics");
   write_run_metrics(run);
+  const std::string few_tokens = few_tokens_note(run);
+  if (summary_.complete && !few_tokens.empty()) listener_.remark(few_tokens);
   run.sync();
   summary_.forward_finished = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
   if (options_.forward) summarize_losses(run, summary_);

@@ -2,19 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <map>
 
 #include "analysis/metric_dataset.h"
 #include "analysis/recorded_products.h"
+#include "analysis/recorded_roles.h"
 #include "analysis/recorded_sketches.h"
 #include "metrics/sketched_drift.h"
 
 namespace moescope {
 namespace {
-
-constexpr std::size_t whole_model = std::size(all_role_groups);  // stands behind the roles
-constexpr std::size_t role_count = whole_model + 1;
 
 /// Tensors whose sketches have one key: the same matrix of all routed experts of a layer, or one tensor.
 struct KeyGroup {
@@ -47,8 +44,8 @@ std::map<WeightKey, KeyGroup> read_key_groups(const RunFile& run, const std::vec
 std::vector<SketchedDistances> distances_by_role(const RunFile& run, const std::vector<WeightKey>& keys) {
   std::vector<SketchedDistances> by_role(role_count, SketchedDistances::zero(run.shape("/checkpoint")[0]));
   for (const auto& [key, group] : read_key_groups(run, keys)) {
-    by_role[role_group_index(key.role)].add(group.squares, group.element_count);
-    by_role[whole_model].add(group.squares, group.element_count);
+    for (const std::size_t role : recorded_roles(key.role))
+      by_role[role].add(group.squares, group.element_count);
   }
   return by_role;
 }
@@ -60,8 +57,8 @@ std::vector<std::vector<double>> norms_by_role(const RunFile& run, const std::ve
   std::vector<std::vector<double>> by_role(role_count, std::vector<double>(checkpoints));
   for (std::size_t i = 0; i < norms.size(); ++i) {
     const std::size_t c = i / keys.size();
-    by_role[role_group_index(keys[i % keys.size()].role)][c] += norms[i] * norms[i];
-    by_role[whole_model][c] += norms[i] * norms[i];
+    for (const std::size_t role : recorded_roles(keys[i % keys.size()].role))
+      by_role[role][c] += norms[i] * norms[i];
   }
   for (std::vector<double>& role : by_role)
     std::ranges::transform(role, role.begin(), [](double square) { return std::sqrt(square); });
@@ -75,7 +72,7 @@ void write_by_role(RunFile& run, const char* name, const std::vector<SketchedDri
   for (std::size_t pair = 0; pair < pairs; ++pair) {
     for (const SketchedDrift& drift : drifts) table.push_back((drift.*values)[pair]);
   }
-  run.write<double>(define_metric(run, name, {{"lower_bound", 0.0}}, missing_weights), table);
+  run.write<double>(define_metric(run, name, {{"lower_bound", 0.0}}, missing_estimate), table);
 }
 
 }  // namespace

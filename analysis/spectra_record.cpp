@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "readers/run_schema.h"
 
@@ -41,12 +42,25 @@ constexpr Column<StepSpectrum> step_columns[] = {
     {"/weights/subspace_overlap", [](const StepSpectrum& s) { return s.overlap; }},
 };
 
-/// What random subspaces share: the same for all matrices, as all have a side in the residual stream.
-void set_chance(RunFile& run, std::span<const Weight> weights) {
-  run.set_attribute("/weights/subspace_overlap", "chance",
-                    static_cast<double>(most_compared_directions) / static_cast<double>(weights[0].cols));
-  run.set_attribute("/weights/subspace_overlap", "directions",
-                    static_cast<std::int64_t>(most_compared_directions));
+constexpr const char* overlap_path = "/weights/subspace_overlap";
+constexpr const char* overlap_chance_path = "/weights/subspace_overlap_chance";
+
+/// What random subspaces share: by matrix, as small ones have fewer directions; all have a side in the
+/// residual stream. As attributes, too, where all the chosen ones have the same.
+void write_overlap_chance(RunFile& run, std::span<const Weight> weights,
+                          std::span<const std::size_t> chosen) {
+  const auto hidden_size = static_cast<double>(weights[0].cols);
+  std::vector<double> chance(weights.size(), std::numeric_limits<double>::quiet_NaN());
+  std::set<std::size_t> directions;
+  for (const std::size_t index : chosen) {
+    const std::size_t compared = compared_directions(weights[index]);
+    directions.insert(compared);
+    chance[index] = static_cast<double>(compared) / hidden_size;
+  }
+  run.write<double>(overlap_chance_path, chance);
+  if (directions.size() != 1 || !run.contains(overlap_path)) return;
+  run.set_attribute(overlap_path, "chance", chance[chosen.front()]);
+  run.set_attribute(overlap_path, "directions", static_cast<std::int64_t>(*directions.begin()));
 }
 
 template <class Spectrum>
@@ -68,14 +82,17 @@ void define_spectra(RunFile& run, std::size_t checkpoints, std::span<const Weigh
     run.set_attribute(path, "selection", selection);
   };
   for (const auto& column : checkpoint_columns) define(column.path);
-  if (checkpoints < 2) return;
-  for (const auto& column : step_columns) define(column.path);
-  set_chance(run, weights);
+  if (checkpoints > 1) {
+    for (const auto& column : step_columns) define(column.path);
+  }
+  define(overlap_chance_path);
+  write_overlap_chance(run, weights, choose_spectra(weights, choice));
 }
 
 bool is_spectra_dataset(std::string_view path) {
   const auto is_path = [&](const auto& column) { return path == column.path; };
-  return std::ranges::any_of(checkpoint_columns, is_path) || std::ranges::any_of(step_columns, is_path);
+  return std::ranges::any_of(checkpoint_columns, is_path) || std::ranges::any_of(step_columns, is_path) ||
+         path == overlap_chance_path;
 }
 
 SpectraRecord::SpectraRecord(const RunFile& run, CheckpointRange range)
@@ -88,14 +105,14 @@ SpectraRecord::SpectraRecord(const RunFile& run, CheckpointRange range)
 }
 
 bool SpectraRecord::contains(std::size_t index) const {
-  const auto is_finite = [&](std::size_t c) { return nonfinite_[c * weights_ + index] == 0; };
   const auto has_row = [&](const std::vector<double>& table, std::size_t row) {
     return !std::isnan(table[row * weights_ + index]);
   };
+  const auto is_broken = [&](std::size_t c) { return nonfinite_[c * weights_ + index] > 0; };
   for (std::size_t c = range_.begin; c < range_.end; ++c) {
-    if (is_finite(c) && !has_row(by_checkpoint_.front(), c)) return false;
-    const bool is_step = c > range_.begin && is_finite(c) && is_finite(c - 1);
-    if (is_step && !has_row(by_step_.front(), c - 1)) return false;
+    if (is_broken(c)) continue;
+    if (!has_row(by_checkpoint_.front(), c)) return false;
+    if (c > range_.begin && !is_broken(c - 1) && !has_row(by_step_.front(), c - 1)) return false;
   }
   return true;
 }

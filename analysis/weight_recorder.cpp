@@ -4,16 +4,14 @@
 #include <cmath>
 #include <iterator>
 
+#include "analysis/recorded_roles.h"
 #include "metrics/weight_drift.h"
-#include "readers/tensor_roles.h"
 
 namespace moescope {
 namespace {
 
 /// Weights that are written together.
 constexpr std::size_t batch_weights = 512;
-constexpr std::size_t whole_model = std::size(all_role_groups);  // stands behind the roles
-constexpr std::size_t role_count = whole_model + 1;
 
 double root_mean_square(const WeightStats& stats) {
   return stats.norm / std::sqrt(static_cast<double>(stats.element_count - stats.nonfinite_count));
@@ -102,9 +100,23 @@ void WeightRecorder::count_magnitudes(const WeightTrajectory& trajectory, Row& r
     const std::vector<double> quantiles = magnitude_quantiles(histogram, probabilities);
     row.quantiles.insert(row.quantiles.end(), quantiles.begin(), quantiles.end());
     const auto counts = moescope::magnitude_counts(histogram);
-    for (const std::size_t group : {role, whole_model}) {
-      std::int64_t* sums = &magnitude_counts_[(c * role_count + group) * bfloat16_magnitudes];
-      for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+    std::int64_t* sums = counts_of(c, role);
+    for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+  }
+}
+
+std::int64_t* WeightRecorder::counts_of(std::size_t checkpoint, std::size_t role) {
+  return &magnitude_counts_[(checkpoint * role_count + role) * bfloat16_magnitudes];
+}
+
+void WeightRecorder::add_totals() {
+  for (std::size_t c = 0; c < checkpoints_; ++c) {
+    for (std::size_t group = 0; group < std::size(all_role_groups); ++group) {
+      const std::int64_t* counts = counts_of(c, group);
+      for (const std::size_t total : totals_of(all_role_groups[group])) {
+        std::int64_t* sums = counts_of(c, total);
+        for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+      }
     }
   }
 }
@@ -196,6 +208,7 @@ void WeightRecorder::write() {
 
 void WeightRecorder::finish() {
   write();
+  add_totals();
   run_.write<std::int64_t>("/weights/magnitude_histogram", magnitude_counts_);
 }
 

@@ -29,7 +29,7 @@ class WeightRecorder {
   void add(const WeightTrajectory& trajectory);
   /// Everything about the weights added so far, except for the counts by role.
   void write();
-  /// Of all weights so far, by role: (C, roles, 32,768).
+  /// Of all weights so far, by role: (C, roles, 32,768). What stands for all roles is 0 until finish().
   const std::vector<std::int64_t>& magnitude_counts() const { return magnitude_counts_; }
   /// The rest. Call once, after the last weight.
   void finish();
@@ -46,6 +46,9 @@ class WeightRecorder {
   };
 
   void count_magnitudes(const WeightTrajectory& trajectory, Row& row);
+  /// (32,768)
+  std::int64_t* counts_of(std::size_t checkpoint, std::size_t role);
+  void add_totals();
   void write_checkpoints();
   void write_pairs();
   void write_steps();

@@ -1,7 +1,9 @@
 #include "analysis/weight_trajectory.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "analysis/element_convert.h"
 
@@ -32,6 +34,43 @@ std::span<const std::uint16_t> patterns_of(const StoredElements& elements, std::
   room.resize(chunk_elements);
   std::memcpy(room.data(), bytes, elements.bytes.size());
   return std::span(room).first(count);
+}
+
+/// Rows of `length` floats, one a checkpoint: an element that is not finite gets the value of the last
+/// checkpoint at which it was, else of the next; 0 if there is none.
+void stand_in_for_nonfinite(std::span<float> floats, std::size_t length) {
+  const std::size_t rows = floats.size() / length;
+  for (std::size_t i = 0; i < length; ++i) {
+    const auto value = [&](std::size_t row) -> float& { return floats[row * length + i]; };
+    std::size_t first = 0;
+    while (first < rows && !std::isfinite(value(first))) ++first;
+    const float earliest = first < rows ? value(first) : 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+      if (!std::isfinite(value(row))) value(row) = row < first ? earliest : value(row - 1);
+    }
+  }
+}
+
+/// With stand-ins, steps tell the distances of all checkpoints that are finite, and nothing else.
+WeightInnerProducts without_stand_ins(WeightInnerProducts products) {
+  std::vector<std::size_t> broken;
+  for (std::size_t c = 0; c < products.checkpoints; ++c) {
+    if (!products.is_finite_at(c)) broken.push_back(c);
+  }
+  if (broken.empty()) return products;
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::size_t count = products.checkpoints, steps = products.steps();
+  products.squared_distance = squares_of_steps(products);
+  for (const std::size_t c : broken) {
+    for (std::size_t other = 0; other < count; ++other)
+      products.squared_distance[c * count + other] = products.squared_distance[other * count + c] = nan;
+    for (const std::size_t step : {c - 1, c}) {  // to it and from it
+      for (std::size_t other = 0; step < steps && other < steps; ++other)
+        products.delta_inner_product[step * steps + other] =
+            products.delta_inner_product[other * steps + step] = nan;
+    }
+  }
+  return products;
 }
 
 }  // namespace
@@ -145,7 +184,8 @@ void WeightTrajectorySum::add_elements(const StoredElements& elements, std::uint
   }
 }
 
-/// The products of one chunk of all checkpoints.
+/// The products of one chunk of all checkpoints. Where an element is not finite at some of them, its steps
+/// lead from one finite value to the next.
 void WeightTrajectorySum::add_products(std::span<const StoredElements> elements, const Range& chunk,
                                        Worker& worker, Partial& partial) const {
   for (std::uint64_t done = 0; done < chunk.count; done += product_elements) {
@@ -157,16 +197,20 @@ void WeightTrajectorySum::add_products(std::span<const StoredElements> elements,
       convert_to_float(stored.dtype, stored.bytes, floats.subspan(c * length, count));
       std::ranges::fill(floats.subspan(c * length + count, length - count), 0.0f);
     }
-    widen(floats, length, worker.values, worker.deltas);
+    const bool finite = widen(floats, length, worker.values, worker.deltas);
     const std::size_t of_deltas = (checkpoints_ - 1) * length;
     partial.values.add(std::span(worker.values).first(checkpoints_ * length), length);
+    if (!finite) {
+      stand_in_for_nonfinite(floats, length);
+      widen(floats, length, worker.values, worker.deltas);
+    }
     partial.deltas.add(std::span(worker.deltas).first(of_deltas), length);
   }
 }
 
 WeightTrajectory WeightTrajectorySum::result() {
   WeightTrajectory result;
-  result.products = {checkpoints_, sums_.values.matrix(), sums_.deltas.matrix()};
+  result.products = without_stand_ins({checkpoints_, sums_.values.matrix(), sums_.deltas.matrix()});
   result.stats.resize(checkpoints_);
   Worker& first = workers_.front();
   pool_.for_each(checkpoints_, [&](std::size_t c, unsigned) {

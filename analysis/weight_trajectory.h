@@ -23,7 +23,9 @@ namespace moescope {
 struct WeightTrajectory {
   std::size_t index = 0;           // in ModelWeights::all()
   const Weight* weight = nullptr;  // as the first checkpoint stores it
-  WeightInnerProducts products;    // a non-finite element makes those it takes part in NaN or infinite
+  /// Those of a checkpoint with a non-finite element are NaN or infinite, those of the steps to it and from
+  /// it NaN; the distances of all others are known, from the steps or, across it, as squared_distance.
+  WeightInnerProducts products;
   std::vector<WeightStats> stats;  // (C); non-finite elements counted and left out
   /// (C); empty histograms where it is not stored as BF16. Valid until the next weight begins.
   std::span<const Bfloat16Histogram> histograms;

@@ -25,11 +25,13 @@ struct WeightGroup {
   const char* noun;  // of one of them
   const Weights RunComparison::*changes;
 };
-constexpr WeightGroup weight_groups[] = {{"model", "the whole model", &RunComparison::whole},
-                                         {"roles", "role ", &RunComparison::roles},
-                                         {"layers", "", &RunComparison::layers},
-                                         {"experts", "", &RunComparison::experts},
-                                         {"tensors", "tensor ", &RunComparison::tensors}};
+constexpr WeightGroup weight_groups[] = {
+    {"model", "the whole model", &RunComparison::whole},
+    {"model_without_norms", "the model without norms", &RunComparison::without_norms},
+    {"roles", "role ", &RunComparison::roles},
+    {"layers", "", &RunComparison::layers},
+    {"experts", "", &RunComparison::experts},
+    {"tensors", "tensor ", &RunComparison::tensors}};
 
 struct WeightMetric {
   const char* name;
@@ -90,7 +92,8 @@ std::vector<std::string> all_metric_names() {
 }
 
 std::string place_of(const WeightGroup& group, const WeightChange& change) {
-  if (group.changes == &RunComparison::whole) return group.noun;
+  if (group.changes == &RunComparison::whole || group.changes == &RunComparison::without_norms)
+    return group.noun;
   if (!change.name.empty()) return group.noun + ("'" + change.name + "'");
   return in_layer(change.layer) + (change.expert < 0 ? "" : ", expert " + std::to_string(change.expert));
 }

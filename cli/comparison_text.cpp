@@ -74,6 +74,7 @@ std::string weights_text(const RunComparison& comparison, std::size_t top) {
   if (moved(comparison.tensors) == 0) return "\n" + bold("Weights") + "\n  All weights are equal.\n";
   Table roles = weight_table({{"role"}});
   for (const WeightChange& role : comparison.roles) add_row(roles, {role.name}, role);
+  add_row(roles, {"without norms"}, comparison.without_norms.front());
   add_row(roles, {"whole model"}, comparison.whole.front());
   Table layers = weight_table({{"layer", Align::right}});
   for (const WeightChange& layer : comparison.layers) add_row(layers, {std::to_string(layer.layer)}, layer);
@@ -199,6 +200,7 @@ Json json_of(const RunComparison& comparison) {
                {"notes", comparison.notes}};
   if (!comparison.whole.empty()) {
     json["weights"] = {{"model", weight_json(comparison.whole.front())},
+                       {"model_without_norms", weight_json(comparison.without_norms.front())},
                        {"roles", weights_json(comparison.roles)},
                        {"layers", weights_json(comparison.layers)},
                        {"experts", weights_json(comparison.experts)},

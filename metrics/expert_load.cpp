@@ -86,6 +86,14 @@ double max_violation_bound(std::int64_t experts, std::int64_t top_k) {
   return ratio(experts - top_k, top_k);
 }
 
+double min_violation_bound(std::int64_t experts, std::int64_t top_k) {
+  return top_k < experts ? 1 : 0;
+}
+
+double mean_violation_bound(std::int64_t experts, std::int64_t top_k) {
+  return 2 * (1 - ratio(top_k, experts));
+}
+
 double load_cv(Counts counts) {
   const double mean = mean_count(counts);
   CompensatedSum squares;
@@ -98,11 +106,6 @@ double load_cv(Counts counts) {
 
 double load_cv_bound(std::int64_t experts, std::int64_t top_k) {
   return std::sqrt(ratio(experts - top_k, top_k));
-}
-
-double load_cv_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens) {
-  if (tokens <= 0) return nan;
-  return std::sqrt(ratio(experts - top_k, top_k) / static_cast<double>(tokens));
 }
 
 double load_gini(Counts counts) {
@@ -158,10 +161,18 @@ double hot_experts(Counts counts) {
   return count_or_nan(counts, hot_expert_ids(counts));
 }
 
-double dead_experts_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens) {
-  if (tokens <= 0) return nan;
-  const double untouched = ratio(experts - top_k, experts);
-  return static_cast<double>(experts) * std::pow(untouched, static_cast<double>(tokens));
+double dead_experts_bound(std::int64_t experts, std::int64_t top_k) {
+  return static_cast<double>(experts - top_k);
+}
+
+double cold_experts_bound(std::int64_t experts, std::int64_t top_k) {
+  if (top_k >= experts) return 0;
+  const std::int64_t quotient = 9 * top_k * experts / (10 * experts - top_k);  // rounded down, exactly
+  return static_cast<double>(experts - quotient - 1);
+}
+
+double hot_experts_bound(std::int64_t experts, std::int64_t top_k) {
+  return experts > 10 * top_k ? static_cast<double>((experts + 9) / 10 - 1) : 0;
 }
 
 }  // namespace moescope

@@ -19,20 +19,22 @@ std::vector<double> relative_load(std::span<const std::int64_t> counts);
 
 /// MaxVio: max(n) / mean(n) - 1 (arXiv 2408.15664, eq. 4). Between 0 and max_violation_bound.
 double max_violation(std::span<const std::int64_t> counts);
-/// 1 - min(n) / mean(n), between 0 and 1.
+/// 1 - min(n) / mean(n), between 0 and min_violation_bound.
 double min_violation(std::span<const std::int64_t> counts);
 /// Mean over experts of |n_e / mean(n) - 1|.
 double mean_violation(std::span<const std::int64_t> counts);
 /// E/K - 1: every token takes the same K experts.
 double max_violation_bound(std::int64_t experts, std::int64_t top_k);
+/// 1: an expert takes no token; 0 where K = E, as then each takes all.
+double min_violation_bound(std::int64_t experts, std::int64_t top_k);
+/// 2 (1 - K/E): every token takes the same K experts.
+double mean_violation_bound(std::int64_t experts, std::int64_t top_k);
 
 /// Coefficient of variation: population standard deviation of n over its mean (Shazeer 2017, arXiv
 /// 1701.06538).
 double load_cv(std::span<const std::int64_t> counts);
 /// sqrt(E/K - 1).
 double load_cv_bound(std::int64_t experts, std::int64_t top_k);
-/// What tokens spread at random give: sqrt((E - K) / (K T)). NaN without tokens.
-double load_cv_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);
 
 /// Gini coefficient: sum_i (2i - E - 1) n_(i) / (E sum(n)), n_(i) ascending, i from 1.
 double load_gini(std::span<const std::int64_t> counts);
@@ -54,7 +56,14 @@ std::vector<std::int64_t> hot_expert_ids(std::span<const std::int64_t> counts);
 double dead_experts(std::span<const std::int64_t> counts);
 double cold_experts(std::span<const std::int64_t> counts);
 double hot_experts(std::span<const std::int64_t> counts);
-/// Experts that look dead by chance under uniform random routing: E (1 - K/E)^T.
-double dead_experts_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);
+/// The most there can be, of any number of tokens: E - K dead ones, as each token takes K.
+double dead_experts_bound(std::int64_t experts, std::int64_t top_k);
+/// E - floor(0.9 K / (1 - K/(10 E))) - 1, where tokens take some of the experts: m of them with a count of at
+/// most T each, and E - m with less than a tenth of K T / E, have K T together only where m is more than the
+/// quotient. 0 where K = E.
+double cold_experts_bound(std::int64_t experts, std::int64_t top_k);
+/// ceil(E/10) - 1, as h of them have more than 10 h K T / E of the K T choices; none where E is at most 10 K, as
+/// then no count of at most T is above 10 K T / E.
+double hot_experts_bound(std::int64_t experts, std::int64_t top_k);
 
 }  // namespace moescope

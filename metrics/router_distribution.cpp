@@ -75,4 +75,8 @@ int bias_flips(std::span<const std::uint16_t> chosen, std::span<const std::uint1
   return flips;
 }
 
+double bias_flip_rate_bound(std::int64_t experts, std::int64_t top_k) {
+  return static_cast<double>(std::min(top_k, experts - top_k)) / static_cast<double>(top_k);
+}
+
 }  // namespace moescope

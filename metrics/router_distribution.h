@@ -29,5 +29,7 @@ double topk_weight_entropy(std::span<const float> weights);
 
 /// How many of the `chosen` experts (K) are not among those chosen without the correction bias (K).
 int bias_flips(std::span<const std::uint16_t> chosen, std::span<const std::uint16_t> chosen_without_bias);
+/// The most there can be, as a share of K: min(1, E/K - 1), as only E - K experts are not chosen.
+double bias_flip_rate_bound(std::int64_t experts, std::int64_t top_k);
 
 }  // namespace moescope

@@ -54,11 +54,6 @@ void for_each_token(Choices a, Choices b, std::size_t top_k, Use use) {
   }
 }
 
-/// ln of the binomial coefficient.
-double log_binomial(double n, double k) {
-  return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1);
-}
-
 }  // namespace
 
 std::vector<std::int64_t> overlap_histogram(Choices a, Choices b, std::size_t top_k) {
@@ -104,6 +99,16 @@ double top1_agreement(Choices a, Choices b, std::size_t top_k) {
 
 double routing_jaccard(Choices a, Choices b, std::size_t top_k) {
   return mean_jaccard(overlap_histogram(a, b, top_k));
+}
+
+double routing_agreement_bound(std::int64_t experts, std::int64_t top_k) {
+  const std::int64_t common = std::max<std::int64_t>(0, 2 * top_k - experts);
+  return static_cast<double>(common) / static_cast<double>(top_k);
+}
+
+double routing_jaccard_bound(std::int64_t experts, std::int64_t top_k) {
+  const std::int64_t common = std::max<std::int64_t>(0, 2 * top_k - experts);
+  return static_cast<double>(common) / static_cast<double>(2 * top_k - common);
 }
 
 double routing_agreement_chance(std::int64_t experts, std::int64_t top_k) {

@@ -30,6 +30,11 @@ double top1_agreement(std::span<const std::uint16_t> a, std::span<const std::uin
 /// Mean over tokens of |A ∩ B| / |A ∪ B|.
 double routing_jaccard(std::span<const std::uint16_t> a, std::span<const std::uint16_t> b, std::size_t top_k);
 
+/// The least two choices of K of E experts can have in common: max(0, 2 - E/K) of K, and max(0, 2 K - E) of
+/// the E that they have together.
+double routing_agreement_bound(std::int64_t experts, std::int64_t top_k);
+double routing_jaccard_bound(std::int64_t experts, std::int64_t top_k);
+
 /// What independent uniform choices give: K/E, 1/E, and for Jaccard the mean over the hypergeometric overlap.
 double routing_agreement_chance(std::int64_t experts, std::int64_t top_k);
 double top1_agreement_chance(std::int64_t experts);

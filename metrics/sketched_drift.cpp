@@ -43,8 +43,9 @@ SketchedDrift sketched_drift(const SketchedDistances& distances, std::span<const
       const double distance = std::sqrt(square);
       const double error_of_square = std::sqrt(distances.variances[s * norms.size() + t]);
       const double error = square == 0 ? 0 : error_of_square / (2 * distance);
-      drift.value.push_back(norms[s] == 0 ? nan : distance / norms[s]);
-      drift.standard_error.push_back(norms[s] == 0 ? nan : error / norms[s]);
+      const bool exists = norms[s] != 0 && std::isfinite(square);
+      drift.value.push_back(exists ? distance / norms[s] : nan);
+      drift.standard_error.push_back(exists ? error / norms[s] : nan);
     }
   }
   return drift;

@@ -27,7 +27,8 @@ struct SketchedDistances {
   void add(std::span<const double> squares_of_key, std::int64_t element_count);
 };
 
-/// norm(W_t - W_s) / norm(W_s) and its standard error, shapes (C, C) [s, t]; NaN where norm(W_s) is 0.
+/// norm(W_t - W_s) / norm(W_s) and its standard error, shapes (C, C) [s, t]; NaN where norm(W_s) is 0 and
+/// where an element of either is not finite.
 struct SketchedDrift {
   std::vector<double> value, standard_error;
 };

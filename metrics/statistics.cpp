@@ -45,6 +45,10 @@ double mean(std::span<const double> values) {
   return values.empty() ? nan : sum(values) / static_cast<double>(values.size());
 }
 
+double log_binomial(double n, double k) {
+  return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1);
+}
+
 std::vector<double> quantiles(std::vector<double> values, std::span<const double> probabilities) {
   const bool has_nan =
       std::any_of(values.begin(), values.end(), [](double value) { return std::isnan(value); });

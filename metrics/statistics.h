@@ -31,6 +31,9 @@ double sum(std::span<const double> values);
 /// Arithmetic mean; NaN of nothing.
 double mean(std::span<const double> values);
 
+/// ln of the binomial coefficient of n and k, 0 <= k <= n.
+double log_binomial(double n, double k);
+
 /// Quantiles by linear interpolation between order statistics (type 7 of Hyndman and Fan 1996, numpy's
 /// default); each of `probabilities` lies in [0, 1]. NaN of nothing, and all NaN when a value is NaN. Sorts a
 /// copy: shape (probabilities.size()).

@@ -19,7 +19,9 @@ struct TrajectoryPca {
 
 /// Eigenvalues and eigenvectors of the centred C x C Gram matrix <W_a - mean(W), W_b - mean(W)>, which is
 /// formed from the products of the updates, so that nothing cancels. Eigenvalues that are no more than
-/// rounding are 0, and so are their coordinates. All NaN when a product is not finite.
+/// rounding are 0, and so are their coordinates. Checkpoints with elements that are not finite are left out,
+/// if the distances of the others are known: their coordinates are NaN, and so is one component for each. All
+/// NaN when the distances are not known.
 ///
 /// The sign of a component: training went from the first to the last checkpoint in its positive direction;
 /// where these two stand at the same place, the first checkpoint that is not at 0 is on the positive side.

@@ -49,9 +49,23 @@ WeightInnerProducts WeightInnerProducts::zero(std::size_t checkpoints) {
   return products;
 }
 
+bool WeightInnerProducts::is_finite_at(std::size_t checkpoint) const {
+  return std::isfinite(inner_product[checkpoint * (checkpoints + 1)]);
+}
+
 void WeightInnerProducts::add(std::span<const double> inner, std::span<const double> delta_inner) {
   add_to(inner_product, inner);
   add_to(delta_inner_product, delta_inner);
+}
+
+void WeightInnerProducts::add(const WeightInnerProducts& other) {
+  add(other.inner_product, other.delta_inner_product);
+  squared_distance.resize(inner_product.size());
+  if (other.squared_distance.empty()) {
+    add_to(squared_distance, squares_of_steps(other));
+  } else {
+    add_to(squared_distance, other.squared_distance);
+  }
 }
 
 std::vector<double> weight_norms(const WeightInnerProducts& products) {
@@ -61,9 +75,9 @@ std::vector<double> weight_norms(const WeightInnerProducts& products) {
   return norms;
 }
 
-std::vector<double> distances(const WeightInnerProducts& products) {
+std::vector<double> squares_of_steps(const WeightInnerProducts& products) {
   const std::size_t count = products.checkpoints;
-  std::vector<double> distance(count * count);
+  std::vector<double> squares(count * count);
   std::vector<double> square(count);  // of norm(W_t - W_s), by s
   for (std::size_t t = 1; t < count; ++t) {
     // |W_t - W_s|² = |W_(t-1) - W_s|² + 2 <D_(t-1), W_(t-1) - W_s> + |D_(t-1)|²; the middle grows as s falls.
@@ -72,8 +86,20 @@ std::vector<double> distances(const WeightInnerProducts& products) {
     for (std::size_t s = t; s-- > 0;) {
       if (s + 1 < t) with_path += row[s];
       square[s] += 2 * with_path + row[t - 1];
-      distance[s * count + t] = distance[t * count + s] = root(square[s]);
+      squares[s * count + t] = squares[t * count + s] = square[s];
     }
+  }
+  return squares;
+}
+
+std::vector<double> distances(const WeightInnerProducts& products) {
+  std::vector<double> distance = squares_of_steps(products);
+  for (std::size_t i = 0; i < distance.size(); ++i) {
+    const bool steps_tell = std::isfinite(distance[i]) || products.squared_distance.empty();
+    distance[i] = root(steps_tell ? distance[i] : products.squared_distance[i]);
+  }
+  for (std::size_t c = 0; c < products.checkpoints; ++c) {
+    if (!products.is_finite_at(c)) distance[c * (products.checkpoints + 1)] = nan;
   }
   return distance;
 }

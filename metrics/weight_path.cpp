@@ -36,9 +36,15 @@ std::vector<double> update_direction(const WeightInnerProducts& products) {
 }
 
 std::vector<double> path_length(const WeightInnerProducts& products) {
-  std::vector<double> length(products.checkpoints);
-  const std::vector<double> norms = update_norms(products);
-  for (std::size_t i = 0; i < norms.size(); ++i) length[i + 1] = length[i] + norms[i];
+  std::vector<double> length(products.checkpoints, nan);
+  if (products.checkpoints == 0 || !products.is_finite_at(0)) return length;
+  const std::vector<double> distance = distances(products);
+  length[0] = 0;
+  for (std::size_t c = 1, last = 0; c < length.size(); ++c) {
+    if (!products.is_finite_at(c)) continue;
+    length[c] = length[last] + distance[last * length.size() + c];
+    last = c;
+  }
   return length;
 }
 

@@ -3,7 +3,8 @@
 /// led, and whether it kept its direction. D_i = W_(i+1) - W_i is the update of step i.
 ///
 /// All functions are pure and thread-safe, and hold for the weights as one long vector. A path is measured
-/// along the checkpoints that there are: more of them in between make the same training's path longer.
+/// along the checkpoints that there are: more of them in between make the same training's path longer. It
+/// passes by those with elements that are not finite, at which it is NaN; everywhere if the first is one.
 
 #include <cstdint>
 #include <span>

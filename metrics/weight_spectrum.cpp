@@ -46,11 +46,12 @@ NoiseEdge marchenko_pastur_edge(std::size_t rows, std::size_t columns, double st
   if (rows == 0 || columns == 0 || !(standard_deviation >= 0) || std::isinf(standard_deviation)) {
     return {nan, nan};
   }
-  const double m = std::sqrt(static_cast<double>(rows)), n = std::sqrt(static_cast<double>(columns));
-  const double edge = standard_deviation * (m + n);
-  // Of eigenvalues: s² (m + n) cbrt(1/m + 1/n); d sigma = d lambda / (2 sigma).
-  const double width = standard_deviation * std::cbrt(1 / m + 1 / n) / 2;
-  return {edge, edge + tracy_widom_99 * width};
+  const auto m = static_cast<double>(rows), n = static_cast<double>(columns);
+  const double a = std::sqrt(m - 0.5), b = std::sqrt(n - 0.5);  // exact to the second order
+  // Of the largest eigenvalue, in units of s²: where it lies, and how widely it is spread.
+  const double centre = (a + b) * (a + b), width = (a + b) * std::cbrt(1 / a + 1 / b);
+  return {standard_deviation * (std::sqrt(m) + std::sqrt(n)),
+          standard_deviation * std::sqrt(centre + tracy_widom_99 * width)};
 }
 
 double spike_count(std::span<const double> singular_values, const NoiseEdge& noise) {

@@ -7,6 +7,7 @@
 #include "metrics/expert_load.h"
 #include "metrics/expert_matching.h"
 #include "metrics/language_loss.h"
+#include "metrics/load_chance.h"
 #include "metrics/metric_info.h"
 #include "metrics/power_law.h"
 #include "metrics/router_distribution.h"
@@ -75,10 +76,21 @@ void bind_relative_load(py::module_& module) {
 void bind_chance(py::module_& module) {
   module.def("max_violation_bound", max_violation_bound, arg("experts"), arg("top_k"),
              "E/K - 1: every token takes the same K experts");
-  module.def("load_cv_chance", load_cv_chance, arg("experts"), arg("top_k"), arg("tokens"),
-             "load_cv of tokens spread at random: sqrt((E - K) / (K T))");
-  module.def("dead_experts_chance", dead_experts_chance, arg("experts"), arg("top_k"), arg("tokens"),
-             "Experts that look dead by chance under uniform random routing: E (1 - K/E)^T");
+  const auto define = [&](const char* name, double (*chance)(std::int64_t, std::int64_t, std::int64_t)) {
+    const std::string metric = std::string(name).substr(0, std::string_view(name).rfind("_chance"));
+    const std::string text = metric + " on average, of tokens that each choose top_k experts at random";
+    module.def(name, chance, arg("experts"), arg("top_k"), arg("tokens"), text.c_str());
+  };
+  define("max_violation_chance", max_violation_chance);
+  define("min_violation_chance", min_violation_chance);
+  define("mean_violation_chance", mean_violation_chance);
+  define("load_cv_chance", load_cv_chance);
+  define("load_gini_chance", load_gini_chance);
+  define("load_entropy_chance", load_entropy_chance);
+  define("effective_experts_chance", effective_experts_chance);
+  define("dead_experts_chance", dead_experts_chance);
+  define("cold_experts_chance", cold_experts_chance);
+  define("hot_experts_chance", hot_experts_chance);
   module.def("routing_agreement_chance", routing_agreement_chance, arg("experts"), arg("top_k"),
              "routing_agreement of independent uniform choices: K/E");
   module.def("top1_agreement_chance", top1_agreement_chance, arg("experts"),

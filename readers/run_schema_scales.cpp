@@ -49,7 +49,7 @@ std::vector<DatasetSpec> model_scales() {
             "num_hidden_layers in config.json."),
       scale("role", text, "Role",
             "What a tensor is for: the groups over which weight metrics are taken together; at last "
-            "whole_model, all of them.",
+            "whole_model_without_norms, all of them but norm, and whole_model, all of them.",
             "The tensor's name."),
   };
 }

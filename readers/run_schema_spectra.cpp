@@ -62,14 +62,16 @@ std::vector<DatasetSpec> tail_datasets() {
       {"/weights/power_law_alpha_weighted", f8, per_tensor, pure_number, "Weighted power-law exponent",
        of_chosen("alpha log10 of the largest eigenvalue.", no_tail), power_law_source},
       {"/weights/marchenko_pastur_edge", f8, per_tensor, pure_number, "Edge of noise",
-       of_chosen("std (sqrt(rows) + sqrt(columns)): where the singular values of a random matrix of the same "
-                 "standard deviation end."),
+       of_chosen("s (sqrt(rows) + sqrt(columns)): where the singular values of a random matrix end. s is the "
+                 "standard deviation of all elements (/weights/std), strong directions and mean included."),
        "Marchenko and Pastur 1967"},
       {"/weights/spike_count", f8, per_tensor, "directions", "Directions above noise",
        of_chosen(
            "How many singular values are above the 99th percentile of a random matrix's largest one, a whole "
-           "number."),
-       "Johnstone 2001, theorem 1.1 (the width of the edge)"},
+           "number: above s sqrt((a + b)² + 2.0234 (a + b) (1/a + 1/b)^(1/3)), a = sqrt(rows - 1/2), b = "
+           "sqrt(columns - 1/2). s is the standard deviation of all elements (/weights/std), so that weak "
+           "directions beside strong ones may be missed."),
+       "Johnstone 2001, theorem 1.1; Ma, Bernoulli 18 (2012)"},
   };
 }
 
@@ -88,8 +90,16 @@ std::vector<DatasetSpec> step_datasets() {
            "norm(U_iᵀ U_(i+1))² / r: how much of the space of the r = 8 strongest directions in the residual "
            "stream (right singular vectors of what reads it, left ones of what is added to it; fewer where "
            "the matrix has no 8) stayed the same from one checkpoint to the next. 1: all of it; r / H by "
-           "chance.",
+           "chance (subspace_overlap_chance).",
            "so few directions are determined"),
+       own_definition},
+      {"/weights/subspace_overlap_chance",
+       f8,
+       {"tensor"},
+       pure_number,
+       "Overlap of leading directions by chance",
+       "What subspace_overlap would be if the directions were drawn at random: r / H, r = min(8, rows, "
+       "columns) of the matrix. NaN where the matrix was not chosen (--spectra).",
        own_definition},
   };
 }
@@ -105,8 +115,7 @@ std::vector<DatasetSpec> router_row_datasets() {
        pure_number,
        "Cosine of router rows",
        "Cosine of the router's rows of two experts: near 1, the same hidden states call both. NaN where a "
-       "row is "
-       "zero or not finite.",
+       "row is zero or not finite.",
        own_definition},
       {"/weights/score_correction_bias", f4, per_expert, pure_number, "Score correction bias",
        "What is added to an expert's score when experts are chosen. NaN where the model has none.",
@@ -120,14 +129,13 @@ std::vector<DatasetSpec> expert_match_datasets() {
   return {
       {"/weights/expert_match", i4, per_expert, pure_number, "Match of experts",
        "Where each expert of a checkpoint is found in the next one: its own index where it kept its place, "
-       "another "
-       "where it clearly moved, -1 where the best assignment of experts by similarity would move it, but the "
-       "similarity is too weak to tell.",
+       "another where it clearly moved, -1 where the best assignment of experts by similarity would move "
+       "it, but the similarity is too weak to tell, and where there is none, as of a row that is zero or "
+       "not finite.",
        "Hungarian assignment of the router rows' cosines"},
       {"/weights/expert_match_cosine", f8, per_expert, pure_number, "Cosine of matched router rows",
        "Cosine of an expert's router row and that of its match in the next checkpoint; where the match is "
-       "-1, that "
-       "of the best assignment. NaN where a row is zero or not finite.",
+       "-1, that of the best assignment. NaN where a row is zero or not finite.",
        own_definition},
       {"/weights/expert_weight_match", i4, per_expert, pure_number, "Match of experts by weights",
        "As expert_match, but by the experts' own weights, not by the router: where both differ, the router "

@@ -300,8 +300,9 @@ RoleGroup role_group(Role role) {
     case Role::dense_down:
       return RoleGroup::dense_mlp;
     case Role::router:
-    case Role::score_correction_bias:
       return RoleGroup::router;
+    case Role::score_correction_bias:
+      return RoleGroup::score_correction_bias;
     case Role::expert_gate:
     case Role::expert_up:
     case Role::expert_down:
@@ -322,8 +323,9 @@ std::size_t role_group_index(Role role) {
 }
 
 std::string_view role_group_name(RoleGroup group) {
-  constexpr std::string_view names[] = {"embedding", "attention",     "norm",          "dense_mlp",
-                                        "router",    "routed_expert", "shared_expert", "head"};
+  constexpr std::string_view names[] = {"embedding",     "attention",     "norm",
+                                        "dense_mlp",     "router",        "score_correction_bias",
+                                        "routed_expert", "shared_expert", "head"};
   static_assert(std::size(names) == std::size(all_role_groups));
   return names[static_cast<std::size_t>(group)];
 }

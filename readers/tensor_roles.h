@@ -51,6 +51,7 @@ enum class RoleGroup : std::uint8_t {
   norm,
   dense_mlp,
   router,
+  score_correction_bias,  // no part of a matrix, in the unit of scores, and trained without a gradient
   routed_expert,
   shared_expert,
   head,
@@ -58,8 +59,9 @@ enum class RoleGroup : std::uint8_t {
 RoleGroup role_group(Role role);
 std::string_view role_group_name(RoleGroup group);  // "routed_expert"
 inline constexpr RoleGroup all_role_groups[] = {
-    RoleGroup::embedding, RoleGroup::attention,     RoleGroup::norm,          RoleGroup::dense_mlp,
-    RoleGroup::router,    RoleGroup::routed_expert, RoleGroup::shared_expert, RoleGroup::head,
+    RoleGroup::embedding,     RoleGroup::attention,     RoleGroup::norm,
+    RoleGroup::dense_mlp,     RoleGroup::router,        RoleGroup::score_correction_bias,
+    RoleGroup::routed_expert, RoleGroup::shared_expert, RoleGroup::head,
 };
 /// Its place in all_role_groups.
 std::size_t role_group_index(Role role);

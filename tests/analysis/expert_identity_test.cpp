@@ -89,6 +89,39 @@ TEST(ExpertPlaces, OfNoEvidenceAreUnknown) {
   EXPECT_THAT(found.places, Each(-1));
 }
 
+TEST(ExpertPlaces, OfAnExpertWithoutARowAreUnknownAlsoWhereAllOthersStayed) {
+  std::vector<std::size_t> place(experts);
+  for (std::size_t e = 0; e < experts; ++e) place[e] = e;
+  std::vector<double> cosines = cosines_after(place, 0.5f);
+  for (std::size_t other = 0; other < experts; ++other) {
+    cosines[3 * experts + other] = std::nan("");  // a row that is zero or not finite before
+    cosines[other * experts + 5] = std::nan("");  // and one that is afterwards
+  }
+  const ExpertPlaces found = find_places(cosines, experts);
+  EXPECT_EQ(found.moved, 0u);
+  for (std::size_t e = 0; e < experts; ++e)
+    EXPECT_EQ(found.places[e], e == 3 || e == 5 ? -1 : static_cast<std::int32_t>(e));
+}
+
+TEST(ExpertPlaces, OfNoRowsAtAllAreUnknown) {
+  const ExpertPlaces found = find_places(std::vector<double>(experts * experts, std::nan("")), experts);
+  EXPECT_EQ(found.moved, 0u);
+  EXPECT_THAT(found.places, Each(-1));
+}
+
+// Expert 0 is found in place 1; what stood there is driven out, but it has no row by which to say where to.
+TEST(ExpertPlaces, OfAnExpertThatWasDrivenOutNeedEvidence) {
+  std::vector<std::size_t> place(experts);
+  for (std::size_t e = 0; e < experts; ++e) place[e] = e;
+  std::swap(place[0], place[1]);
+  std::vector<double> cosines = cosines_after(place, 0.1f);
+  for (std::size_t other = 0; other < experts; ++other) cosines[1 * experts + other] = std::nan("");
+  const ExpertPlaces found = find_places(cosines, experts);
+  EXPECT_EQ(found.moved, 1u);
+  EXPECT_EQ(found.places[0], 1);
+  EXPECT_EQ(found.places[1], -1);
+}
+
 TEST(MatchedCosines, AreThoseOfTheAssignment) {
   EXPECT_THAT(matched_cosines(std::vector<double>{0.1, 0.9, 0.8, 0.2}, {{1, 0}, {1, 0}, 2}),
               ElementsAre(0.9, 0.8));

@@ -5,18 +5,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <numeric>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "analysis/drift_metrics.h"
 #include "analysis/element_convert.h"
+#include "analysis/recorded_roles.h"
 #include "analysis/run_layout.h"
+#include "analysis/token_notes.h"
 #include "analysis/weight_pass.h"
 #include "analysis/weight_recorder.h"
 #include "metrics/expert_load.h"
+#include "metrics/load_chance.h"
 #include "metrics/metric_info.h"
+#include "metrics/router_distribution.h"
 #include "readers/run_schema.h"
 #include "readers/source_file.h"
 #include "tests/support/checkpoint_builder.h"
@@ -124,6 +130,13 @@ RunFile make_forward_run(const std::filesystem::path& path,
   define_routing(run);
   return run;
 }
+
+const std::vector<std::pair<const char*, double (*)(std::int64_t, std::int64_t, std::int64_t)>> load_chances =
+    {{"max_violation", max_violation_chance},   {"min_violation", min_violation_chance},
+     {"mean_violation", mean_violation_chance}, {"load_cv", load_cv_chance},
+     {"load_gini", load_gini_chance},           {"load_entropy", load_entropy_chance},
+     {"dead_experts", dead_experts_chance},     {"effective_experts", effective_experts_chance},
+     {"cold_experts", cold_experts_chance},     {"hot_experts", hot_experts_chance}};
 
 class RunMetrics : public testing::Test {
  protected:
@@ -263,6 +276,15 @@ TEST_F(RunMetrics, ChanceLevelsAndBoundsStandBesideTheValues) {
   EXPECT_THAT(
       std::get<std::vector<double>>(run.attribute("/metrics/dead_experts", "chance_by_domain").value()),
       ElementsAre(4 * 0.125, 4 * 0.25));
+  for (const auto& [name, chance] : load_chances) {
+    EXPECT_EQ(std::get<std::vector<double>>(
+                  run.attribute(std::string("/metrics/") + name, "chance_by_domain").value()),
+              (std::vector{chance(4, 2, 3), chance(4, 2, 2)}))
+        << name;
+  }
+  EXPECT_EQ(bound(run, "max_violation_pooled", "chance"), max_violation_chance(4, 2, 5));
+  EXPECT_EQ(bound(run, "load_cv_pooled", "chance"), load_cv_chance(4, 2, 5));
+  EXPECT_EQ(bound(run, "load_entropy_pooled", "chance"), load_entropy_chance(4, 2, 5));
 }
 
 TEST_F(RunMetrics, EveryDatasetIsOfTheCatalogueAndExplainsItself) {
@@ -316,6 +338,114 @@ TEST_F(RunMetrics, MetricsAreRenewedWhenTheRecordHasGrown) {
   }
 }
 
+/// The record of one checkpoint whose router chooses `k` of `e` experts at random for 8 tokens of one domain,
+/// in two layers; the config tells of groups if there are any.
+RunFile make_random_run(const std::filesystem::path& path, std::size_t e, std::size_t k) {
+  constexpr std::size_t random_tokens = 8;
+  RunFile run = RunFile::create(path);
+  define_checkpoints(run, {"00T"});
+  run.define_dimension(raw_dataset("/domain"), std::vector<std::string>{"prose"});
+  run.define_dimension("token", random_tokens);
+  define_and_write(run, "/corpus/domain", std::vector<std::int32_t>(random_tokens, 0));
+  define_and_write(run, "/corpus/position", std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 7});
+  define_and_write(run, "/status/forward", std::vector<std::uint8_t>{1});
+  define_and_write(run, "/loss/nll", std::vector<float>(random_tokens, 1.5f));
+  std::vector<std::int64_t> ids(e), counts(layers * e);
+  std::iota(ids.begin(), ids.end(), std::int64_t{0});
+  run.define_dimension(raw_dataset("/moe_layer"), std::vector<std::int64_t>{1, 2});
+  run.define_dimension(raw_dataset("/expert"), ids);
+  run.define_dimension("rank", k);
+  std::vector<std::uint16_t> chosen, unbiased;
+  std::mt19937 generator(7);
+  std::vector<float> entropy, mass, margin, share, spread;
+  std::vector<std::uint8_t> flips;
+  for (std::size_t cell = 0; cell < layers * random_tokens; ++cell) {
+    std::vector<float> scores(e), weights;
+    for (float& score : scores) score = static_cast<float>(1 + generator() % 1000) / 1001;
+    std::vector<double> distribution(e);
+    sigmoid_router_distribution(scores, distribution);
+    std::vector<std::uint16_t> order(ids.begin(), ids.end());
+    std::ranges::shuffle(order, generator);
+    const std::vector<std::uint16_t> first(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k)),
+        last(order.end() - static_cast<std::ptrdiff_t>(k), order.end());
+    for (const std::uint16_t expert : first) {
+      weights.push_back(scores[expert]);
+      ++counts[cell / random_tokens * e + expert];
+    }
+    chosen.insert(chosen.end(), first.begin(), first.end());
+    entropy.push_back(static_cast<float>(router_entropy(distribution)));
+    mass.push_back(static_cast<float>(topk_mass(distribution, first)));
+    margin.push_back(e > k ? 0.25f : nan);
+    share.push_back(static_cast<float>(top1_share(weights)));
+    spread.push_back(static_cast<float>(topk_weight_entropy(weights)));
+    flips.push_back(static_cast<std::uint8_t>(bias_flips(first, last)));
+  }
+  define_and_write(run, "/routing/topk_index", chosen);
+  define_and_write(run, "/routing/expert_count", counts);
+  define_and_write(run, "/routing/token_count", std::vector<std::int64_t>{random_tokens});
+  define_and_write(run, "/routing/entropy", entropy);
+  define_and_write(run, "/routing/margin", margin);
+  define_and_write(run, "/routing/topk_mass", mass);
+  define_and_write(run, "/routing/top1_share", share);
+  define_and_write(run, "/routing/topk_weight_entropy", spread);
+  define_and_write(run, "/routing/bias_flips", flips);
+  return run;
+}
+
+// Every token takes the only expert, all experts, one, or all but one.
+TEST_F(RunMetrics, WhateverTheSizesValuesLieWithinTheirBoundsOrAreMissingForTheReasonThatIsGiven) {
+  for (const auto& [e, k] : std::vector<std::pair<std::size_t, std::size_t>>{
+           {1, 1}, {2, 1}, {2, 2}, {4, 1}, {4, 3}, {4, 4}, {24, 2}}) {
+    RunFile run = make_random_run(directory_ / (std::to_string(e) + "_" + std::to_string(k) + ".h5"), e, k);
+    write_run_metrics(run);
+    for (const std::string& path : run.datasets("/metrics")) {
+      SCOPED_TRACE(path + " of " + std::to_string(k) + " of " + std::to_string(e));
+      const auto limit = [&](const char* name, double otherwise) {
+        const auto value = run.attribute(path, name);
+        return value ? std::get<double>(*value) : otherwise;
+      };
+      const auto missing = std::get<std::string>(run.attribute(path, "missing").value());
+      const bool never_exists = missing.starts_with("NaN: ");
+      for (const double value : run.read<double>(path)) {
+        EXPECT_EQ(std::isnan(value), never_exists);
+        if (std::isnan(value)) continue;
+        EXPECT_GE(value, limit("lower_bound", value) - 1e-6);
+        EXPECT_LE(value, limit("upper_bound", value) + 1e-6);
+      }
+    }
+  }
+}
+
+TEST_F(RunMetrics, WhatDoesNotExistSaysWhy) {
+  RunFile all = make_random_run(directory_ / "all.h5", 4, 4),
+          one = make_random_run(directory_ / "one.h5", 1, 1);
+  write_run_metrics(all);
+  write_run_metrics(one);
+  const auto reason = [](const RunFile& run, const char* name) {
+    return std::get<std::string>(run.attribute(std::string("/metrics/") + name, "missing").value());
+  };
+  for (const char* name : {"routing_margin", "routing_margin_quantile"})
+    EXPECT_THAT(reason(all, name), testing::HasSubstr("K = E"));
+  EXPECT_THAT(reason(one, "topk_weight_entropy"), testing::HasSubstr("K = 1"));
+  for (const char* name : {"load_entropy", "load_entropy_pooled"})
+    EXPECT_THAT(reason(one, name), testing::HasSubstr("one expert"));
+  EXPECT_THAT(reason(all, "load_entropy"), testing::HasSubstr("no token of the domain"));
+  EXPECT_THAT(reason(all, "router_saturation"), testing::HasSubstr("last one"));
+}
+
+TEST_F(RunMetrics, FewTokensAreNotedWhereMostOfTheImbalanceIsChance) {
+  RunFile few = make_random_run(path_, 24, 2);
+  write_run_metrics(few);
+  EXPECT_THAT(few_tokens_note(few), testing::HasSubstr("prose (8 tokens: "));
+  // The same counts a thousand times over: what is seen is as large, and no chance.
+  std::vector<std::int64_t> counts = few.read<std::int64_t>("/routing/expert_count");
+  for (std::int64_t& count : counts) count *= 1000;
+  few.write<std::int64_t>("/routing/expert_count", counts);
+  few.write<std::int64_t>("/routing/token_count", std::vector<std::int64_t>{8000});
+  write_run_metrics(few);
+  EXPECT_EQ(few_tokens_note(few), "");
+}
+
 /// Two checkpoints of one model, their weights recorded.
 class RunDrift : public RunMetrics {
  protected:
@@ -361,7 +491,7 @@ class RunDrift : public RunMetrics {
   /// one long vector.
   std::vector<double> long_vector(std::size_t checkpoint, std::size_t role, std::int64_t layer) const {
     return long_vector(checkpoint, [&](const WeightKey& key) {
-      const bool counts = role == std::size(all_role_groups) || role_group(key.role) == all_role_groups[role];
+      const bool counts = std::ranges::count(recorded_roles(key.role), role) == 1;
       return counts && (layer < 0 || key.layer == layer);
     });
   }
@@ -397,12 +527,105 @@ class RunDrift : public RunMetrics {
   std::vector<ModelWeights> weights_;
 };
 
+/// A third checkpoint between the two, of which one element of one expert is NaN.
+class RunDriftAcrossNonFinite : public RunDrift {
+ protected:
+  RunDriftAcrossNonFinite() {
+    CheckpointOptions options;
+    options.seed = 3;
+    options.dtype = DType::f32;
+    BuiltCheckpoint built = build_checkpoint(options);
+    BuiltTensor& tensor = built.tensor("model.layers.1.mlp.experts.2.up_proj.weight");
+    std::memcpy(tensor.data.data() + 4 * 5, &nan, sizeof nan);
+    built.write(directory_ / "3");
+    checkpoints_.push_back(Checkpoint::open(directory_ / "3"));
+    weights_.emplace_back(checkpoints_.back());
+  }
+
+  RunFile record_three() {
+    RunFile run = RunFile::create(path_);
+    define_checkpoints(run, {"a", "nan", "b"});
+    define_and_write(run, "/checkpoint_info/config_json",
+                     std::vector<std::string>(3, checkpoints_[0].config_json()));
+    std::vector<std::int64_t> layer(static_cast<std::size_t>(checkpoints_[0].config().num_hidden_layers)),
+        expert(static_cast<std::size_t>(checkpoints_[0].config().n_routed_experts));
+    std::iota(layer.begin(), layer.end(), std::int64_t{0});
+    std::iota(expert.begin(), expert.end(), std::int64_t{0});
+    run.define_dimension(raw_dataset("/layer"), layer);
+    run.define_dimension(raw_dataset("/moe_layer"), checkpoints_[0].config().moe_layers());
+    run.define_dimension(raw_dataset("/expert"), expert);
+    define_and_write(run, "/tokens_seen", std::vector<double>{1e9, 2e9, 3e9});
+    define_weights(run, weights_[0].all(), 3, true);
+    const CheckpointWeights views[] = {
+        {&checkpoints_[0], &weights_[0]}, {&checkpoints_[2], &weights_[2]}, {&checkpoints_[1], &weights_[1]}};
+    ThreadPool pool(1);
+    WeightRecorder recorder(run, 3);
+    trace_weights(views, all_weights(views), pool, 1 << 24,
+                  [&](const WeightTrajectory& one) { recorder.add(one); });
+    recorder.finish();
+    write_run_metrics(run);
+    return run;
+  }
+};
+
+TEST_F(RunDriftAcrossNonFinite, RolesLayersAndExpertsKeepTheDriftBetweenTheFiniteCheckpoints) {
+  const RunFile run = record_three();
+  const std::size_t pair = 0 * 3 + 2, broken = 0 * 3 + 1;  // a to b; a to what is not finite
+  const auto check = [&](const char* name, std::size_t groups, auto vector_of) {
+    const std::vector<double> found = metric(run, name);
+    for (std::size_t g = 0; g < groups; ++g) {
+      const std::vector<double> a = vector_of(0, g);
+      if (a.empty()) continue;
+      const double expected = drift(a, vector_of(1, g));
+      EXPECT_NEAR(found[pair * groups + g], expected, 1e-12 * expected) << name << " " << g;
+      const std::vector<double> middle = vector_of(2, g);
+      const bool finite = std::ranges::all_of(middle, [](double x) { return std::isfinite(x); });
+      EXPECT_EQ(std::isfinite(found[broken * groups + g]), finite) << name << " " << g;
+    }
+  };
+  check("role_relative_drift", role_count,
+        [&](std::size_t c, std::size_t g) { return long_vector(c, g, -1); });
+  const std::size_t layer_count = run.shape("/layer")[0], routed = run.shape("/expert")[0];
+  check("layer_relative_drift", layer_count * role_count, [&](std::size_t c, std::size_t g) {
+    return long_vector(c, g % role_count, static_cast<std::int64_t>(g / role_count));
+  });
+  const std::vector<std::int64_t> moe_layers = checkpoints_[0].config().moe_layers();
+  check("expert_relative_drift", moe_layers.size() * routed, [&](std::size_t c, std::size_t g) {
+    return long_vector(c, [&](const WeightKey& key) {
+      return key.layer == moe_layers[g / routed] && key.expert == static_cast<std::int64_t>(g % routed);
+    });
+  });
+}
+
+TEST_F(RunDriftAcrossNonFinite, PathAndTrajectoryPassByTheCheckpointThatIsNotFinite) {
+  const RunFile run = record_three();
+  const std::vector<double> a = long_vector(0, whole_model, -1), b = long_vector(1, whole_model, -1);
+  const double step = drift(a, b) * std::sqrt(inner(a, a));
+  const auto at = [&](const char* name, std::size_t row) {
+    return metric(run, name)[row * role_count + whole_model];
+  };
+  for (const char* name : {"role_path_length", "role_displacement"}) {
+    EXPECT_EQ(at(name, 0), 0);
+    EXPECT_THAT(at(name, 1), IsNan());
+    EXPECT_NEAR(at(name, 2), step, 1e-12 * step);
+  }
+  EXPECT_NEAR(at("role_trajectory_eigenvalue", 0), step * step / 2, 1e-12 * step * step);
+  EXPECT_THAT(at("role_trajectory_eigenvalue", 1), IsNan());
+  EXPECT_DOUBLE_EQ(at("role_trajectory_share", 0), 1);
+  EXPECT_THAT(at("role_update_rms_per_token", 0), IsNan());
+  EXPECT_THAT(at("role_update_direction", 0), IsNan());
+  const std::size_t norms = role_group_index(Role::input_norm);  // finite everywhere, as in any series
+  EXPECT_TRUE(std::isfinite(metric(run, "role_update_direction")[norms]));
+  EXPECT_THAT(metric(run, "role_sketched_drift")[1 * role_count + whole_model], IsNan());
+  EXPECT_TRUE(std::isfinite(metric(run, "role_sketched_drift")[2 * role_count + whole_model]));
+}
+
 TEST_F(RunDrift, OfARoleIsThatOfItsWeightsAsOneLongVector) {
   RunFile run = record();
   record_weights(run);
   write_run_metrics(run);
   const std::size_t roles = role_labels().size();
-  ASSERT_EQ(roles, std::size(all_role_groups) + 1);
+  ASSERT_EQ(roles, std::size(all_role_groups) + 2);
   for (std::size_t r = 0; r < roles; ++r) {
     const std::vector<double> a = long_vector(0, r, -1), b = long_vector(1, r, -1);
     const double norm_a = std::sqrt(inner(a, a)), norm_b = std::sqrt(inner(b, b));
@@ -413,6 +636,21 @@ TEST_F(RunDrift, OfARoleIsThatOfItsWeightsAsOneLongVector) {
   }
   EXPECT_THAT(run.read<std::string>("/role"), testing::Contains("routed_expert"));
   EXPECT_EQ(run.read<std::string>("/role").back(), "whole_model");
+}
+
+TEST(RecordedRoles, TheScoreCorrectionBiasIsNoPartOfTheRouterAndNormsAreInOneOfTheWholeModels) {
+  const std::vector<std::string> labels = role_labels();
+  ASSERT_EQ(labels.size(), role_count);
+  const auto names = [&](Role role) {
+    std::vector<std::string> of_role;
+    for (const std::size_t index : recorded_roles(role)) of_role.push_back(labels[index]);
+    return of_role;
+  };
+  EXPECT_THAT(names(Role::router), ElementsAre("router", "whole_model_without_norms", "whole_model"));
+  EXPECT_THAT(names(Role::score_correction_bias),
+              ElementsAre("score_correction_bias", "whole_model_without_norms", "whole_model"));
+  EXPECT_THAT(names(Role::input_norm), ElementsAre("norm", "whole_model"));
+  EXPECT_THAT(names(Role::final_norm), ElementsAre("norm", "whole_model"));
 }
 
 // All weights of the builder's model fit into their sketches.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <iostream>
+#include <set>
 #include <utility>
 
 #include "analysis/run_merge.h"
@@ -16,6 +17,7 @@
 #include "readers/recorded_notes.h"
 #include "readers/run_file.h"
 #include "readers/run_lock.h"
+#include "readers/tensor_roles.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/temporary_directory.h"
 
@@ -464,7 +466,28 @@ TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {
   const auto selection = run.attribute("/weights/spectral_norm", "selection");
   ASSERT_TRUE(selection);
   EXPECT_THAT(std::get<std::string>(*selection), testing::StartsWith("sample: "));
-  EXPECT_EQ(std::get<double>(*run.attribute("/weights/subspace_overlap", "chance")), 0.5);  // 8 of 16
+}
+
+TEST_F(SeriesAnalysisTest, ChanceOfAnOverlapFollowsTheDirectionsThatAreCompared) {
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  const Checkpoint checkpoint = Checkpoint::open(options_.series.front().path);
+  const ModelWeights weights(checkpoint);
+  const std::vector<double> chance = run.read<double>("/weights/subspace_overlap_chance"),
+                            norm = run.read<double>("/weights/spectral_norm");
+  const auto hidden_size = static_cast<double>(checkpoint.config().hidden_size);
+  std::set<double> found;
+  for (std::size_t w = 0; w < chance.size(); ++w) {
+    const Weight& weight = weights.all()[w];
+    const auto directions = static_cast<double>(std::min<std::uint64_t>({8, weight.rows, weight.cols}));
+    if (std::isnan(norm[w])) {
+      EXPECT_TRUE(std::isnan(chance[w])) << weight.name;
+    } else {
+      EXPECT_EQ(chance[w], directions / hidden_size) << weight.name;
+      found.insert(chance[w]);
+    }
+  }
+  EXPECT_EQ(run.attribute("/weights/subspace_overlap", "chance").has_value(), found.size() == 1);
 }
 
 /// 2T has NaN in the first number of a tensor (of BF16).

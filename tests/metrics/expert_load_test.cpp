@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -180,15 +182,101 @@ TEST(ExpertLoad, RandomRoutingStaysWithinTheBounds) {
   }
 }
 
-TEST(ExpertLoad, RandomRoutingGivesTheChanceLevels) {
-  double squared_cv = 0, dead = 0;
-  constexpr int repetitions = 400;
-  for (unsigned seed = 0; seed < repetitions; ++seed) {
-    squared_cv += std::pow(load_cv(random_counts(64, 6, 500, seed)), 2) / repetitions;
-    dead += dead_experts(random_counts(64, 6, 30, seed)) / repetitions;
+/// Calls `visit` with every way to give `choices` to experts, at most `tokens` each, in descending order: every
+/// such way is one in which tokens can choose different experts (Gale and Ryser 1957).
+void for_each_load(Counts& counts, std::size_t place, std::int64_t choices, std::int64_t most,
+                   const std::function<void(const Counts&)>& visit) {
+  if (place == counts.size()) {
+    if (choices == 0) visit(counts);
+    return;
   }
-  EXPECT_NEAR(std::sqrt(squared_cv) / load_cv_chance(64, 6, 500), 1, 0.02);
-  EXPECT_NEAR(dead / dead_experts_chance(64, 6, 30), 1, 0.1);
+  const auto left = static_cast<std::int64_t>(counts.size() - place);
+  for (std::int64_t n = std::min(most, choices); n * left >= choices && n >= 0; --n) {
+    counts[place] = n;
+    for_each_load(counts, place + 1, choices - n, n, visit);
+  }
+}
+
+struct Range {
+  double least = std::numeric_limits<double>::infinity(), most = -least;
+};
+
+/// Of a metric, over all loads of 1 to `tokens` tokens.
+Range range_of(double (*metric)(std::span<const std::int64_t>), std::int64_t experts, std::int64_t top_k,
+               std::int64_t tokens) {
+  Range range;
+  for (std::int64_t t = 1; t <= tokens; ++t) {
+    Counts counts(static_cast<std::size_t>(experts));
+    for_each_load(counts, 0, top_k * t, t, [&](const Counts& n) {
+      range = {std::min(range.least, metric(n)), std::max(range.most, metric(n))};
+    });
+  }
+  return range;
+}
+
+TEST(ExpertLoad, BoundsAreTheExtremesOfAllLoads) {
+  using Bound = double (*)(std::int64_t, std::int64_t);
+  const std::vector<std::pair<double (*)(std::span<const std::int64_t>), Bound>> bounded = {
+      {max_violation, max_violation_bound},
+      {min_violation, min_violation_bound},
+      {mean_violation, mean_violation_bound},
+      {load_cv, load_cv_bound},
+      {load_gini, load_gini_bound},
+      {dead_experts, dead_experts_bound},
+      {cold_experts, cold_experts_bound},
+      {hot_experts, hot_experts_bound}};
+  for (std::int64_t experts = 1; experts <= 6; ++experts) {
+    for (std::int64_t top_k = 1; top_k <= experts; ++top_k) {
+      for (std::size_t i = 0; i < bounded.size(); ++i) {
+        const Range range = range_of(bounded[i].first, experts, top_k, experts);
+        EXPECT_NEAR(range.most, bounded[i].second(experts, top_k), 1e-14) << i;
+        EXPECT_NEAR(range.least, 0, 1e-14) << i;
+      }
+      const Range effective = range_of(effective_experts, experts, top_k, experts);
+      EXPECT_NEAR(effective.least, static_cast<double>(top_k), 1e-13);
+      EXPECT_NEAR(effective.most, static_cast<double>(experts), 1e-13);
+      if (experts == 1) continue;
+      const Range entropy = range_of(load_entropy, experts, top_k, experts);
+      EXPECT_NEAR(entropy.least, load_entropy_bound(experts, top_k), 1e-14);
+      EXPECT_NEAR(entropy.most, 1, 1e-14);
+    }
+  }
+}
+
+// 20 experts of 21 that are hot would have taken more than all choices; with 10 K or more of E, none can be hot.
+TEST(ExpertLoad, AsManyExpertsAreHotAsAnyLoadAllows) {
+  for (const auto& [experts, top_k] : std::vector<std::pair<int, int>>{
+           {10, 1}, {11, 1}, {12, 1}, {20, 1}, {21, 1}, {20, 2}, {21, 2}, {22, 2}, {31, 1}, {31, 2}, {31, 3}}) {
+    EXPECT_EQ(range_of(hot_experts, experts, top_k, 6).most, hot_experts_bound(experts, top_k))
+        << top_k << " of " << experts;
+  }
+  EXPECT_EQ(hot_experts_bound(128, 6), 12);
+  EXPECT_EQ(hot_experts_bound(64, 8), 0);
+}
+
+/// The most experts below a tenth of the mean, over all numbers of tokens: as many as leave choices for T each
+/// to the others.
+double most_cold_experts(std::int64_t experts, std::int64_t top_k, std::int64_t tokens) {
+  std::int64_t most = 0;
+  for (std::int64_t t = 1; t <= tokens; ++t) {
+    const std::int64_t largest_cold = (top_k * t - 1) / (10 * experts);  // 10 E n < K T
+    for (std::int64_t cold = 0; cold <= experts; ++cold) {
+      if (cold * largest_cold + (experts - cold) * t >= top_k * t) most = std::max(most, cold);
+    }
+  }
+  return static_cast<double>(most);
+}
+
+TEST(ExpertLoad, AsManyExpertsAreColdAsAnyLoadAllows) {
+  for (const std::int64_t experts : {2, 5, 11, 12, 24, 40}) {
+    for (std::int64_t top_k = 1; top_k <= experts; ++top_k) {
+      EXPECT_EQ(cold_experts_bound(experts, top_k), most_cold_experts(experts, top_k, 100 * experts))
+          << top_k << " of " << experts;
+    }
+  }
+  EXPECT_EQ(most_cold_experts(128, 11, 200), 118);
+  EXPECT_EQ(cold_experts_bound(128, 6), 122);
+  EXPECT_EQ(cold_experts_bound(128, 11), 118);  // more than E - K: 10 take nearly all
 }
 
 TEST(ExpertLoad, PermutingExpertsPermutesLoadsAndLeavesScalars) {
@@ -225,8 +313,6 @@ TEST(ExpertLoad, NothingIsKnownWithoutTokens) {
                             effective_experts, dead_experts, cold_experts, hot_experts}) {
     EXPECT_THAT(metric(none), testing::IsNan());
   }
-  EXPECT_THAT(load_cv_chance(16, 4, 0), testing::IsNan());
-  EXPECT_THAT(dead_experts_chance(16, 4, 0), testing::IsNan());
 }
 
 TEST(ExpertLoad, ASingleExpertHasNoEntropyScale) {

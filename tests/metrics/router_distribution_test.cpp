@@ -109,5 +109,19 @@ TEST(BiasFlips, CountsChosenExpertsThatTheBiasBroughtIn) {
   EXPECT_EQ(bias_flips(chosen, std::vector<std::uint16_t>{0, 1, 3, 5}), 4);
 }
 
+TEST(BiasFlips, AreAtMostTheExpertsThatWereNotChosen) {
+  for (std::uint16_t experts = 1; experts <= 8; ++experts) {
+    for (std::uint16_t top_k = 1; top_k <= experts; ++top_k) {
+      // The K first ones without the bias, the K last ones with it: no two choices differ in more.
+      std::vector<std::uint16_t> first(top_k), last(top_k);
+      for (std::uint16_t k = 0; k < top_k; ++k) {
+        first[k] = k;
+        last[k] = static_cast<std::uint16_t>(experts - 1 - k);
+      }
+      EXPECT_DOUBLE_EQ(bias_flip_rate_bound(experts, top_k) * top_k, bias_flips(last, first));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace moescope

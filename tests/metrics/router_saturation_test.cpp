@@ -118,5 +118,42 @@ TEST(RouterSaturation, IsUnknownWithoutTokens) {
   EXPECT_THAT(routing_jaccard({}, {}, 4), testing::IsNan());
 }
 
+/// All sets of `top_k` of `experts`, ascending.
+std::vector<Choices> all_choices(std::size_t experts, int top_k) {
+  std::vector<Choices> all;
+  for (unsigned set = 0; set < 1u << experts; ++set) {
+    if (__builtin_popcount(set) != top_k) continue;
+    Choices& choice = all.emplace_back();
+    for (std::size_t e = 0; e < experts; ++e) {
+      if (set >> e & 1) choice.push_back(static_cast<std::uint16_t>(e));
+    }
+  }
+  return all;
+}
+
+TEST(RouterSaturation, ChanceIsTheMeanAndTheBoundTheLeastOfAllPairsOfChoices) {
+  for (std::size_t experts = 1; experts <= 6; ++experts) {
+    for (int k = 1; k <= static_cast<int>(experts); ++k) {
+      const std::vector<Choices> all = all_choices(experts, k);
+      const auto e = static_cast<std::int64_t>(experts);
+      const auto top_k = static_cast<std::size_t>(k);
+      double agreement = 0, jaccard = 0, least_agreement = 1, least_jaccard = 1;
+      for (const Choices& a : all) {
+        for (const Choices& b : all) {
+          const auto pairs = static_cast<double>(all.size() * all.size());
+          agreement += routing_agreement(a, b, top_k) / pairs;
+          jaccard += routing_jaccard(a, b, top_k) / pairs;
+          least_agreement = std::min(least_agreement, routing_agreement(a, b, top_k));
+          least_jaccard = std::min(least_jaccard, routing_jaccard(a, b, top_k));
+        }
+      }
+      EXPECT_NEAR(routing_agreement_chance(e, k), agreement, 1e-13);
+      EXPECT_NEAR(routing_jaccard_chance(e, k), jaccard, 1e-13);
+      EXPECT_NEAR(routing_agreement_bound(e, k), least_agreement, 1e-15) << k << " of " << e;
+      EXPECT_NEAR(routing_jaccard_bound(e, k), least_jaccard, 1e-15) << k << " of " << e;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace moescope

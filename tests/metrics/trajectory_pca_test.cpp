@@ -110,7 +110,7 @@ TEST(TrajectoryPca, AWayThereAndBackBeginsOnThePositiveSide) {
 
 TEST(TrajectoryPca, IsUnknownWhenAProductIs) {
   WeightInnerProducts products = products_of({{1, 0}, {2, 0}, {3, 0}});
-  products.delta_inner_product[1] = std::nan("");
+  products.delta_inner_product[1] = products.delta_inner_product[2] = std::nan("");
   const TrajectoryPca pca = trajectory_pca(products);
   EXPECT_THAT(pca.eigenvalues, Each(IsNan()));
   EXPECT_THAT(pca.coordinates, Each(IsNan()));

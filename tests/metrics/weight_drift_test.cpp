@@ -6,6 +6,8 @@
 #include <cmath>
 #include <vector>
 
+#include "metrics/trajectory_pca.h"
+#include "metrics/weight_path.h"
 #include "tests/metrics/weight_products.h"
 
 namespace moescope {
@@ -109,6 +111,81 @@ TEST(WeightDrift, SummedProductsAreThoseOfOneLongVector) {
 
 TEST(WeightDrift, OneCheckpointHasNoDrift) {
   EXPECT_THAT(relative_drift(products_of({{3, 4}})), testing::ElementsAre(0));
+}
+
+/// As they come from a weight of which version 1 is not finite: its products and steps are unknown, the
+/// distance of the versions around it is known.
+WeightInnerProducts products_across(const std::vector<Tensor>& versions) {
+  WeightInnerProducts products = products_of(versions);
+  const std::vector<double> distance = distances(products);
+  const std::size_t count = versions.size();
+  for (std::size_t c = 0; c < count; ++c)
+    products.inner_product[count + c] = products.inner_product[c * count + 1] = std::nan("");
+  for (std::size_t i = 0; i + 1 < count; ++i) {
+    for (const std::size_t broken : {std::size_t{0}, std::size_t{1}})
+      products.delta_inner_product[broken * (count - 1) + i] =
+          products.delta_inner_product[i * (count - 1) + broken] = std::nan("");
+  }
+  for (const double d : distance) products.squared_distance.push_back(d * d);
+  for (std::size_t c = 0; c < count; ++c)
+    products.squared_distance[count + c] = products.squared_distance[c * count + 1] = std::nan("");
+  return products;
+}
+
+TEST(WeightDrift, ANonFiniteVersionLeavesTheDriftBetweenItsNeighbours) {
+  const std::vector<Tensor> versions = random_walk(4, 50, 0.1, 8);
+  const std::vector<double> found = relative_drift(products_across(versions)),
+                            expected = relative_drift(products_of(versions));
+  for (std::size_t s = 0; s < 4; ++s) {
+    for (std::size_t t = 0; t < 4; ++t) {
+      if (s == 1 || t == 1) {
+        EXPECT_THAT(found[s * 4 + t], testing::IsNan());
+      } else {
+        EXPECT_NEAR(found[s * 4 + t], expected[s * 4 + t], 1e-14);
+      }
+    }
+  }
+}
+
+TEST(WeightDrift, OfWeightsTogetherIsKnownAcrossAVersionThatIsNotFiniteInSomeOfThem) {
+  const std::vector<Tensor> a = random_walk(4, 30, 0.2, 9), b = random_walk(4, 50, 0.01, 10);
+  std::vector<Tensor> joined = a;
+  for (std::size_t i = 0; i < 4; ++i) joined[i].insert(joined[i].end(), b[i].begin(), b[i].end());
+  WeightInnerProducts sum = WeightInnerProducts::zero(4);
+  sum.add(products_across(a));
+  sum.add(products_of(b));
+  const std::vector<double> found = relative_drift(sum), expected = relative_drift(products_of(joined));
+  EXPECT_NEAR(found[2], expected[2], 1e-13);
+  EXPECT_NEAR(found[3 * 4 + 0], expected[3 * 4 + 0], 1e-13);
+  EXPECT_NEAR(found[2 * 4 + 3], expected[2 * 4 + 3], 1e-13);
+  EXPECT_THAT(found[1], testing::IsNan());
+  EXPECT_THAT(weight_norms(sum)[1], testing::IsNan());
+}
+
+TEST(WeightPath, PassesByAVersionThatIsNotFinite) {
+  const WeightInnerProducts products = products_across({{0, 0}, {9, 9}, {3, 4}, {3, 16}});
+  const std::vector<double> length = path_length(products), straight = displacement(products);
+  EXPECT_THAT(length[1], testing::IsNan());
+  EXPECT_DOUBLE_EQ(length[2], 5);
+  EXPECT_DOUBLE_EQ(length[3], 17);
+  EXPECT_THAT(straight[1], testing::IsNan());
+  EXPECT_DOUBLE_EQ(straight[3], std::sqrt(9.0 + 256));
+  EXPECT_DOUBLE_EQ(tortuosity(products)[3], 17 / std::sqrt(9.0 + 256));
+}
+
+TEST(TrajectoryPca, LeavesOutAVersionThatIsNotFinite) {
+  const std::vector<Tensor> versions = random_walk(5, 40, 0.1, 11);
+  const TrajectoryPca found = trajectory_pca(products_across(versions)),
+                      expected =
+                          trajectory_pca(products_of({versions[0], versions[2], versions[3], versions[4]}));
+  for (std::size_t k = 0; k < 3; ++k) {
+    EXPECT_NEAR(found.eigenvalues[k], expected.eigenvalues[k], 1e-12 * expected.eigenvalues[0]);
+    EXPECT_NEAR(found.shares[k], expected.shares[k], 1e-12);
+    for (const std::size_t c : {0, 2, 3, 4})
+      EXPECT_NEAR(found.coordinates[c * 4 + k], expected.coordinates[(c == 0 ? 0 : c - 1) * 3 + k], 1e-10);
+    EXPECT_THAT(found.coordinates[1 * 4 + k], testing::IsNan());
+  }
+  EXPECT_THAT(found.eigenvalues[3], testing::IsNan());
 }
 
 }  // namespace

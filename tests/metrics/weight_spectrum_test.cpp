@@ -92,9 +92,39 @@ TEST(WeightSpectrum, OfGaussianNoiseMatchesTheory) {
 TEST(MarchenkoPastur, EdgeIsTheSumOfTheRootsOfTheSides) {
   const NoiseEdge noise = marchenko_pastur_edge(1600, 400, 0.5);
   EXPECT_DOUBLE_EQ(noise.edge, 0.5 * (40 + 20));
-  // Johnstone 2001: width of lambda (40 + 20) cbrt(1/40 + 1/20), of sigma that / (2 · 60);
-  // Tracy-Widom 2.0234.
-  EXPECT_DOUBLE_EQ(noise.spike_threshold, 30 + 2.0234 * 0.5 * std::cbrt(0.075) / 2);
+  // Johnstone 2001 with the centring of Ma 2012: (a + b)² + 2.0234 (a + b) cbrt(1/a + 1/b).
+  const double a = std::sqrt(1599.5), b = std::sqrt(399.5);
+  EXPECT_DOUBLE_EQ(noise.spike_threshold,
+                   0.5 * std::sqrt((a + b) * (a + b) + 2.0234 * (a + b) * std::cbrt(1 / a + 1 / b)));
+}
+
+/// The share of random matrices with a spike, `deviation(values)` being their standard deviation.
+template <class Deviation>
+double share_with_spike(std::size_t rows, std::size_t columns, unsigned matrices, Deviation deviation) {
+  unsigned with_spike = 0;
+  for (unsigned seed = 0; seed < matrices; ++seed) {
+    const std::vector<float> values = normal_values<float>(rows * columns, seed, 1);
+    const NoiseEdge noise = marchenko_pastur_edge(rows, columns, deviation(values));
+    with_spike += spike_count(singular_values({values, rows, columns}), noise) > 0 ? 1 : 0;
+  }
+  return static_cast<double>(with_spike) / matrices;
+}
+
+// 20 of 2,000 are expected; the standard deviation is 4.5.
+TEST(MarchenkoPastur, OneRandomMatrixInAHundredHasASpike) {
+  const auto known = [](const std::vector<float>&) { return 1.0; };
+  EXPECT_NEAR(share_with_spike(8, 32, 2000, known), 0.01, 0.0045);
+  EXPECT_NEAR(share_with_spike(24, 12, 2000, known), 0.01, 0.0045);
+}
+
+// As documented: a large singular value raises the deviation of the elements, too.
+TEST(MarchenkoPastur, FewerSmallMatricesHaveOneByTheDeviationOfTheirOwnElements) {
+  const double share = share_with_spike(16, 64, 1000, [](const std::vector<float>& values) {
+    double square = 0;
+    for (const float value : values) square += static_cast<double>(value) * value;
+    return std::sqrt(square / static_cast<double>(values.size()));
+  });
+  EXPECT_NEAR(share, 0.0045, 0.004);
 }
 
 TEST(MarchenkoPastur, HasNoEdgeWithoutASideOrADeviation) {

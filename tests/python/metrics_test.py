@@ -75,9 +75,15 @@ def loss_part(run):
 
 
 def role_of(name):
-    roles = {"embed_tokens": "embedding", "lm_head": "head", "norm": "norm", ".self_attn.": "attention", ".mlp.gate.": "router",
+    roles = {"embed_tokens": "embedding", "lm_head": "head", "norm": "norm", ".self_attn.": "attention",
+             "e_score_correction_bias": "score_correction_bias", ".mlp.gate.": "router",
              ".experts.": "routed_expert", ".shared_experts.": "shared_expert", ".mlp.": "dense_mlp"}
     return next(role for part, role in roles.items() if part in name)  # q_norm is a norm, so "norm" comes first
+
+
+def recorded_roles(name):
+    """Where a tensor counts."""
+    return {role_of(name), "whole_model"} | ({"whole_model_without_norms"} if role_of(name) != "norm" else set())
 
 
 def squares(weights, names):
@@ -128,7 +134,7 @@ def drift_part(run, weights):
              "role_cosine": np.full((checkpoints, checkpoints, len(roles)), np.nan),
              "layer_relative_drift": np.full((checkpoints, checkpoints, len(layers), len(roles)), np.nan)}
     for r, role in enumerate(roles):
-        of_role = [name for name in weights[0] if role in (role_of(name), "whole_model")]
+        of_role = [name for name in weights[0] if role in recorded_roles(name)]
         norm, distance, inner = squares(weights, of_role)
         found["role_norm"][:, r] = np.sqrt(norm)
         found["role_relative_drift"][:, :, r] = np.sqrt(distance / norm[:, None])
@@ -149,7 +155,7 @@ def sketch_part(run):
     sketches, norm = run["weights/sketch"][()].astype(np.float64), run["weights/norm"][()]
     tables = [np.full((len(norm), len(norm), len(roles)), np.nan) for _ in range(2)]
     for r, role in enumerate(roles):
-        of_role = [w for w, name in enumerate(names) if role in (role_of(name), "whole_model")]
+        of_role = [w for w, name in enumerate(names) if role in recorded_roles(name)]
         squares, of_key = np.zeros((len(norm), len(norm))), {}
         for w in of_role:
             square = np.stack([((sketches[:, w] - earlier) ** 2).sum(axis=1) for earlier in sketches[:, w]])

@@ -82,7 +82,8 @@ class SpectraTest(analysis_run.TestCase):
         close(("power_law_alpha_weighted",), (alpha * np.log10(sigma[0] ** 2),), rtol=1e-7)
         m, n = np.sqrt(matrix.shape)
         close(("marchenko_pastur_edge",), (matrix.std() * (m + n),))
-        threshold = matrix.std() * (m + n + 2.0234 * np.cbrt(1 / m + 1 / n) / 2)
+        a, b = np.sqrt(np.array(matrix.shape) - 0.5)
+        threshold = matrix.std() * np.sqrt((a + b) ** 2 + 2.0234 * (a + b) * np.cbrt(1 / a + 1 / b))
         close(("spike_count",), ((sigma > threshold).sum(),))
 
     def check_step(self, actual, before, after, name):

@@ -383,7 +383,8 @@ TEST(TensorRoles, ModelsWithoutSharedExpertsHaveNone) {
 
 TEST(TensorRoles, EveryRoleHasANamedGroup) {
   EXPECT_EQ(role_group_name(role_group(Role::query_norm)), "norm");
-  EXPECT_EQ(role_group_name(role_group(Role::score_correction_bias)), "router");
+  EXPECT_EQ(role_group_name(role_group(Role::router)), "router");
+  EXPECT_EQ(role_group_name(role_group(Role::score_correction_bias)), "score_correction_bias");
   EXPECT_EQ(role_group_name(role_group(Role::expert_up)), "routed_expert");
   EXPECT_EQ(role_group_name(role_group(Role::head)), "head");
 }
