@@ -1,6 +1,7 @@
 #include "plots/html_report.h"
 
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <string>
 #include <system_error>
@@ -153,21 +154,68 @@ void remove_stale_figures(const std::filesystem::path& folder, const std::vector
   }
 }
 
-/// What lies beside the page; none of it in the place of `input`.
-void write_side_files(const ReportFiles& files, const ReportFacts& facts, const Content& content,
-                      const std::filesystem::path& input) {
-  std::filesystem::create_directories(files.figures);
-  const auto write = [&](const std::filesystem::path& path, const std::string& text) {
-    const OutputTarget target = find_output(path);
-    require_not_among(target, std::span(&input, 1));
-    write_output(target, text);
-  };
+/// Of each figure, in order.
+std::vector<std::string> figure_ids(const Content& content) {
   std::vector<std::string> ids;
-  for (std::size_t i = 0; i < content.figures.size(); ++i) {
-    ids.push_back(content.figures[i].figure.id);
-    write(files.figures / (ids[i] + ".svg"), content.svgs[i]);
+  for (const PageFigure& page : content.figures) ids.push_back(page.figure.id);
+  return ids;
+}
+
+/// Files that appear together: each lies complete beside its target before the first takes its place. Where
+/// one fails, what was not there before is gone again.
+class FileSet {
+ public:
+  /// None of the files takes the place of `input`.
+  explicit FileSet(std::filesystem::path input) : input_(std::move(input)) {}
+  FileSet(const FileSet&) = delete;
+  FileSet& operator=(const FileSet&) = delete;
+  ~FileSet() {
+    staged_.clear();
+    std::error_code ignored;  // a folder in which others have put something stays
+    while (!made_.empty() && !published_) {
+      std::filesystem::remove(made_.back(), ignored);
+      made_.pop_back();
+    }
   }
-  write(files.summary, summary_json(facts, ids, content.omitted));
+
+  void make_folder(const std::filesystem::path& path) {
+    if (std::filesystem::create_directory(path)) made_.push_back(path);
+  }
+  void add(const std::filesystem::path& path, std::string_view content) {
+    const OutputTarget target = find_output(path);
+    require_not_among(target, std::span(&input_, 1));
+    targets_.push_back(target);
+    staged_.push_back(std::make_unique<OutputFile>(target));
+    staged_.back()->stream() << content << std::flush;
+  }
+  void publish() {
+    for (std::size_t i = 0; i < staged_.size(); ++i) {
+      const bool is_new = targets_[i].is_file() && !std::filesystem::exists(targets_[i].path);
+      staged_[i]->publish();
+      if (is_new) made_.push_back(targets_[i].path);
+    }
+    published_ = true;
+  }
+
+ private:
+  std::filesystem::path input_;
+  std::vector<OutputTarget> targets_;
+  std::vector<std::unique_ptr<OutputFile>> staged_;
+  std::vector<std::filesystem::path> made_;  // that was not there before
+  bool published_ = false;
+};
+
+/// The page with what lies beside it.
+void write_files(const ReportFiles& files, const ReportFacts& facts, const Content& content,
+                 const std::filesystem::path& input) {
+  const std::vector<std::string> ids = figure_ids(content);
+  const std::string html = page(facts, content, files), summary = summary_json(facts, ids, content.omitted);
+  FileSet all(input);
+  all.make_folder(files.figures);
+  for (std::size_t i = 0; i < ids.size(); ++i) all.add(files.figures / (ids[i] + ".svg"), content.svgs[i]);
+  all.add(files.summary, summary);
+  all.add(files.html, html);
+  all.publish();
   remove_stale_figures(files.figures, ids);
 }
 
@@ -187,9 +235,12 @@ ReportFiles write_report(const RunFile& run, const std::filesystem::path& html_p
   if (target.is_file()) files = report_files(html_path);
   const ReportFacts facts = read_report_facts(run);
   const Content content = collect(run);
+  if (target.is_file()) {
+    write_files(files, facts, content, run.path());
+  } else {
+    write_output(target, page(facts, content, files));
+  }
   files.figure_count = content.figures.size();
-  if (target.is_file()) write_side_files(files, facts, content, run.path());
-  write_output(target, page(facts, content, files));
   return files;
 }
 

@@ -83,7 +83,7 @@ Figure router_saturation_figure(const RunFile& run, const FigureChoice& choice) 
 Figure router_saturation_top1_figure(const RunFile& run, const FigureChoice& choice) {
   return saturation_lines(run, choice, "router_saturation_top1",
                           "Share of the tokens whose best expert is that of ",
-                          "share of tokens with the first choice as at ");
+                          "share with first choice as at ");
 }
 
 Figure router_entropy_by_domain_figure(const RunFile& run, const FigureChoice& choice) {

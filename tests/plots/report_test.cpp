@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -12,6 +13,7 @@
 #include "plots/report_findings.h"
 #include "plots/report_json.h"
 #include "plots/report_page.h"
+#include "readers/errors.h"
 #include "readers/run_file.h"
 #include "tests/plots/sample_run.h"
 #include "tests/support/temporary_directory.h"
@@ -80,6 +82,33 @@ TEST_F(ReportTest, FiguresThatAnEarlierOneHadAndThisLacksAreGone) {
   EXPECT_FALSE(std::filesystem::exists(directory / "figures" / "loss.svg"));
   EXPECT_TRUE(std::filesystem::exists(directory / "figures" / "weight_drift.svg"));
   EXPECT_TRUE(std::filesystem::exists(directory / "figures" / "mine.svg"));
+}
+
+TEST_F(ReportTest, ThatFailsLeavesNothingBehind) {
+  const RunFile sample = run({});
+  const auto names = [&] {
+    std::vector<std::string> all;
+    for (const auto& entry : std::filesystem::directory_iterator(directory.path()))
+      all.push_back(entry.path().filename());
+    std::ranges::sort(all);
+    return all;
+  };
+  std::filesystem::create_directory(directory /
+                                    "summary.json");  // in the way of what is written last but one
+  EXPECT_THROW(write_report(sample, directory / "report.html"), UsageError);
+  EXPECT_THAT(names(), testing::ElementsAre("run.h5", "summary.json"));
+}
+
+TEST_F(ReportTest, ThatFailsLeavesAnEarlierOneAsItWas) {
+  report();
+  const std::string page = text("report.html"), loss = text("figures/loss.svg");
+  std::filesystem::remove(directory / "summary.json");
+  std::filesystem::create_directory(directory / "summary.json");
+  SampleRun other;
+  other.domains = {"prose", "poetry"};
+  EXPECT_THROW(write_report(run(other), directory / "report.html"), UsageError);
+  EXPECT_EQ(text("report.html"), page);
+  EXPECT_EQ(text("figures/loss.svg"), loss);
 }
 
 TEST_F(ReportTest, NeedsNoNetwork) {
