@@ -242,8 +242,7 @@ MergeSummary write_status(RunFile& whole, const RunSubject& subject, const Analy
 
 MergeSummary merge_runs_locked(const MergeOptions& options) {
   if (options.parts.empty()) throw UsageError("no run file was given");
-  std::error_code ignored;
-  if (fs::exists(options.output, ignored) && !options.overwrite)
+  if (fs::exists(options.output) && !options.overwrite)
     throw UsageError(options.output.string() + ": exists", "give another -o, or --overwrite to replace it");
   require_replaceable(options.output);
   MergeParts merge = open_merge_parts(options.parts);

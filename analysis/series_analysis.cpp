@@ -41,8 +41,7 @@ struct ExistingRecord {
 };
 
 ExistingRecord find_record(const fs::path& path, const RunIdentity& identity, const RunSubject& subject) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return {};
+  if (!fs::exists(path)) return {};  // an error in finding out is thrown: it is no absence
   try {
     RunFile run = RunFile::open_for_update(path);
     if (!holds_analysis(run))
