@@ -320,7 +320,7 @@ TEST_F(SeriesAnalysisTest, ARecordedExpertThatIsNotThereIsAFormatErrorAndNeverAn
   } catch (const FormatError& error) {
     EXPECT_THAT(error.what(),
                 testing::HasSubstr("run.h5: /routing/topk_index: names an expert that is not there"));
-    EXPECT_THAT(error.what(), testing::HasSubstr("found 255 for token 3"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("found 255"));
   }
 }
 
