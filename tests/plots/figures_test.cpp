@@ -171,7 +171,8 @@ TEST_F(FiguresTest, RandomRoutingIsALineOfAllTokensAndABandOverDomains) {
     return {NAN, "none"};
   };
   EXPECT_EQ(reference(build_figure(run, "max_violation")).label, "random routing 0.15");
-  const Reference math = reference(build_figure(run, "max_violation", {.checkpoint = {}, .domain = "math"}));
+  const Reference math =
+      reference(build_figure(run, "max_violation", {.checkpoint = {}, .domain = "math", .layer = {}}));
   EXPECT_EQ(math.label, "random routing 0.4");
   EXPECT_FALSE(math.high);
   const Reference dead = reference(build_figure(run, "dead_experts"));
@@ -331,7 +332,8 @@ TEST_F(FiguresTest, UpdatesPerTokenAreDrawnAtTheLaterCheckpoint) {
 }
 
 TEST_F(FiguresTest, ExpertDriftIsMeasuredFromTheFirstCheckpoint) {
-  const Figure figure = build_figure(sample(), "expert_drift", {.checkpoint = "tiny-2T", .domain = {}});
+  const Figure figure =
+      build_figure(sample(), "expert_drift", {.checkpoint = "tiny-2T", .domain = {}, .layer = {}});
   EXPECT_THAT(figure.title, HasSubstr("from 0T to tiny-2T"));
   const Heatmap& map = *figure.panels.at(0).heatmap;
   EXPECT_THAT(map.row_labels, ElementsAre("1", "2"));
@@ -367,7 +369,8 @@ TEST_F(FiguresTest, AlphaIsThatOfTheExpertsThatWereMeasured) {
 }
 
 TEST_F(FiguresTest, RouterRowsAreComparedWithAllButThemselves) {
-  const Figure figure = build_figure(sample(), "router_row_cosine", {.checkpoint = "tiny-1T", .domain = {}});
+  const Figure figure =
+      build_figure(sample(), "router_row_cosine", {.checkpoint = "tiny-1T", .domain = {}, .layer = {}});
   EXPECT_THAT(figure.title, HasSubstr("tiny-1T"));
   ASSERT_THAT(figure.panels, SizeIs(2));  // of two layers there is no middle one
   const Heatmap& map = *figure.panels[0].heatmap;
@@ -396,7 +399,7 @@ TEST_F(FiguresTest, TimeOfThePassIsThatOfTheLastCheckpointMeasuredUnlessOneIsCho
   interrupted.unmeasured = 2;
   const RunFile run = sample(interrupted);
   EXPECT_THAT(build_figure(run, "pass_time").title, HasSubstr("tiny-1T"));
-  EXPECT_THAT(build_figure(run, "pass_time", {.checkpoint = "tiny-0T", .domain = {}}).title,
+  EXPECT_THAT(build_figure(run, "pass_time", {.checkpoint = "tiny-0T", .domain = {}, .layer = {}}).title,
               HasSubstr("tiny-0T"));
 }
 
@@ -430,8 +433,10 @@ TEST_F(FiguresTest, TimeOfAPassThatWasNotFinishedIsUnknown) {
   interrupted.unmeasured = 4;
   EXPECT_THROW(build_figure(sample(interrupted), "pass_time"), FormatError);
   interrupted.unmeasured = 3;  // of four
-  EXPECT_EQ(build_figure(sample(interrupted), "pass_time", {.checkpoint = "tiny-3T", .domain = {}}).caption,
-            "The forward pass has not been measured.");
+  EXPECT_EQ(
+      build_figure(sample(interrupted), "pass_time", {.checkpoint = "tiny-3T", .domain = {}, .layer = {}})
+          .caption,
+      "The forward pass has not been measured.");
 }
 
 TEST_F(FiguresTest, RunFilesWithoutMeasurementsHaveNoTimeOfThePass) {
