@@ -82,7 +82,8 @@ TEST(Series, ALinkToACheckpointBesideItCountsOnce) {
   fs::create_directory_symlink("elsewhere/x", directory / "final");
   const FoundSeries found = find_series({directory.path()});
   EXPECT_THAT(names(found.entries), ElementsAre("step1", "step2", "final"));
-  EXPECT_THAT(found.notes, ElementsAre("latest: is another name of 'step2', and counts once"));
+  EXPECT_THAT(found.notes, ElementsAre("latest: is another name of 'step2', and counts once",
+                                       "elsewhere: left out: it is not a checkpoint itself, but holds others: x"));
   // As a shell lists them.
   const FoundSeries given = find_series({directory / "latest", directory / "step1", directory / "step2"});
   EXPECT_THAT(names(given.entries), ElementsAre("step1", "step2"));
