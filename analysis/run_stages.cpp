@@ -161,9 +161,11 @@ void warn_of_forward(RunUnderWay& work, std::size_t c) {
   if (problem.empty()) return;
   const NoteRows rows = NoteRows::of(work.run);
   if (!work.options.weights) {
-    const std::string cause =
+    std::string cause =
         find_nonfinite_weights(work.series.checkpoints[c], work.series.weights[c],
                                work.series.entries[c].name, work.memory() / 2, work.options.interrupted);
+    if (cause.empty())
+      cause = work.series.entries[c].name + ": all weights are finite: numbers overflow on the way through them";
     work.listener.warn(rows.of_weights(c), cause);
   }
   work.listener.warn(rows.of_forward(c), problem);

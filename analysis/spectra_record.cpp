@@ -79,19 +79,23 @@ bool is_spectra_dataset(std::string_view path) {
 }
 
 SpectraRecord::SpectraRecord(const RunFile& run, CheckpointRange range)
-    : range_(range), weights_(run.shape("/tensor")[0]) {
+    : range_(range),
+      weights_(run.shape("/tensor")[0]),
+      nonfinite_(run.read<std::int64_t>("/weights/nonfinite_count")) {
   for (const auto& column : checkpoint_columns) by_checkpoint_.push_back(run.read<double>(column.path));
   if (run.shape("/checkpoint")[0] < 2) return;
   for (const auto& column : step_columns) by_step_.push_back(run.read<double>(column.path));
 }
 
 bool SpectraRecord::contains(std::size_t index) const {
+  const auto is_finite = [&](std::size_t c) { return nonfinite_[c * weights_ + index] == 0; };
   const auto has_row = [&](const std::vector<double>& table, std::size_t row) {
     return !std::isnan(table[row * weights_ + index]);
   };
   for (std::size_t c = range_.begin; c < range_.end; ++c) {
-    if (!has_row(by_checkpoint_.front(), c)) return false;
-    if (c > range_.begin && !has_row(by_step_.front(), c - 1)) return false;
+    if (is_finite(c) && !has_row(by_checkpoint_.front(), c)) return false;
+    const bool is_step = c > range_.begin && is_finite(c) && is_finite(c - 1);
+    if (is_step && !has_row(by_step_.front(), c - 1)) return false;
   }
   return true;
 }

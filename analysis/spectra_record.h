@@ -29,7 +29,7 @@ class SpectraRecord {
  public:
   /// With what an earlier, interrupted analysis left in the file. `range`: the checkpoints that it is about.
   SpectraRecord(const RunFile& run, CheckpointRange range);
-  /// Whether the spectra of a tensor are there, in the whole range; false also where some are NaN.
+  /// Whether the spectra of a tensor are there, in the whole range; of weights that are not finite there are none.
   bool contains(std::size_t index) const;
   /// Of the checkpoints of the range. Any order, each tensor once.
   void add(const MatrixSpectra& spectra);
@@ -39,6 +39,7 @@ class SpectraRecord {
  private:
   CheckpointRange range_;
   std::size_t weights_ = 0;
+  std::vector<std::int64_t> nonfinite_;             // (C, W): elements
   std::vector<std::vector<double>> by_checkpoint_;  // each (C, W), in the order of the datasets
   std::vector<std::vector<double>> by_step_;        // each (C-1, W)
 };

@@ -180,7 +180,7 @@ std::vector<std::string> broken_limits(const RunComparison& comparison,
                            ")";
     if (above.size() > 1)
       sentence +=
-          "; " + std::to_string(above.size() - 1) + " more " + (exists ? "above it" : "do not keep it");
+          "; " + std::to_string(above.size() - 1) + " more " + (exists ? "above it" : "likewise");
     sentences.push_back(sentence);
   }
   return sentences;

@@ -541,6 +541,24 @@ TEST_F(SeriesAnalysisTest, WithoutAWeightPassTheFirstTensorThatIsNotFiniteIsLook
                                    pass_warning));
 }
 
+TEST_F(SeriesAnalysisTest, AnInterruptionChangesNoByteOfTheNotes) {
+  break_second(directory_ / "series", broken_router);
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  for (const char* where : {"3T", "weights"}) {
+    Stopper stopper;
+    stopper.where = where;
+    options_.interrupted = &stopper.stop;
+    EXPECT_FALSE(analyze_series(options_, stopper).complete);
+    options_.interrupted = nullptr;
+    EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::ElementsAre(pass_warning));
+    EXPECT_TRUE(analyze().complete);
+    expect_same_datasets(whole, options_.output);
+    fs::remove(options_.output);
+  }
+}
+
 TEST_F(SeriesAnalysisTest, PartsThatAreJoinedWarnAsTheWholeDoes) {
   break_second(directory_ / "series", broken_router);
   analyze();

@@ -136,13 +136,13 @@ TEST_F(RunFileTest, TextsWithReservedSpaceAreWrittenLateWithoutChangingTheFilesS
   file.define(reserved_texts());
   file.flush();
   const auto size = std::filesystem::file_size(path);
-  const std::string late[] = {"16 bytes: größe"};
+  const std::string late[] = {"16bytes: größe"};
   file.write<std::string>("/remarks", {{1}, {1}}, late);
   file.flush();
   EXPECT_EQ(std::filesystem::file_size(path), size);
   const RunFile back = RunFile::open(path);
-  EXPECT_THAT(back.read<std::string>("/remarks"), ElementsAre("", "16 bytes: größe", ""));
-  EXPECT_THAT(back.read<std::string>("/remarks", {{1}, {1}}), ElementsAre("16 bytes: größe"));
+  EXPECT_THAT(back.read<std::string>("/remarks"), ElementsAre("", "16bytes: größe", ""));
+  EXPECT_THAT(back.read<std::string>("/remarks", {{1}, {1}}), ElementsAre("16bytes: größe"));
   EXPECT_EQ(back.describe("/remarks").type, ElementType::text);
   EXPECT_EQ(back.describe("/remarks").text_bytes, 16u);
   EXPECT_EQ(back.describe("/checkpoint").text_bytes, 0u);
