@@ -4,6 +4,7 @@
 
 #include "readers/recorded_notes.h"
 #include "readers/run_schema.h"
+#include "readers/utf8.h"
 
 namespace moescope {
 namespace {
@@ -25,10 +26,11 @@ std::size_t subject_of(const std::string& note, const std::vector<std::string>& 
 /// At most `bytes`, without half a character at the end.
 std::string shortened(const std::string& note, std::size_t bytes) {
   constexpr std::string_view ellipsis = "…";
-  if (note.size() <= bytes) return note;
+  const std::string text = valid_utf8(note);  // as the file keeps it
+  if (text.size() <= bytes) return text;
   std::size_t end = bytes - ellipsis.size();
-  while (end > 0 && (static_cast<unsigned char>(note[end]) & 0xC0) == 0x80) --end;
-  return note.substr(0, end).append(ellipsis);
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end).append(ellipsis);
 }
 
 }  // namespace
@@ -50,7 +52,7 @@ void define_notes(RunFile& run, std::vector<std::string> known, const std::vecto
   DatasetSpec spec = raw_dataset("/notes");
   spec.text_bytes = note_bytes;
   for (const std::string& note : known)
-    spec.text_bytes = std::max<std::uint64_t>(spec.text_bytes, note.size());
+    spec.text_bytes = std::max<std::uint64_t>(spec.text_bytes, valid_utf8(note).size());
   run.define_dimension("note", NoteRows{known.size(), checkpoints.size()}.count());
   run.define(spec);
   run.write<std::string>("/notes", {{0}, {known.size()}}, known);
