@@ -3,6 +3,7 @@
 #include "analysis/nonfinite_weights.h"
 #include "analysis/router_weights.h"
 #include "analysis/run_notes.h"
+#include "analysis/token_notes.h"
 #include "readers/recorded_notes.h"
 
 namespace moescope {
@@ -52,6 +53,12 @@ void warn_of_nonfinite(RunFile& whole) {
   }
 }
 
+void warn_of_few_tokens(RunFile& whole) {
+  const std::string problem = describe_few_tokens(whole);
+  if (!problem.empty())
+    write_note(whole, NoteRows::of(whole).of_tokens(), std::string(warning_mark) + problem);
+}
+
 }  // namespace
 
 std::vector<std::string> known_notes(const std::deque<MergePart>& parts) {
@@ -68,6 +75,7 @@ void join_notes(const std::deque<MergePart>& parts, RunFile& whole) {
   for (const MergePart& part : parts) carry_all(part, whole);
   warn_of_nonfinite(whole);
   warn_of_permutations(whole);
+  warn_of_few_tokens(whole);
 }
 
 }  // namespace moescope

@@ -270,11 +270,11 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
     renew_distances(whole, subject.weights.all().size());
     match_recorded_experts(whole, subject.weights);
   }
-  join_notes(merge.parts, whole);
   MergeSummary summary = write_status(whole, subject, merge.options, coverage);
   summary.domains = merge.corpus.domains.size();
   summary.tokens = merge.corpus.tokens();
   write_run_metrics(whole);
+  join_notes(merge.parts, whole);
   whole.sync();
   return summary;
 }

@@ -24,7 +24,9 @@ struct NoteRows {
   std::size_t of_forward(std::size_t checkpoint) const { return known + checkpoints + checkpoint; }
   /// From a checkpoint to the next.
   std::size_t of_step(std::size_t step) const { return known + 2 * checkpoints + step; }
-  std::size_t first_free() const { return known + 3 * checkpoints; }
+  /// Of the texts.
+  std::size_t of_tokens() const { return known + 3 * checkpoints; }
+  std::size_t first_free() const { return of_tokens() + 1; }
   std::size_t count() const;
 };
 

@@ -216,8 +216,7 @@ AnalysisSummary SeriesAnalysis::run() {
   }
   listener_.stage("metrics");
   write_run_metrics(run);
-  const std::string few_tokens = few_tokens_note(run);
-  if (summary_.complete && !few_tokens.empty()) listener_.remark(few_tokens);
+  listener_.warn(NoteRows::of(run).of_tokens(), describe_few_tokens(run));
   run.sync();
   summary_.forward_finished = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
   if (options_.forward) summarize_losses(run, summary_);

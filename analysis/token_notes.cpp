@@ -1,6 +1,8 @@
 #include "analysis/token_notes.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <vector>
 
@@ -32,8 +34,9 @@ std::string two_digits(double number) {
 
 }  // namespace
 
-std::string few_tokens_note(const RunFile& run) {
+std::string describe_few_tokens(const RunFile& run) {
   if (!run.contains(max_violation_path)) return {};
+  if (std::ranges::count(run.read<std::uint8_t>("/status/forward"), 0) > 0) return {};
   const auto chance = std::get<std::vector<double>>(*run.attribute(max_violation_path, "chance_by_domain"));
   const std::vector<double> values = run.read<double>(max_violation_path);
   const std::vector<std::uint64_t> shape = run.shape(max_violation_path);

@@ -30,7 +30,7 @@ std::string drift_text(const WeightChange& weight) {
 // Four decimals; where they would all be nines, what is missing to 1.
 std::string cosine_text(double cosine) {
   const double missing = 1 - cosine;
-  if (cosine == 1) return "1";
+  if (std::fabs(missing) < 1e-15) return "1";  // which is rounding
   if (!(missing > 0 && missing < 5e-5)) return format_fixed(cosine, 4);
   char buffer[64];
   std::snprintf(buffer, sizeof buffer, "1 - %.1e", missing);

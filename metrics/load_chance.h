@@ -27,7 +27,7 @@ double load_cv_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tok
 double load_gini_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);
 /// Exact.
 double load_entropy_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);
-/// exp of the mean entropy: less than the mean of exp, by at most 1 % (4 % of fewer than 8 experts).
+/// exp of the mean entropy: less than the mean of exp, by at most 1.5 % (4 % of fewer than 8 experts).
 double effective_experts_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);
 /// Exact: E (1 - K/E)^T.
 double dead_experts_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);

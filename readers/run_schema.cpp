@@ -324,7 +324,7 @@ std::span<const BareDimension> bare_dimensions() {
       {"sketch_element", "1024", "the numbers of a sketch"},
       {"checkpoint_step", "C-1", "the update from one checkpoint to the next"},
       {"other_checkpoint_step", "C-1", "the same, as a second axis"},
-      {"note", "3C+8 or more", "notes of a run"},
+      {"note", "3C+9 or more", "notes of a run"},
   };
   return dimensions;
 }

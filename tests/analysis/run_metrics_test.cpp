@@ -436,14 +436,14 @@ TEST_F(RunMetrics, WhatDoesNotExistSaysWhy) {
 TEST_F(RunMetrics, FewTokensAreNotedWhereMostOfTheImbalanceIsChance) {
   RunFile few = make_random_run(path_, 24, 2);
   write_run_metrics(few);
-  EXPECT_THAT(few_tokens_note(few), testing::HasSubstr("prose (8 tokens: "));
+  EXPECT_THAT(describe_few_tokens(few), testing::HasSubstr("prose (8 tokens: "));
   // The same counts a thousand times over: what is seen is as large, and no chance.
   std::vector<std::int64_t> counts = few.read<std::int64_t>("/routing/expert_count");
   for (std::int64_t& count : counts) count *= 1000;
   few.write<std::int64_t>("/routing/expert_count", counts);
   few.write<std::int64_t>("/routing/token_count", std::vector<std::int64_t>{8000});
   write_run_metrics(few);
-  EXPECT_EQ(few_tokens_note(few), "");
+  EXPECT_EQ(describe_few_tokens(few), "");
 }
 
 /// Two checkpoints of one model, their weights recorded.

@@ -312,8 +312,8 @@ TEST_F(CorpusFiles, OfTextAreUtf8) {
 
 TEST_F(CorpusFiles, AreKnownByTheirSuffix) {
   EXPECT_THAT(failure({file("a.csv", "x")}), HasSubstr("usage: "));
-  EXPECT_THROW(read({{"", directory_ / "missing.txt"}}), std::system_error);
-  EXPECT_THROW(read({{"", directory_ / "missing.npy"}}), std::system_error);
+  EXPECT_THROW(read({{"", directory_ / "missing.txt"}}), MissingInput);
+  EXPECT_THROW(read({{"", directory_ / "missing.npy"}}), MissingInput);
 }
 
 TEST_F(CorpusFiles, NeedSensibleOptions) {

@@ -240,8 +240,8 @@ TEST(TextFile, ReadsAPipe) {
 
 TEST(TextFile, MustExist) {
   const TemporaryDirectory directory;
-  EXPECT_THROW(TextFile(directory / "missing.txt"), std::system_error);
-  EXPECT_THROW(TextFile(directory.path()), std::system_error);
+  EXPECT_THROW(TextFile(directory / "missing.txt"), MissingInput);
+  EXPECT_THROW(TextFile(directory.path()), FormatError);
 }
 
 }  // namespace

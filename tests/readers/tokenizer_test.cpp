@@ -363,7 +363,7 @@ TEST(Tokenizer, RefusesWhatIsNotJson) {
 }
 
 TEST(Tokenizer, MustExist) {
-  EXPECT_THROW(Tokenizer::load("/nowhere/tokenizer.json"), std::system_error);
+  EXPECT_THROW(Tokenizer::load("/nowhere/tokenizer.json"), MissingInput);
 }
 
 }  // namespace
