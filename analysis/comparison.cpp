@@ -228,7 +228,7 @@ void compare_routing(const RunFile& run, std::size_t a, std::size_t b, RunCompar
                    [&](const LoadChange& x, const LoadChange& y) { return size(x) > size(y); });
 }
 
-// The warnings of both checkpoints and of the steps between them.
+// The warnings of both checkpoints, of the steps between them and of the texts.
 std::vector<std::string> notes_of_pair(const RunFile& run, std::size_t a, std::size_t b) {
   if (!run.contains("/notes")) return {};
   const Names all = run.read<std::string>("/notes");
@@ -242,6 +242,7 @@ std::vector<std::string> notes_of_pair(const RunFile& run, std::size_t a, std::s
     add(rows.of_forward(c));
   }
   for (std::size_t step = std::min(a, b); step < std::max(a, b); ++step) add(rows.of_step(step));
+  add(rows.of_tokens());
   return notes;
 }
 

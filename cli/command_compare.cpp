@@ -12,6 +12,7 @@
 #include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
+#include "readers/recorded_notes.h"
 
 namespace moescope {
 namespace {
@@ -94,12 +95,21 @@ bool parse(const Arguments& arguments, Options& options) {
   return true;
 }
 
+/// Without warnings: they stand in the result.
+class ComparisonDisplay : public AnalysisDisplay {
+ public:
+  using AnalysisDisplay::AnalysisDisplay;
+  void note(const std::string& message) override {
+    if (!message.starts_with(warning_mark)) AnalysisDisplay::note(message);
+  }
+};
+
 RunComparison compare_directories(const Options& options) {
   AnalysisOptions analysis = options.analysis.options();
   analysis.version = program_version();
   const InterruptGuard interrupt;
   analysis.interrupted = &interrupt.flag();
-  AnalysisDisplay display(options.common);
+  ComparisonDisplay display(options.common);
   const auto comparison = compare_checkpoints(options.names[0], options.names[1], analysis, display);
   display.end();
   if (!comparison) throw Interrupted{};
