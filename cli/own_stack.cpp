@@ -7,6 +7,15 @@
 #include <cstdint>
 
 namespace moescope {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+void on_own_stack(const std::function<void()>& work) {
+  work();  // sanitizers know the stack they were given
+}
+
+#else
+
 namespace {
 
 constexpr std::size_t stack_bytes = std::size_t{8} << 20, guard_bytes = std::size_t{64} << 10;
@@ -20,9 +29,6 @@ void call(unsigned high, unsigned low) {
 }  // namespace
 
 void on_own_stack(const std::function<void()>& work) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  work();  // sanitizers know the stack they were given
-#else
   void* const stack = ::mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
   ucontext_t here{}, there{};
@@ -36,7 +42,8 @@ void on_own_stack(const std::function<void()>& work) {
                 static_cast<unsigned>(address));
   ::swapcontext(&here, &there);
   ::munmap(stack, stack_bytes);
-#endif
 }
+
+#endif
 
 }  // namespace moescope
