@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/recorded_roles.h"
 #include "readers/errors.h"
 #include "readers/recorded_config.h"
 #include "readers/series_order.h"
@@ -32,6 +33,7 @@ std::optional<std::size_t> RunSubject::find(const std::string& name) const {
 }
 
 bool holds_analysis(const RunFile& run) {
+  if (run.contains("/role") && run.read<std::string>("/role") != role_labels()) return false;
   return run.contains("/notes") && run.contains("/status/forward") && run.contains("/status/spectra") &&
          run.contains("/status/pair_done") == run.contains("/tensor");
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/terminal.h"
+#include "readers/role_words.h"
 
 namespace moescope {
 namespace {
@@ -96,7 +97,7 @@ std::string role_table(const CheckpointSummary& summary) {
   for (const RoleSummary& role : summary.roles) all += static_cast<double>(role.parameters);
   for (const RoleSummary& role : summary.roles) {
     const auto parameters = static_cast<double>(role.parameters);
-    table.add({std::string(role_group_name(role.group)), std::to_string(role.weights),
+    table.add({role_words(role_group_name(role.group)), std::to_string(role.weights),
                format_count(parameters), format_percent(parameters / all),
                format_bytes(static_cast<double>(role.bytes)), joined(role.dtypes)});
   }

@@ -128,7 +128,10 @@ AnalysisOptions analysis_options(const Options& options, const Arguments& argume
   analysis.overwrite = options.overwrite;
   analysis.forward = options.only != "weights";
   analysis.weights = options.only != "forward";
-  if (!analysis.forward) analysis.corpus.clear();
+  if (!analysis.forward && !analysis.corpus.empty()) {
+    analysis.corpus.clear();
+    analysis.series_notes.emplace_back("the texts of --corpus are not read: --only weights runs no forward pass");
+  }
   analysis.save = parse_saved_parts(options.save);
   analysis.part = parse_part(options.part);
   analysis.resume = options.resume;

@@ -26,7 +26,7 @@ struct Command {
   ExitCode (*run)(const Arguments& arguments);  // throws what main() catches
 };
 
-/// "0.1.0".
+/// "0.2.0".
 std::string program_version();
 
 /// In the order of `moescope --help`.

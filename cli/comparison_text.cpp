@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/terminal.h"
+#include "readers/role_words.h"
 
 namespace moescope {
 namespace {
@@ -73,7 +74,7 @@ std::string weights_text(const RunComparison& comparison, std::size_t top) {
   if (comparison.whole.empty()) return "";
   if (moved(comparison.tensors) == 0) return "\n" + bold("Weights") + "\n  All weights are equal.\n";
   Table roles = weight_table({{"role"}});
-  for (const WeightChange& role : comparison.roles) add_row(roles, {role.name}, role);
+  for (const WeightChange& role : comparison.roles) add_row(roles, {role_words(role.name)}, role);
   add_row(roles, {"without norms"}, comparison.without_norms.front());
   add_row(roles, {"whole model"}, comparison.whole.front());
   Table layers = weight_table({{"layer", Align::right}});

@@ -247,6 +247,13 @@ void describe_provenance(const RunFile& run, ReportFacts& facts) {
   std::erase_if(facts.provenance, [](const auto& entry) { return entry.second.empty(); });
 }
 
+/// Of an analysis that is shared by several jobs.
+bool is_part(const RunFile& run) {
+  const auto part = run.attribute("/status", "identity_part");
+  const auto* name = part ? std::get_if<std::string>(&*part) : nullptr;
+  return name != nullptr && !name->empty();
+}
+
 /// What an analysis that was interrupted, or a checkpoint that was deleted, has left open.
 std::vector<std::string> unfinished(const RunFile& run) {
   std::vector<std::string> sentences;
@@ -260,7 +267,10 @@ std::vector<std::string> unfinished(const RunFile& run) {
   if (run.contains("/loss/nll") && done(forward) < size(forward)) {
     sentences.push_back("This run is not finished: it has the forward passes of " +
                         std::to_string(done(forward)) + " of " + std::to_string(forward.size()) +
-                        " checkpoints so far. Repeating its command goes on with it.");
+                        " checkpoints so far. " +
+                        (!is_part(run)
+                             ? "Repeating its command goes on with it."
+                             : "It is one part of an analysis: moescope merge joins the parts."));
   }
   if (!pairs.empty() && done(weights) < size(weights)) {
     sentences.emplace_back(
@@ -268,8 +278,8 @@ std::vector<std::string> unfinished(const RunFile& run) {
   } else if (done(pairs) < size(pairs)) {
     sentences.push_back("Of " + std::to_string((pairs.size() - weights.size()) / 2) +
                         " pairs of checkpoints, " + std::to_string((size(pairs) - done(pairs)) / 2) +
-                        " were never read side by side, because one was deleted before the other came: their "
-                        "distances are known from sketches only, as estimates.");
+                        " were never read side by side (one was deleted before the other came, or they come from runs that were "
+                        "joined): their distances are known from sketches only, as estimates.");
   }
   return sentences;
 }

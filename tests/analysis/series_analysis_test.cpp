@@ -306,6 +306,22 @@ TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
   }
 }
 
+// As by an earlier version, which knew other roles.
+TEST_F(SeriesAnalysisTest, ARunFileWithOtherRolesIsRefusedInWordsAndCanBeReplaced) {
+  analyze();
+  std::vector<std::string> roles = RunFile::open(options_.output).read<std::string>("/role");
+  roles.back() = "everything";
+  RunFile::open_for_update(options_.output).write<std::string>("/role", roles);
+  try {
+    analyze();
+    FAIL() << "no error";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("not laid out as this version does"));
+  }
+  options_.overwrite = true;
+  EXPECT_EQ(analyze().reused, 0u);
+}
+
 // The experts that an earlier process recorded are held against those of the others.
 TEST_F(SeriesAnalysisTest, ARecordedExpertThatIsNotThereIsAFormatErrorAndNeverAnIndex) {
   Stopper stopper;
