@@ -220,7 +220,8 @@ TEST_F(ReportTest, WhatIsAllZeroIsASentenceAndNoChart) {
   const std::size_t begin = html.find("<figure id=\"figure-dead_experts\">");
   const std::string figure = html.substr(begin, html.find("</figure>", begin) - begin);
   EXPECT_THAT(figure, AllOf(HasSubstr("Every value is 0."), Not(HasSubstr("<svg"))));
-  for (const nlohmann::json& map : page_data(html).at("heatmaps")) EXPECT_NE(map.at("id"), "expert_drift");
+  const nlohmann::json data = page_data(html);
+  for (const nlohmann::json& map : data.at("heatmaps")) EXPECT_NE(map.at("id"), "expert_drift");
   EXPECT_TRUE(std::filesystem::exists(directory / "figures" / "dead_experts.svg"));
 }
 
