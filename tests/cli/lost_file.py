@@ -56,7 +56,8 @@ def stop_while_mapped(process, shards):
 
 
 def lose_a_shard(command, shards):
-    """Runs the command and cuts a shard short under way: the shard, the bytes it had, and what the command said."""
+    """Runs the command and cuts a shard short under way: the shard, what gives it back, and what the command
+    said, but for lines of progress."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     lost = stop_while_mapped(process, shards)
     if lost is None:
@@ -70,7 +71,7 @@ def lose_a_shard(command, shards):
     def give_back():  # with its time: a file that was written to since is another one
         lost.write_bytes(whole)
         os.utime(lost, ns=(times.st_atime_ns, times.st_mtime_ns))
-    return lost, give_back, said
+    return lost, give_back, re.sub(r"^progress: .*\n", "", said, flags=re.M)
 
 
 def main():
