@@ -13,6 +13,7 @@
 #include "analysis/run_output.h"
 #include "analysis/spectra_record.h"
 #include "metrics/weight_drift.h"
+#include "readers/attribute_text.h"
 #include "readers/errors.h"
 #include "readers/run_lock.h"
 #include "readers/run_schema.h"
@@ -261,9 +262,7 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
     add_magnitudes(part, whole);
     copy_telemetry(part, whole);
     coverage.add(part);
-    const auto recorded = part.run.attribute("/", "tokenizer_sha256");
-    const auto* text = recorded ? std::get_if<std::string>(&*recorded) : nullptr;
-    if (text != nullptr && tokenizer.empty()) tokenizer = *text;
+    if (tokenizer.empty()) tokenizer = attribute_text(part.run, "/", "tokenizer_sha256");
   }
   whole.set_attribute("/", "tokenizer_sha256", tokenizer);
   if (merge.options.weights) {

@@ -14,6 +14,7 @@
 #include "analysis/run_stages.h"
 #include "analysis/series_corpus.h"
 #include "analysis/token_notes.h"
+#include "readers/attribute_text.h"
 #include "readers/errors.h"
 #include "readers/recorded_corpus.h"
 #include "readers/run_lock.h"
@@ -109,9 +110,7 @@ std::vector<fs::path> SeriesAnalysis::input_files() const {
 void SeriesAnalysis::load_recorded_corpus() {
   const RunFile run = RunFile::open(options_.recorded_corpus);
   corpus_ = read_recorded_corpus(run);
-  const auto tokenizer = run.attribute("/", "tokenizer_sha256");
-  const auto* text = tokenizer ? std::get_if<std::string>(&*tokenizer) : nullptr;
-  if (text != nullptr) tokenizer_sha256_ = *text;
+  tokenizer_sha256_ = attribute_text(run, "/", "tokenizer_sha256");
   std::vector<TokenizerPlace> places = tokenizer_places(series_);
   std::erase_if(places, [&](const TokenizerPlace& place) {
     return std::ranges::count(options_.recorded_elsewhere, place.checkpoint) > 0;

@@ -7,6 +7,7 @@
 
 #include "analysis/run_identity.h"
 #include "cli/terminal.h"
+#include "readers/attribute_text.h"
 #include "readers/errors.h"
 #include "readers/recorded_config.h"
 #include "readers/recorded_notes.h"
@@ -17,17 +18,6 @@ namespace {
 
 using Align = Table::Align;
 using Json = nlohmann::ordered_json;
-
-std::string root_text(const RunFile& run, const char* name) {
-  const auto value = run.attribute("/", name);
-  if (!value) return {};
-  if (const auto* text = std::get_if<std::string>(&*value)) return *text;
-  std::string joined;
-  if (const auto* numbers = std::get_if<std::vector<std::int64_t>>(&*value)) {
-    for (const std::int64_t number : *numbers) joined += (joined.empty() ? "" : ".") + std::to_string(number);
-  }
-  return joined;
-}
 
 template <class T>
 std::vector<T> values_or(const RunFile& run, const char* path, std::size_t count, T otherwise) {
@@ -235,12 +225,12 @@ RunSummary summarize(const RunFile& run) {
   RunSummary summary;
   summary.path = run.path().string();
   summary.bytes = std::filesystem::file_size(run.path());
-  summary.format_version = root_text(run, "format_version");
-  summary.version = root_text(run, "moescope_version");
-  summary.created = root_text(run, "created");
-  summary.command_line = root_text(run, "command_line");
-  summary.model_type = root_text(run, "model_type");
-  summary.precision = root_text(run, "precision");
+  summary.format_version = attribute_text(run, "/", "format_version");
+  summary.version = attribute_text(run, "/", "moescope_version");
+  summary.created = attribute_text(run, "/", "created");
+  summary.command_line = attribute_text(run, "/", "command_line");
+  summary.model_type = attribute_text(run, "/", "model_type");
+  summary.precision = attribute_text(run, "/", "precision");
   read_checkpoints(run, summary);
   read_model(run, summary);
   read_domains(run, summary);

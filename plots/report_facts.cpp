@@ -5,6 +5,7 @@
 
 #include "plots/expert_moves.h"
 #include "plots/figure_text.h"
+#include "readers/attribute_text.h"
 #include "readers/errors.h"
 #include "readers/recorded_config.h"
 #include "readers/recorded_notes.h"
@@ -12,17 +13,6 @@
 
 namespace moescope {
 namespace {
-
-std::string text_attribute(const RunFile& run, const std::string& name) {
-  const auto value = run.attribute("/", name);
-  if (!value) return {};
-  if (const auto* text = std::get_if<std::string>(&*value)) return *text;
-  std::string joined;
-  if (const auto* numbers = std::get_if<std::vector<std::int64_t>>(&*value)) {
-    for (const std::int64_t number : *numbers) joined += (joined.empty() ? "" : ".") + std::to_string(number);
-  }
-  return joined;
-}
 
 /// "142,774,381,696".
 std::string grouped(double number) {
@@ -205,7 +195,7 @@ std::string token_range(const RunLabels& labels) {
 void describe_run(const RunFile& run, ReportFacts& facts) {
   const RunLabels& labels = facts.labels;
   auto& glance = facts.glance;
-  glance.emplace_back("Model type", text_attribute(run, "model_type"));
+  glance.emplace_back("Model type", attribute_text(run, "/", "model_type"));
   if (!facts.checkpoints.empty()) {
     const std::string range = token_range(labels);
     glance.emplace_back("Checkpoints",
@@ -232,26 +222,24 @@ void describe_run(const RunFile& run, ReportFacts& facts) {
     const double all = std::accumulate(facts.domain_tokens.begin(), facts.domain_tokens.end(), 0.0);
     glance.emplace_back("Evaluation tokens", grouped(all) + " (" + corpus + ")");
   }
-  glance.emplace_back("Arithmetic", text_attribute(run, "precision"));
+  glance.emplace_back("Arithmetic", attribute_text(run, "/", "precision"));
   std::erase_if(glance, [](const auto& entry) { return entry.second.empty(); });
 }
 
 void describe_provenance(const RunFile& run, ReportFacts& facts) {
   facts.provenance = {{"Run file", run.path().filename().string()},
-                      {"Created", text_attribute(run, "created")},
-                      {"Command line", text_attribute(run, "command_line")},
-                      {"moescope version", text_attribute(run, "moescope_version")},
-                      {"Run file format", text_attribute(run, "format_version")},
-                      {"SHA-256 of the corpus", text_attribute(run, "corpus_sha256")},
-                      {"SHA-256 of the tokenizer", text_attribute(run, "tokenizer_sha256")}};
+                      {"Created", attribute_text(run, "/", "created")},
+                      {"Command line", attribute_text(run, "/", "command_line")},
+                      {"moescope version", attribute_text(run, "/", "moescope_version")},
+                      {"Run file format", attribute_text(run, "/", "format_version")},
+                      {"SHA-256 of the corpus", attribute_text(run, "/", "corpus_sha256")},
+                      {"SHA-256 of the tokenizer", attribute_text(run, "/", "tokenizer_sha256")}};
   std::erase_if(facts.provenance, [](const auto& entry) { return entry.second.empty(); });
 }
 
 /// Of an analysis that is shared by several jobs.
 bool is_part(const RunFile& run) {
-  const auto part = run.attribute("/status", "identity_part");
-  const auto* name = part ? std::get_if<std::string>(&*part) : nullptr;
-  return name != nullptr && !name->empty();
+  return !attribute_text(run, "/status", "identity_part").empty();
 }
 
 /// What an analysis that was interrupted, or a checkpoint that was deleted, has left open.
@@ -295,7 +283,7 @@ ReportFacts read_report_facts(const RunFile& run) {
   ReportFacts facts;
   facts.labels = read_labels(run);
   facts.checkpoints = read_checkpoints(run, facts.labels);
-  facts.title = common_title(facts.labels, text_attribute(run, "model_type"));
+  facts.title = common_title(facts.labels, attribute_text(run, "/", "model_type"));
   if (facts.title.empty()) facts.title = "Mixture of experts";
   facts.notes = read_notes(run);
   facts.unfinished = unfinished(run);
