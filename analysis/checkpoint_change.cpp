@@ -53,7 +53,7 @@ std::string what_was_written(const RunCheckpoint& recorded, const RunCheckpoint&
     if (found == after.end() || !stamp.is_same_file(found->second) || stamp.is_unchanged(found->second))
       continue;
     return "may have changed since: " + name +
-           " has been written to, though no sample of it differs (if it is as it " + "was, touch -d " +
+           " has been written to, though no sample of it differs (if it is as it was, touch -d " +
            as_touch_time(stamp.modified) + " gives it back its time)";
   }
   return {};

@@ -1,11 +1,11 @@
 #include "readers/corpus_texts.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include "readers/corpus_record.h"
 #include "readers/errors.h"
+#include "readers/foreign_content.h"
 #include "readers/utf8.h"
 
 namespace moescope {
@@ -26,12 +26,7 @@ bool begins_as_record(std::string_view start) {
 
 bool is_html(std::string_view start) {
   start = without_leading_space(start);
-  const auto begins_with = [&](std::string_view tag) {
-    return start.size() >= tag.size() &&
-           std::equal(tag.begin(), tag.end(), start.begin(),
-                      [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
-  };
-  return begins_with("<!doctype html") || begins_with("<html");
+  return begins_with_tag(start, "<!doctype html") || begins_with_tag(start, "<html");
 }
 
 }  // namespace

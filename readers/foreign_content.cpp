@@ -38,8 +38,6 @@ constexpr Signature signatures[] = {
     {"/annex/objects/"sv, "is a git-annex pointer, not the file itself", "git annex get fetches the file"},
 };
 
-constexpr std::string_view lfs_begin = "version https://git-lfs.github.com/spec/";
-
 // A pointer names the bytes of the file it stands for.
 ForeignContent lfs_pointer(std::string_view begin) {
   constexpr std::string_view key = "\nsize ";
@@ -51,12 +49,6 @@ ForeignContent lfs_pointer(std::string_view begin) {
   }
   return {"is a Git LFS pointer" + (size.empty() ? "" : " to " + size + " bytes") + ", not the file itself",
           "git lfs pull fetches the file"};
-}
-
-bool begins_with_tag(std::string_view text, std::string_view tag) {
-  return text.size() >= tag.size() && std::equal(tag.begin(), tag.end(), text.begin(), [](char a, char b) {
-           return a == std::tolower(static_cast<unsigned char>(b));
-         });
 }
 
 bool is_web_page(std::string_view begin) {
@@ -88,10 +80,20 @@ bool is_zeros(std::string_view begin) {
 
 }  // namespace
 
+bool is_lfs_pointer(std::string_view begin) {
+  return begin.starts_with("version https://git-lfs.github.com/spec/");
+}
+
+bool begins_with_tag(std::string_view text, std::string_view tag) {
+  return text.size() >= tag.size() && std::equal(tag.begin(), tag.end(), text.begin(), [](char a, char b) {
+           return a == std::tolower(static_cast<unsigned char>(b));
+         });
+}
+
 std::optional<ForeignContent> foreign_content(std::string_view begin, std::uint64_t bytes) {
   begin = begin.substr(0, foreign_content_bytes);
   if (bytes == 0) return ForeignContent{"is empty", unfinished_hint};
-  if (begin.starts_with(lfs_begin)) return lfs_pointer(begin);
+  if (is_lfs_pointer(begin)) return lfs_pointer(begin);
   for (const Signature& signature : signatures) {
     if (begin.starts_with(signature.begin)) return ForeignContent{signature.what, signature.hint};
   }

@@ -21,6 +21,11 @@ inline constexpr std::uint64_t foreign_content_bytes = 512;
 /// the beginning tells nothing. Thread-safe.
 std::optional<ForeignContent> foreign_content(std::string_view begin, std::uint64_t bytes);
 
+/// Whether a text begins with the pointer that Git LFS leaves in place of a file.
+bool is_lfs_pointer(std::string_view begin);
+/// Whether a text begins with a tag, given in small letters ("<html"), in letters of either case.
+bool begins_with_tag(std::string_view text, std::string_view tag);
+
 /// Throws FormatError if `begin` tells what the file is instead.
 void refuse_foreign_content(std::string_view begin, std::uint64_t bytes, const std::string& file);
 

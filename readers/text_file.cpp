@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "readers/errors.h"
+#include "readers/foreign_content.h"
 #include "readers/utf8.h"
 
 namespace moescope {
@@ -33,7 +34,7 @@ void require_text(std::string_view start, const std::string& name) {
     throw FormatError(name, {}, "is text in " + encoding + " (expected UTF-8)",
                       "iconv -f " + encoding + " -t UTF-8 FILE > NEW makes it UTF-8");
   }
-  if (start.starts_with("version https://git-lfs.github.com/spec/")) {
+  if (is_lfs_pointer(start)) {
     throw FormatError(name, {}, "is a Git LFS pointer, not the file that it stands for",
                       "git lfs pull fetches the file");
   }
