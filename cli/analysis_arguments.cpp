@@ -2,10 +2,10 @@
 
 #include <cstdio>
 
-#include "analysis/job_limits.h"
+#include "analysis/machine/job_limits.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
-#include "readers/recorded_notes.h"
+#include "readers/recorded/recorded_notes.h"
 
 namespace moescope {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/series_analysis.h"
+#include "analysis/runs/series_analysis.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/terminal.h"
-#include "readers/role_words.h"
+#include "readers/model/role_words.h"
 
 namespace moescope {
 namespace {

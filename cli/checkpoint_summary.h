@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "readers/checkpoint.h"
-#include "readers/tensor_roles.h"
+#include "readers/checkpoint/checkpoint.h"
+#include "readers/checkpoint/model_weights.h"
+#include "readers/model/weight.h"
+#include "readers/model/parameter_count.h"
+#include "readers/model/model_config.h"
 
 namespace moescope {
 

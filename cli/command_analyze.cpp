@@ -4,7 +4,7 @@
 #include <iostream>
 #include <optional>
 
-#include "analysis/run_append.h"
+#include "analysis/runs/run_append.h"
 #include "cli/analysis_arguments.h"
 #include "cli/command_functions.h"
 #include "cli/interrupt.h"

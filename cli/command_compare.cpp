@@ -3,7 +3,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "analysis/checkpoint_comparison.h"
+#include "analysis/comparison/checkpoint_comparison.h"
 #include "cli/analysis_arguments.h"
 #include "cli/command_functions.h"
 #include "cli/comparison_limits.h"
@@ -12,7 +12,7 @@
 #include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
-#include "readers/recorded_notes.h"
+#include "readers/recorded/recorded_notes.h"
 
 namespace moescope {
 namespace {

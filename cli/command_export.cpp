@@ -7,9 +7,9 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
-#include "readers/output_file.h"
-#include "readers/run_file.h"
-#include "readers/run_table.h"
+#include "readers/files/output_file.h"
+#include "readers/run_file/run_file.h"
+#include "readers/table/run_table.h"
 
 namespace moescope {
 namespace {

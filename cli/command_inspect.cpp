@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "analysis/opened_series.h"
+#include "analysis/runs/opened_series.h"
 #include "cli/checkpoint_summary.h"
 #include "cli/command_functions.h"
 #include "cli/json_text.h"
@@ -14,7 +14,7 @@
 #include "cli/progress.h"
 #include "cli/run_summary.h"
 #include "cli/terminal.h"
-#include "readers/series.h"
+#include "readers/checkpoint/series.h"
 
 namespace moescope {
 namespace {

@@ -1,7 +1,7 @@
 #include <filesystem>
 #include <iostream>
 
-#include "analysis/run_merge.h"
+#include "analysis/runs/run_merge.h"
 #include "cli/command_functions.h"
 #include "cli/options.h"
 #include "cli/terminal.h"

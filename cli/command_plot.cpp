@@ -5,11 +5,11 @@
 #include "cli/command_functions.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
-#include "plots/figures.h"
-#include "plots/gnuplot.h"
+#include "plots/figures/figures.h"
+#include "plots/gnuplot/gnuplot.h"
 #include "readers/errors.h"
-#include "readers/output_file.h"
-#include "readers/run_file.h"
+#include "readers/files/output_file.h"
+#include "readers/run_file/run_file.h"
 
 namespace moescope {
 namespace {

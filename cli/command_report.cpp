@@ -4,9 +4,9 @@
 #include "cli/command_functions.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
-#include "plots/html_report.h"
-#include "readers/output_file.h"
-#include "readers/run_file.h"
+#include "plots/report/html_report.h"
+#include "readers/files/output_file.h"
+#include "readers/run_file/run_file.h"
 
 namespace moescope {
 namespace {

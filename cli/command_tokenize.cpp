@@ -3,15 +3,15 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "analysis/memory_budget.h"
+#include "analysis/machine/memory.h"
 #include "cli/command_functions.h"
 #include "cli/json_text.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
-#include "readers/corpus_record.h"
-#include "readers/corpus_texts.h"
+#include "readers/corpus/corpus_record.h"
+#include "readers/corpus/corpus_texts.h"
 #include "readers/errors.h"
-#include "readers/tokenizer.h"
+#include "readers/tokenizer/tokenizer.h"
 
 namespace moescope {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/comparison.h"
+#include "analysis/comparison/run_comparison.h"
 
 namespace moescope {
 

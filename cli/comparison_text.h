@@ -5,7 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "analysis/comparison.h"
+#include "analysis/comparison/run_comparison.h"
 
 namespace moescope {
 

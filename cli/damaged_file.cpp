@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "cli/commands.h"
-#include "readers/run_file.h"
+#include "readers/run_file/run_file.h"
 
 // Everything here runs in a signal handler, at any moment: no memory is allocated, no lock taken.
 namespace moescope {

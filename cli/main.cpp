@@ -16,13 +16,13 @@
 #include <malloc.h>
 #endif
 
-#include "analysis/weight_stream.h"
+#include "analysis/machine/interruption.h"
 #include "cli/bus_error.h"
 #include "cli/commands.h"
 #include "cli/damaged_file.h"
 #include "cli/own_stack.h"
 #include "cli/standard_streams.h"
-#include "plots/gnuplot_process.h"
+#include "plots/gnuplot/gnuplot_process.h"
 #include "readers/errors.h"
 
 namespace moescope {

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "cli/terminal.h"
-#include "readers/closest_names.h"
+#include "readers/text/closest_names.h"
 #include "readers/errors.h"
 
 namespace moescope {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "analysis/run_identity.h"
+#include "analysis/runs/run_identity.h"
 #include "cli/terminal.h"
 
 namespace moescope {

@@ -4,7 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "analysis/run_plan.h"
+#include "analysis/plan/run_plan.h"
 
 namespace moescope {
 

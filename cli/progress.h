@@ -8,7 +8,7 @@
 #include <stop_token>
 #include <string>
 
-#include "analysis/parallel.h"
+#include "analysis/machine/parallel.h"
 
 namespace moescope {
 

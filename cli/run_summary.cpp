@@ -5,13 +5,15 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "analysis/run_identity.h"
+#include "analysis/runs/run_identity.h"
 #include "cli/terminal.h"
-#include "readers/attribute_text.h"
+#include "readers/recorded/attribute_text.h"
 #include "readers/errors.h"
-#include "readers/recorded_config.h"
-#include "readers/recorded_notes.h"
-#include "readers/tensor_roles.h"
+#include "readers/recorded/recorded_config.h"
+#include "readers/recorded/recorded_notes.h"
+#include "readers/model/parameter_count.h"
+#include "readers/checkpoint/checkpoint.h"
+#include "readers/model/model_config.h"
 
 namespace moescope {
 namespace {

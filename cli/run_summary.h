@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "readers/run_file.h"
+#include "readers/run_file/run_file.h"
 
 namespace moescope {
 

@@ -4,7 +4,7 @@
 #include <iostream>
 #include <streambuf>
 
-#include "readers/output_stream.h"
+#include "readers/files/output_stream.h"
 
 namespace moescope {
 

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "analysis/inner_products.h"
-#include "metrics/trajectory_pca.h"
-#include "metrics/weight_drift.h"
-#include "metrics/weight_path.h"
+#include "analysis/kernels/inner_products.h"
+#include "metrics/weights/trajectory_pca.h"
+#include "metrics/weights/weight_drift.h"
+#include "metrics/weights/weight_path.h"
 #include "python/array_metric.h"
 
 namespace moescope {

@@ -4,17 +4,17 @@
 
 #include <algorithm>
 
-#include "metrics/expert_load.h"
-#include "metrics/expert_matching.h"
-#include "metrics/language_loss.h"
-#include "metrics/load_chance.h"
-#include "metrics/metric_info.h"
-#include "metrics/power_law.h"
-#include "metrics/router_distribution.h"
-#include "metrics/router_saturation.h"
-#include "metrics/row_cosine.h"
-#include "metrics/singular_values.h"
-#include "metrics/weight_spectrum.h"
+#include "metrics/routing/expert_load.h"
+#include "metrics/weights/expert_matching.h"
+#include "metrics/loss/language_loss.h"
+#include "metrics/routing/load_chance.h"
+#include "metrics/catalogue/metric_info.h"
+#include "metrics/spectra/power_law.h"
+#include "metrics/routing/router_distribution.h"
+#include "metrics/routing/router_saturation.h"
+#include "metrics/spectra/row_cosine.h"
+#include "metrics/spectra/singular_values.h"
+#include "metrics/spectra/weight_spectrum.h"
 #include "python/array_metric.h"
 
 namespace moescope {

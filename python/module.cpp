@@ -13,17 +13,17 @@
 #include <span>
 #include <system_error>
 
-#include "analysis/checkpoint_comparison.h"
-#include "analysis/element_convert.h"
-#include "analysis/job_limits.h"
+#include "analysis/comparison/checkpoint_comparison.h"
+#include "analysis/kernels/element_convert.h"
+#include "analysis/machine/job_limits.h"
 #include "cli/commands.h"
 #include "cli/comparison_text.h"
 #include "cli/json_text.h"
 #include "python/drift_bindings.h"
 #include "python/metric_bindings.h"
-#include "readers/checkpoint.h"
+#include "readers/checkpoint/checkpoint.h"
 #include "readers/errors.h"
-#include "readers/run_file.h"
+#include "readers/run_file/run_file.h"
 
 namespace moescope {
 namespace {

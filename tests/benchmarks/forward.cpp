@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "analysis/forward.h"
-#include "analysis/forward_cost.h"
+#include "analysis/forward/forward.h"
+#include "analysis/forward/forward_cost.h"
 #include "metrics/statistics.h"
 #include "tests/benchmarks/large_product.h"
 #include "tests/benchmarks/stopwatch.h"

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "metrics/statistics.h"
-#include "readers/checkpoint.h"
-#include "readers/tensor_roles.h"
+#include "readers/checkpoint/checkpoint.h"
+#include "readers/checkpoint/model_weights.h"
 #include "tests/benchmarks/stopwatch.h"
 #include "tests/support/full_width_checkpoint.h"
 #include "tests/support/temporary_directory.h"

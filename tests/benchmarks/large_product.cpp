@@ -8,7 +8,7 @@
 #include <dnnl.hpp>
 #include <span>
 
-#include "analysis/matrix_product.h"
+#include "analysis/kernels/matrix_product.h"
 #include "metrics/statistics.h"
 #include "tests/benchmarks/stopwatch.h"
 

@@ -6,8 +6,8 @@
 #include <functional>
 #include <vector>
 
-#include "analysis/activations.h"
-#include "analysis/parallel.h"
+#include "analysis/kernels/activations.h"
+#include "analysis/machine/parallel.h"
 
 namespace moescope {
 

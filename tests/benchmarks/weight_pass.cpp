@@ -12,13 +12,13 @@
 #include <string>
 #include <vector>
 
-#include "analysis/machine_speed.h"
-#include "analysis/memory_budget.h"
-#include "analysis/weight_pass.h"
-#include "metrics/bfloat16_histogram.h"
+#include "analysis/plan/machine_speed.h"
+#include "analysis/machine/memory.h"
+#include "analysis/weights/weight_pass.h"
+#include "metrics/weights/bfloat16_histogram.h"
 #include "metrics/statistics.h"
-#include "readers/checkpoint.h"
-#include "readers/tensor_roles.h"
+#include "readers/checkpoint/checkpoint.h"
+#include "readers/checkpoint/model_weights.h"
 #include "tests/benchmarks/stopwatch.h"
 
 namespace moescope {

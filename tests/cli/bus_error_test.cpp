@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "readers/bulk_file.h"
+#include "readers/files/bulk_file.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {

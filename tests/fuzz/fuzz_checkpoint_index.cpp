@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "readers/errors.h"
-#include "readers/shard_index.h"
+#include "readers/storage/shard_index.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

@@ -3,9 +3,9 @@
 #include <string>
 #include <string_view>
 
-#include "readers/corpus_record.h"
+#include "readers/corpus/corpus_record.h"
 #include "readers/errors.h"
-#include "readers/utf8.h"
+#include "readers/text/utf8.h"
 
 // Any bytes as a line of a .jsonl corpus.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -3,8 +3,8 @@
 #include <string_view>
 
 #include "readers/errors.h"
-#include "readers/model_config.h"
-#include "readers/tensor_roles.h"
+#include "readers/model/model_config.h"
+#include "readers/model/parameter_count.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

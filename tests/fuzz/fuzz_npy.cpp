@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "readers/errors.h"
-#include "readers/npy.h"
+#include "readers/files/npy.h"
 
 // Any bytes as a .npy file; the elements of one that is accepted fill it.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "readers/errors.h"
-#include "readers/safetensors.h"
+#include "readers/storage/safetensors.h"
 
 // The first two bytes are the length of the byte buffer, the others the header.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "readers/series_order.h"
+#include "readers/checkpoint/series_order.h"
 
 /// Lines are names of a series.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

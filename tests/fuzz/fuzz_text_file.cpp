@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "readers/errors.h"
-#include "readers/text_file.h"
+#include "readers/files/text_file.h"
 #include "tests/support/temporary_directory.h"
 
 // The first byte chooses the compression, the rest are the file.

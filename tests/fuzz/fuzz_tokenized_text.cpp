@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "readers/errors.h"
-#include "readers/tokenizer.h"
+#include "readers/tokenizer/tokenizer.h"
 
 // Any bytes as text of the tokenizer of the demo series.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "readers/errors.h"
-#include "readers/tokenizer.h"
+#include "readers/tokenizer/tokenizer.h"
 
 // Any bytes as tokenizer.json; one that is accepted gives every text back.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

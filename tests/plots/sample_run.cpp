@@ -6,9 +6,9 @@
 #include <limits>
 #include <numeric>
 
-#include "metrics/metric_info.h"
-#include "readers/run_file.h"
-#include "readers/run_schema.h"
+#include "metrics/catalogue/metric_info.h"
+#include "readers/run_file/run_file.h"
+#include "readers/schema/run_schema.h"
 
 namespace moescope {
 namespace {

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <exception>
 
-#include "plots/html_report.h"
-#include "readers/run_file.h"
+#include "plots/report/html_report.h"
+#include "readers/run_file/run_file.h"
 #include "tests/plots/sample_run.h"
 
 int main(int argc, char** argv) {

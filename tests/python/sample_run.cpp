@@ -5,7 +5,8 @@
 #include <exception>
 #include <numeric>
 
-#include "readers/run_schema.h"
+#include "readers/run_file/run_file.h"
+#include "readers/schema/run_schema.h"
 
 namespace moescope {
 namespace {

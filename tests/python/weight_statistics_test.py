@@ -57,7 +57,7 @@ def sketch_key(name):
 
 
 def signs_and_places(name, count):
-    """Of every element: its sign, and where in the sketch it is added (metrics/weight_sketch.h)."""
+    """Of every element: its sign, and where in the sketch it is added (metrics/weights/weight_sketch.h)."""
     key, signs, to = sketch_key(name), [], []
     for block in range(-(-count // BLOCK)):
         words = [random_word(key, 17 * block + i) for i in range(17)]

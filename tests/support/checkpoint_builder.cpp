@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "readers/source_file.h"
+#include "readers/files/source_file.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {

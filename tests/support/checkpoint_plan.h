@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "readers/dtype.h"
+#include "readers/storage/dtype.h"
 
 namespace moescope {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "readers/dtype.h"
+#include "readers/storage/dtype.h"
 
 namespace moescope {
 

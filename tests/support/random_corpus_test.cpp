@@ -4,8 +4,9 @@
 
 #include <vector>
 
-#include "readers/corpus.h"
-#include "readers/source_file.h"
+#include "readers/corpus/corpus_reader.h"
+#include "readers/corpus/corpus.h"
+#include "readers/files/source_file.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {

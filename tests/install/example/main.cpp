@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "analysis/comparison.h"
-#include "metrics/expert_load.h"
-#include "readers/checkpoint.h"
+#include "analysis/comparison/run_comparison.h"
+#include "metrics/routing/expert_load.h"
+#include "readers/checkpoint/checkpoint.h"
 #include "readers/errors.h"
-#include "readers/run_file.h"
-#include "readers/tensor_roles.h"
+#include "readers/run_file/run_file.h"
+#include "readers/model/parameter_count.h"
 
 using namespace moescope;
 

@@ -1,0 +1,11 @@
+#pragma once
+/// Loss and perplexity by domain, from the loss of each token.
+
+#include "analysis/record/forward_record.h"
+
+namespace moescope {
+
+/// Defines and writes them, one checkpoint at a time.
+void write_loss_metrics(RunFile& run, const ForwardRecord& record);
+
+}  // namespace moescope

@@ -1,0 +1,55 @@
+#include "analysis/derive/run_metrics.h"
+
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/derive/agreement_metrics.h"
+#include "analysis/derive/drift_metrics.h"
+#include "analysis/derive/expert_drift_metrics.h"
+#include "analysis/record/forward_record.h"
+#include "analysis/derive/load_metrics.h"
+#include "analysis/derive/loss_metrics.h"
+#include "analysis/record/recorded_roles.h"
+#include "analysis/derive/router_metrics.h"
+#include "analysis/derive/sketched_drift_metrics.h"
+#include "readers/schema/run_schema.h"
+
+namespace moescope {
+namespace {
+
+/// The dimensions that metrics have and the raw record may lack.
+void define_metric_dimensions(RunFile& run) {
+  if (!run.contains("/other_checkpoint")) {
+    run.define_dimension(raw_dataset("/other_checkpoint"), run.read<std::string>("/checkpoint"));
+  }
+  if (!run.contains("/quantile")) run.define_dimension(raw_dataset("/quantile"), recorded_quantiles());
+  if (!run.contains("/role")) {
+    run.define_dimension(raw_dataset("/role"), role_labels());
+  }
+  if (run.contains("/weights/delta_inner_product") && !run.contains("/component")) {
+    std::vector<std::int64_t> components(run.shape("/checkpoint")[0] - 1);
+    std::iota(components.begin(), components.end(), std::int64_t{1});
+    run.define_dimension(raw_dataset("/component"), components);
+  }
+}
+
+}  // namespace
+
+void write_run_metrics(RunFile& run) {
+  define_metric_dimensions(run);
+  if (const std::optional<ForwardRecord> record = read_forward_record(run)) {
+    if (record->moe_layers > 0) {
+      write_load_metrics(run, *record);
+      write_router_metrics(run, *record);
+      write_agreement_metrics(run, *record);
+    }
+    write_loss_metrics(run, *record);
+  }
+  write_drift_metrics(run);
+  write_sketched_drift(run);
+  write_expert_drift(run);
+}
+
+}  // namespace moescope

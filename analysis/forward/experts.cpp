@@ -1,0 +1,113 @@
+#include "analysis/forward/experts.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "analysis/kernels/elementwise.h"
+
+namespace moescope {
+namespace {
+
+/// The tokens of one expert, ascending, with their combine weights.
+struct ExpertTokens {
+  std::vector<std::size_t> token;
+  std::vector<float> weight;
+};
+
+std::vector<ExpertTokens> sort_by_expert(const RouterOutput& routing, std::size_t experts) {
+  std::vector<ExpertTokens> sorted(experts);
+  for (std::size_t token = 0; token < routing.tokens; ++token) {
+    if (!routing.chooses(token)) continue;
+    for (std::size_t rank = 0; rank < routing.top_k; ++rank) {
+      ExpertTokens& expert = sorted[routing.experts(token)[rank]];
+      expert.token.push_back(token);
+      expert.weight.push_back(routing.weights(token)[rank]);
+    }
+  }
+  return sorted;
+}
+
+/// sum.row(token) += weight * expert output, for the expert's own tokens.
+ProductSink combine_into(const ExpertTokens& expert, Matrix& sum) {
+  return [&expert, &sum](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
+    const std::size_t first = panel * panel_lanes, lanes = std::min(panel_lanes, expert.token.size() - first);
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      float* out = sum.row(expert.token[first + lane]).data() + first_row;
+      const float weight = expert.weight[first + lane];
+      for (std::size_t r = 0; r < rows; ++r) out[r] += weight * y[r * panel_lanes + lane];
+    }
+  };
+}
+
+/// (T, H), zero but for tokens that chose nothing: their output is unknown, and no others'.
+Matrix empty_sum(const RouterOutput& routing, const Matrix& x) {
+  Matrix sum = Matrix::zero(x.rows, x.columns);
+  for (std::size_t token = 0; token < routing.tokens; ++token) {
+    if (!routing.chooses(token)) std::ranges::fill(sum.row(token), std::numeric_limits<float>::quiet_NaN());
+  }
+  return sum;
+}
+
+void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
+  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
+    for (std::size_t i = 0; i < x.columns; ++i) sum.row(r)[i] += x.row(r)[i];
+  });
+}
+
+}  // namespace
+
+void gated_mlp(const ForwardContext& context, const Weight& gate, const Weight& up, const Weight& down,
+               const TokenPanels& x, const ProductSink& sink) {
+  TokenPanels hidden(x.tokens, gate.rows, context.precision);
+  AlignedFloats beside(hidden.paired() ? x.panels() * gate.rows * panel_lanes : 0);  // (panels, I, 16)
+  // The gated values; float32 panels take them themselves.
+  const auto gated = [&](std::size_t panel, std::size_t row) {
+    return hidden.paired() ? beside.data() + (panel * gate.rows + row) * panel_lanes
+                           : hidden.float_panel(panel, row);
+  };
+  context.take_product(gate, x,
+                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
+                         std::copy_n(y, rows * panel_lanes, gated(panel, first_row));
+                       });
+  context.take_product(up, x,
+                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
+                         float* block = gated(panel, first_row);
+                         silu_multiply(block, y, rows * panel_lanes);
+                         hidden.store(panel, first_row, rows, block);
+                       });
+  context.take_product(down, hidden, sink);
+}
+
+void dense_mlp(const ForwardContext& context, std::int64_t layer, const Matrix& x, Matrix& residual) {
+  const ModelWeights& model = context.model;
+  const TokenPanels panels = pack_panels(context.threads, x, context.precision);
+  gated_mlp(context, model.at({Role::dense_gate, layer}), model.at({Role::dense_up, layer}),
+            model.at({Role::dense_down, layer}), panels, add_rows(panels, residual));
+}
+
+void mixture_of_experts(const ForwardContext& context, std::int64_t layer, const Matrix& x,
+                        const RouterOutput& routing, Matrix& residual) {
+  const ModelWeights& model = context.model;
+  Matrix sum = empty_sum(routing, x);
+  const std::vector<ExpertTokens> sorted = sort_by_expert(routing, routing.logits.columns);
+  for (std::size_t e = 0; e < sorted.size(); ++e) {
+    const auto expert = static_cast<std::int64_t>(e);
+    const Weight& gate = model.at({Role::expert_gate, layer, expert});
+    const Weight& up = model.at({Role::expert_up, layer, expert});
+    const Weight& down = model.at({Role::expert_down, layer, expert});
+    if (sorted[e].token.empty()) {
+      for (const Weight* unused : {&gate, &up, &down}) context.weights.skip(*unused);
+      continue;
+    }
+    const TokenPanels panels = pack_panels(context.threads, x, sorted[e].token, context.precision);
+    gated_mlp(context, gate, up, down, panels, combine_into(sorted[e], sum));
+  }
+  if (const Weight* gate = model.find({Role::shared_gate, layer})) {
+    const TokenPanels panels = pack_panels(context.threads, x, context.precision);
+    gated_mlp(context, *gate, model.at({Role::shared_up, layer}), model.at({Role::shared_down, layer}),
+              panels, add_rows(panels, sum));
+  }
+  add(context.threads, sum, residual);
+}
+
+}  // namespace moescope

@@ -1,0 +1,157 @@
+#include "analysis/forward/router.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+namespace moescope {
+namespace {
+
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
+
+/// Orders by value, then by the lower index; NaN last.
+struct Better {
+  std::span<const float> value;
+  bool operator()(std::size_t a, std::size_t b) const {
+    const float x = std::isnan(value[a]) ? minus_infinity : value[a];
+    const float y = std::isnan(value[b]) ? minus_infinity : value[b];
+    return x != y ? x > y : a < b;
+  }
+};
+
+float sum_of_best_two(std::span<const float> selection) {
+  float best = minus_infinity, second = minus_infinity;
+  for (float c : selection) {
+    if (c > best) {
+      second = std::exchange(best, c);
+    } else if (c > second) {
+      second = c;
+    }
+  }
+  return best + second;
+}
+
+/// Marks the experts of the topk_group best groups.
+std::vector<bool> eligible_experts(const ModelConfig& config, std::span<const float> selection) {
+  const auto groups = static_cast<std::size_t>(config.n_group),
+             kept = static_cast<std::size_t>(config.topk_group);
+  if (groups <= 1) return std::vector<bool>(selection.size(), true);
+  const std::size_t size = selection.size() / groups;
+  std::vector<float> group_score(groups);
+  for (std::size_t g = 0; g < groups; ++g)
+    group_score[g] = sum_of_best_two(selection.subspan(g * size, size));
+  std::vector<std::size_t> order(groups);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), Better{group_score});
+  std::vector<bool> eligible(selection.size(), false);
+  for (std::size_t rank = 0; rank < kept; ++rank) {
+    std::fill_n(eligible.begin() + static_cast<std::ptrdiff_t>(order[rank] * size), size, true);
+  }
+  return eligible;
+}
+
+std::vector<float> selection_scores(std::span<const float> scores, std::span<const float> bias) {
+  std::vector<float> selection(scores.begin(), scores.end());
+  for (std::size_t e = 0; e < bias.size(); ++e) selection[e] += bias[e];
+  return selection;
+}
+
+std::size_t moe_layer_number(const ModelConfig& config, std::int64_t layer) {
+  const std::vector<std::int64_t> layers = config.moe_layers();
+  return static_cast<std::size_t>(std::ranges::find(layers, layer) - layers.begin());
+}
+
+bool all_finite(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
+}
+
+/// The token has no order of experts from which it could choose.
+void choose_nothing(std::size_t token, RouterOutput& out) {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::size_t first = token * out.top_k;
+  std::fill_n(out.topk_index.data() + first, out.top_k, no_expert);
+  std::fill_n(out.unbiased_index.data() + first, out.top_k, no_expert);
+  std::fill_n(out.topk_weight.data() + first, out.top_k, nan);
+  out.margin[token] = nan;
+}
+
+/// Selection, weights, margin and flips of one token.
+void route_token(const ModelConfig& config, std::span<const float> bias, std::size_t token,
+                 RouterOutput& out) {
+  const std::size_t top_k = out.top_k;
+  const auto scores = out.scores.row(token);
+  std::vector<std::uint16_t> best(std::min(top_k + 1, scores.size()));
+  const std::size_t eligible = select_experts(config, scores, bias, best);
+
+  float total = 0;
+  for (std::size_t rank = 0; rank < top_k; ++rank) {
+    out.topk_index[token * top_k + rank] = best[rank];
+    total += scores[best[rank]];
+  }
+  const float divisor = config.norm_topk_prob ? total + 1e-20f : 1.0f;
+  for (std::size_t rank = 0; rank < top_k; ++rank) {
+    out.topk_weight[token * top_k + rank] =
+        scores[best[rank]] / divisor * static_cast<float>(config.routed_scaling_factor);
+  }
+
+  const auto selection = [&](std::size_t rank) {
+    return scores[best[rank]] + (bias.empty() ? 0 : bias[best[rank]]);
+  };
+  const bool has_next = eligible > top_k && best.size() > top_k;
+  out.margin[token] =
+      has_next ? selection(top_k - 1) - selection(top_k) : std::numeric_limits<float>::quiet_NaN();
+
+  select_experts(config, scores, {}, std::span(out.unbiased_index).subspan(token * top_k, top_k));
+}
+
+}  // namespace
+
+std::size_t select_experts(const ModelConfig& config, std::span<const float> scores,
+                           std::span<const float> bias, std::span<std::uint16_t> index) {
+  const std::vector<float> selection = selection_scores(scores, bias);
+  const std::vector<bool> eligible = eligible_experts(config, selection);
+  std::vector<std::uint16_t> candidates;
+  for (std::size_t e = 0; e < selection.size(); ++e) {
+    if (eligible[e]) candidates.push_back(static_cast<std::uint16_t>(e));
+  }
+  const std::size_t count = std::min(index.size(), candidates.size());
+  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count),
+                    candidates.end(), Better{selection});
+  std::copy_n(candidates.begin(), count, index.begin());
+  return candidates.size();
+}
+
+RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matrix& x) {
+  const ModelConfig& config = context.config;
+  RouterOutput out;
+  out.layer = layer;
+  out.moe_layer = moe_layer_number(config, layer);
+  out.first_token = context.batch.first_token;
+  out.tokens = x.rows;
+  out.top_k = static_cast<std::size_t>(config.num_experts_per_tok);
+  out.logits = Matrix(x.rows, static_cast<std::size_t>(config.n_routed_experts));
+  out.scores = Matrix(x.rows, out.logits.columns);
+  out.topk_index.resize(x.rows * out.top_k);
+  out.topk_weight.resize(x.rows * out.top_k);
+  out.margin.resize(x.rows);
+  out.unbiased_index.resize(x.rows * out.top_k);
+
+  const TokenPanels panels = pack_panels(context.threads, x, Precision::f32);
+  context.take_product(Role::router, layer, panels, store_rows(panels, out.logits));
+  const std::vector<float> bias = context.take_if_present(Role::score_correction_bias, layer);
+  const bool has_finite_bias = all_finite(bias);
+  context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {
+    std::ranges::transform(out.logits.row(token), out.scores.row(token).begin(),
+                           [](float z) { return 1.0f / (1.0f + std::exp(-z)); });
+    if (has_finite_bias && all_finite(out.logits.row(token))) {
+      route_token(config, bias, token, out);
+    } else {
+      choose_nothing(token, out);
+    }
+  });
+  return out;
+}
+
+}  // namespace moescope

@@ -1,0 +1,105 @@
+#include "analysis/forward/weight_stream.h"
+
+#include <algorithm>
+#include <cassert>
+#include <span>
+#include <utility>
+
+#include "analysis/machine/clock.h"
+#include "analysis/kernels/element_convert.h"
+#include "analysis/machine/memory.h"
+#include "analysis/machine/read_ahead.h"
+
+namespace moescope {
+namespace {
+
+/// Large enough for sequential reads at full speed, small enough that several fit a tight budget.
+constexpr std::uint64_t preferred_tile_bytes = 16ull << 20;
+
+/// Rows per tile: as many blocks as fit, at least one.
+std::uint64_t tile_rows(const Weight& weight, std::uint64_t tile_bytes) {
+  const std::uint64_t blocks = tile_bytes / std::max<std::uint64_t>(1, weight.row_bytes() * row_block);
+  return std::max<std::uint64_t>(1, blocks) * row_block;
+}
+
+/// The largest tile of any of these weights.
+std::uint64_t largest_tile(std::span<const Weight* const> weights, std::uint64_t tile_bytes) {
+  std::uint64_t largest = 0;
+  for (const Weight* weight : weights) {
+    largest = std::max(largest, std::min(tile_rows(*weight, tile_bytes), weight->rows) * weight->row_bytes());
+  }
+  return largest;
+}
+
+/// The tiles of all weights, in order.
+class TileSequence {
+ public:
+  TileSequence(const Checkpoint& checkpoint, std::vector<const Weight*> order, std::uint64_t tile_bytes)
+      : checkpoint_(&checkpoint), order_(std::move(order)), tile_bytes_(tile_bytes) {}
+
+  std::optional<FileRange> operator()() {
+    while (index_ < order_.size() && row_ >= order_[index_]->rows) {
+      ++index_;
+      row_ = 0;
+    }
+    if (index_ == order_.size()) return {};
+    const Weight& weight = *order_[index_];
+    const std::uint64_t first = row_, rows = std::min(tile_rows(weight, tile_bytes_), weight.rows - first);
+    row_ += rows;
+    return FileRange{&checkpoint_->shards()[weight.shard], weight.offset + first * weight.row_bytes(),
+                     rows * weight.row_bytes()};
+  }
+
+ private:
+  const Checkpoint* checkpoint_;
+  std::vector<const Weight*> order_;
+  std::uint64_t tile_bytes_;
+  std::size_t index_ = 0;
+  std::uint64_t row_ = 0;
+};
+
+}  // namespace
+
+WeightStream::WeightStream(const Checkpoint& checkpoint, std::vector<const Weight*> order,
+                           WeightStreamOptions options)
+    : tile_bytes_(std::min(preferred_tile_bytes, options.memory / 2)), options_(std::move(options)) {
+  ReadAheadOptions reading;
+  reading.largest_range = largest_tile(order, tile_bytes_);
+  reading.memory = options_.memory;
+  reading.past_page_cache = options_.past_page_cache.value_or(outgrows_page_cache(checkpoint.bytes()));
+  reader_ = std::make_unique<ReadAhead>(TileSequence(checkpoint, std::move(order), tile_bytes_), reading);
+}
+
+WeightStream::~WeightStream() = default;
+
+void WeightStream::take(const Weight& weight, const std::function<void(const WeightTile&)>& use) {
+  const std::uint64_t most_rows = tile_rows(weight, tile_bytes_);
+  for (std::uint64_t row = 0; row < weight.rows; row += most_rows) {
+    if (options_.interrupted && *options_.interrupted) throw Interrupted{};
+    const auto start = Clock::now();
+    ReadAhead::Loaded tile = reader_->take();
+    times_.wait_seconds += seconds_since(start);
+    times_.read_seconds += tile.read_seconds;
+    assert(tile.range.offset == weight.offset + row * weight.row_bytes());
+    use({weight.dtype, row, std::min(most_rows, weight.rows - row), weight.cols, tile.bytes});
+    const std::uint64_t bytes = tile.range.bytes;
+    reader_->give_back(std::move(tile));
+    times_.bytes += bytes;
+    if (options_.progress) options_.progress(bytes);
+  }
+}
+
+std::vector<float> WeightStream::take_values(const Weight& weight) {
+  std::vector<float> values(weight.size());
+  take(weight, [&](const WeightTile& tile) {
+    convert_to_float(tile.dtype, tile.bytes,
+                     std::span(values).subspan(tile.first_row * tile.columns, tile.rows * tile.columns));
+  });
+  return values;
+}
+
+void WeightStream::skip(const Weight& weight) {
+  take(weight, [](const WeightTile&) {});
+}
+
+}  // namespace moescope

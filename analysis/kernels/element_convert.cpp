@@ -1,0 +1,51 @@
+#include "analysis/kernels/element_convert.h"
+
+#include <cassert>
+#include <cstring>
+#include <stdexcept>
+
+namespace moescope {
+namespace {
+
+template <class Stored, class Expand>
+void convert_each(std::span<const std::byte> bytes, std::span<float> values, Expand expand) {
+  assert(bytes.size() == values.size() * sizeof(Stored));
+  const std::byte* source = bytes.data();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Stored stored;
+    std::memcpy(&stored, source + i * sizeof(Stored), sizeof(Stored));
+    values[i] = expand(stored);
+  }
+}
+
+float expand_bfloat16(std::uint16_t bits) {
+  return std::bit_cast<float>(std::uint32_t{bits} << 16);
+}
+
+/// IEEE 754 binary16. A float holds every half exactly: shift into place and rescale the exponent by a
+/// product; infinities and NaN need their exponent set by hand.
+float expand_float16(std::uint16_t bits) {
+  const std::uint32_t sign = std::uint32_t{bits & 0x8000u} << 16;
+  const std::uint32_t magnitude = std::uint32_t{bits & 0x7fffu} << 13;
+  const float scaled = std::bit_cast<float>(magnitude) * 0x1p112f;
+  const bool finite = (bits & 0x7c00u) != 0x7c00u;
+  const std::uint32_t value = finite ? std::bit_cast<std::uint32_t>(scaled) : magnitude | 0x7f800000u;
+  return std::bit_cast<float>(sign | value);
+}
+
+}  // namespace
+
+void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<float> values) {
+  switch (dtype) {
+    case DType::bf16:
+      return convert_each<std::uint16_t>(bytes, values, expand_bfloat16);
+    case DType::f16:
+      return convert_each<std::uint16_t>(bytes, values, expand_float16);
+    case DType::f32:
+      return convert_each<float>(bytes, values, [](float value) { return value; });
+    default:
+      throw std::logic_error("weights are BF16, F16 or F32; others are refused when a model is opened");
+  }
+}
+
+}  // namespace moescope

@@ -1,0 +1,24 @@
+#pragma once
+/// Stored elements to float32 and back.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "readers/storage/dtype.h"
+
+namespace moescope {
+
+/// Expands BF16, F16 or F32 elements, exactly. `bytes` holds values.size() elements and may be unaligned.
+/// Thread-safe.
+void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<float> values);
+
+/// The nearest bfloat16 value, ties to even; NaN stays NaN.
+inline float round_to_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u;
+  return std::bit_cast<float>(value == value ? rounded : bits | 0x00400000u);
+}
+
+}  // namespace moescope

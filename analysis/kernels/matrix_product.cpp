@@ -1,0 +1,172 @@
+#include "analysis/kernels/matrix_product.h"
+
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "analysis/kernels/element_convert.h"
+#include "analysis/machine/parallel.h"
+
+namespace moescope {
+namespace {
+
+/// Rows and panels of one task, at most: their outputs (180 KiB) and a block of the activations (144 KiB)
+/// wait in the second-level cache.
+constexpr std::size_t task_rows = 10 * row_block, task_panels = 12;
+static_assert(panel_features % row_block == 0, "a block of outputs is stored in one block of features");
+
+/// Where the rows of each task begin, and the end: large tasks first, which load less, then smaller ones, so
+/// that threads end together (guided self-scheduling, Polychronopoulos and Kuck 1987).
+std::vector<std::size_t> divide_rows(std::size_t rows, std::size_t threads) {
+  std::vector<std::size_t> begin{0};
+  while (begin.back() < rows) {
+    const std::size_t left = rows - begin.back(), fair = left / (2 * threads);
+    const std::size_t blocks =
+        std::clamp<std::size_t>((fair + row_block - 1) / row_block, 1, task_rows / row_block);
+    begin.push_back(std::min(rows, begin.back() + blocks * row_block));
+  }
+  return begin;
+}
+
+/// Columns and rows of the weights that are multiplied at a time, from the first-level cache.
+constexpr std::size_t column_block = panel_features, group_rows = 12;
+
+/// Working memory of one thread, kept from product to product.
+struct Scratch {
+  Aligned<Bfloat16> bfloat16_weights = Aligned<Bfloat16>(group_rows * column_block);
+  AlignedFloats float_weights = AlignedFloats(group_rows * column_block);
+  AlignedFloats expanded = AlignedFloats(task_panels * column_block * panel_lanes);  // activations
+  AlignedFloats outputs = AlignedFloats(task_panels * task_rows * panel_lanes);
+};
+
+/// One task: the rows [row, row + rows) of the tile for the panels [panel, panel + panels).
+struct Block {
+  std::size_t row = 0, rows = 0, panel = 0, panels = 0;
+  std::size_t next_row = 0;  // of the task that this thread will probably take next
+  std::size_t output_stride() const { return rows * panel_lanes; }  // outputs are (panels, rows, 16)
+};
+
+/// Some rows of a block of columns, multiplied at once.
+struct Group {
+  std::size_t row, rows, column, columns;
+};
+
+/// Asks for these weights to come into the cache.
+void prefetch(const WeightTile& tile, const Group& group) {
+  const std::size_t element = dtype_bits(tile.dtype) / 8;
+  for (std::size_t r = group.row; r < std::min(group.row + group.rows, tile.rows); ++r) {
+    const std::byte* begin = tile.bytes.data() + (r * tile.columns + group.column) * element;
+    for (const std::byte* at = begin; at < begin + group.columns * element; at += cache_line)
+      __builtin_prefetch(at);
+  }
+}
+
+/// Copies a group of weights to where its rows lie side by side. In the tile they are often a power of two
+/// apart, and would push each other out of the cache.
+void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
+  for (std::size_t r = 0; r < group.rows; ++r) {
+    std::memcpy(weights + r * column_block,
+                tile.bytes.data() + ((group.row + r) * tile.columns + group.column) * sizeof *weights,
+                group.columns * sizeof *weights);
+  }
+}
+
+/// The same, expanded to float32.
+void load_weights(const WeightTile& tile, const Group& group, float* weights) {
+  const std::size_t element = dtype_bits(tile.dtype) / 8, row_bytes = tile.columns * element;
+  const std::size_t offset = group.row * row_bytes + group.column * element;
+  if (tile.dtype == DType::bf16) {
+    return expand_bfloat16(tile.bytes.data() + offset, row_bytes, group.rows, group.columns, weights,
+                           column_block);
+  }
+  for (std::size_t r = 0; r < group.rows; ++r) {
+    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * element),
+                     {weights + r * column_block, group.columns});
+  }
+}
+
+/// Multiplies one block of columns, in groups of rows. Each time the weights that the same rows will need for
+/// the next block are asked for, so that memory and arithmetic work side by side.
+template <class Element>
+void multiply_columns(const WeightTile& tile, const TokenPanels& x, const Block& block, std::size_t column,
+                      Element* weights, const Element* activations, std::size_t stride, Scratch& scratch) {
+  const std::size_t columns = std::min(column_block, tile.columns - column);
+  const bool last = column + columns == tile.columns;
+  const std::size_t tokens = std::min(block.panels * panel_lanes, x.tokens - block.panel * panel_lanes);
+  for (std::size_t row = 0; row < block.rows; row += group_rows) {
+    const std::size_t rows = std::min(group_rows, block.rows - row);
+    load_weights(tile, {block.row + row, rows, column, columns}, weights);
+    prefetch(tile, {(last ? block.next_row : block.row) + row, rows, last ? 0 : column + columns, columns});
+    accumulate_product(
+        weights, column_block, rows, columns,
+        {activations, stride, scratch.outputs.data() + row * panel_lanes, block.output_stride()}, tokens);
+  }
+}
+
+void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& block, Scratch& scratch) {
+  std::fill_n(scratch.outputs.begin(), block.panels * block.output_stride(), 0.0f);
+  for (std::size_t column = 0; column < tile.columns; column += column_block) {
+    if (!x.paired()) {
+      multiply_columns(tile, x, block, column, scratch.float_weights.data(),
+                       x.float_panel(block.panel, column), x.stride(column), scratch);
+    } else if (tile.dtype == DType::bf16) {
+      multiply_columns(tile, x, block, column, scratch.bfloat16_weights.data(),
+                       x.pair_panel(block.panel, column), x.stride(column), scratch);
+    } else {  // the activations are expanded to meet weights of another type
+      const std::size_t columns = std::min(column_block, tile.columns - column),
+                        stride = column_block * panel_lanes;
+      for (std::size_t p = 0; p < block.panels; ++p) {
+        expand_panel(x.pair_panel(block.panel + p, column), columns, scratch.expanded.data() + p * stride);
+      }
+      multiply_columns(tile, x, block, column, scratch.float_weights.data(),
+                       std::as_const(scratch.expanded).data(), stride, scratch);
+    }
+  }
+}
+
+}  // namespace
+
+void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink) {
+  assert(x.features == tile.columns);
+  const std::vector<std::size_t> rows = divide_rows(tile.rows, threads.threads());
+  const std::size_t row_blocks = rows.size() - 1;
+  const std::size_t panel_blocks = (x.panels() + task_panels - 1) / task_panels;
+  threads.for_each(row_blocks * panel_blocks, [&](std::size_t task, unsigned) {
+    Block block;
+    const std::size_t row_task = task / panel_blocks;
+    block.row = rows[row_task];
+    block.rows = rows[row_task + 1] - block.row;
+    block.next_row = rows[std::min<std::size_t>(row_task + threads.threads(), row_blocks)];
+    block.panel = task % panel_blocks * task_panels;
+    block.panels = std::min(task_panels, x.panels() - block.panel);
+    thread_local Scratch scratch;
+    multiply_block(tile, x, block, scratch);
+    for (std::size_t p = 0; p < block.panels; ++p) {
+      float* outputs = scratch.outputs.data() + p * block.output_stride();
+      for (std::size_t row = 0; row < block.rows; row += row_block) {
+        sink(block.panel + p, tile.first_row + block.row + row, std::min(row_block, block.rows - row),
+             outputs + row * panel_lanes);
+      }
+    }
+  });
+}
+
+ProductSink store_rows(const TokenPanels& x, Matrix& y) {
+  return [&x, &y](std::size_t panel, std::size_t first_row, std::size_t rows, const float* block) {
+    for (std::size_t lane = 0; lane < x.lanes(panel); ++lane) {
+      float* out = y.row(panel * panel_lanes + lane).data() + first_row;
+      for (std::size_t r = 0; r < rows; ++r) out[r] = block[r * panel_lanes + lane];
+    }
+  };
+}
+
+ProductSink add_rows(const TokenPanels& x, Matrix& y) {
+  return [&x, &y](std::size_t panel, std::size_t first_row, std::size_t rows, const float* block) {
+    for (std::size_t lane = 0; lane < x.lanes(panel); ++lane) {
+      float* out = y.row(panel * panel_lanes + lane).data() + first_row;
+      for (std::size_t r = 0; r < rows; ++r) out[r] += block[r * panel_lanes + lane];
+    }
+  };
+}
+
+}  // namespace moescope

@@ -1,0 +1,47 @@
+#pragma once
+/// Writes what a forward pass reports into the run file: the raw record of one checkpoint.
+
+#include <cstdint>
+#include <vector>
+
+#include "analysis/forward/observer.h"
+#include "readers/corpus/corpus.h"
+#include "readers/run_file/run_file.h"
+
+namespace moescope {
+
+/// The large parts of a record, kept on request only.
+struct RecordOptions {
+  bool router_logits = false;
+  bool hidden_states = false;
+  bool logits = false;
+};
+
+/// Observes the forward pass of checkpoint number `checkpoint`; the run file's datasets must have been
+/// defined.
+class ForwardRecorder : public ForwardObserver {
+ public:
+  ForwardRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus, const RecordOptions& options);
+
+  void router_output(const RouterOutput& routing) override;
+  void hidden_state(std::int64_t layer, std::size_t first_token, const Matrix& x) override;
+  void token_losses(std::size_t first_token, std::span<const float> nll) override;
+  bool wants_logits() const override { return options_.logits; }
+  void logits(std::size_t first_token, std::size_t first_row, const Matrix& logits) override;
+
+  /// Writes what follows from the choices of all tokens, as they are in the file. Call once, after the pass.
+  void finish();
+
+ private:
+  void write_choices(const RouterOutput& routing);
+  void write_distribution(const RouterOutput& routing);
+  void count_losses();
+  void count_choices();
+
+  RunFile& run_;
+  std::size_t checkpoint_;
+  const Corpus& corpus_;
+  RecordOptions options_;
+};
+
+}  // namespace moescope

@@ -1,0 +1,204 @@
+#include "analysis/runs/merge_parts.h"
+
+#include <algorithm>
+#include <set>
+
+#include "readers/corpus/corpus_builder.h"
+#include "readers/errors.h"
+#include "readers/recorded/recorded_corpus.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+MergePart open_part(const fs::path& path) {
+  RunFile run = RunFile::open(path);
+  RunSubject subject = subject_of(run);
+  MergePart part{std::move(run), std::move(subject), {}, {}, {}, {}, {}, {}, {}, {}, 0};
+  part.identity = read_identity(part.run);
+  for (const char* name : {"checkpoints", "part"}) {
+    if (!part.identity.contains(name))
+      throw FormatError(part.file(), "/status", std::string("identity_") + name + " is missing");
+  }
+  if (part.run.contains("/loss/nll")) part.corpus = read_recorded_corpus(part.run);
+  part.forward_done = part.run.read<std::uint8_t>("/status/forward");
+  if (part.run.contains("/status/tensor_done")) {
+    part.tensor_done = part.run.read<std::uint8_t>("/status/tensor_done");
+    part.pair_done = part.run.read<std::uint8_t>("/status/pair_done");
+  }
+  return part;
+}
+
+/// What must be the same in all parts that have it at all.
+void require_same_options(const MergePart& first, const MergePart& other) {
+  for (const char* name : {"version", "precision", "saved", "spectra", "sketches"}) {
+    const auto expected = first.identity.find(name), found = other.identity.find(name);
+    const std::string a = expected == first.identity.end() ? "" : expected->second,
+                      b = found == other.identity.end() ? "" : found->second;
+    const bool of_forward = name == std::string("precision") || name == std::string("saved");
+    const bool both =
+        name == std::string("version") || (of_forward ? first.has_forward() && other.has_forward()
+                                                      : first.has_weights() && other.has_weights());
+    if (!both || a == b) continue;
+    throw FormatError(other.file(), name,
+                      "differs (expected '" + a + "' as in " + first.file() + ", found '" + b + "')",
+                      "only runs made with the same options can be joined");
+  }
+}
+
+void require_same_model(const MergePart& first, const MergePart& other) {
+  bool equal = first.subject.weights.all().size() == other.subject.weights.all().size();
+  for (std::size_t w = 0; equal && w < first.subject.weights.all().size(); ++w) {
+    const Weight &a = first.subject.weights.all()[w], &b = other.subject.weights.all()[w];
+    equal = a.name == b.name && a.rows == b.rows && a.cols == b.cols;
+  }
+  if (!equal || first.subject.config.num_experts_per_tok != other.subject.config.num_experts_per_tok)
+    throw FormatError(other.file(), {}, "is of another model than " + first.file());
+}
+
+/// All of them, once each, in training order.
+RunSubject joined_subject(const std::deque<MergePart>& parts) {
+  RunSubject whole{{}, parts.front().subject.config, parts.front().subject.weights};
+  for (const MergePart& part : parts) {
+    for (const RunCheckpoint& checkpoint : part.subject.checkpoints) {
+      const std::optional<std::size_t> same = whole.find(checkpoint.entry.name);
+      if (!same) {
+        whole.checkpoints.push_back(checkpoint);
+      } else if (whole.checkpoints[*same].fingerprint != checkpoint.fingerprint) {
+        throw FormatError(
+            part.file(), "checkpoint '" + checkpoint.entry.name + "'",
+            "is not the one of that name in another part (their fingerprints differ)",
+            whole.checkpoints[*same].file_stamps.empty() != checkpoint.file_stamps.empty()
+                ? "one of the parts is of an earlier moescope, whose fingerprints hold fewer samples"
+                : "");
+      }
+    }
+  }
+  sort_by_training(whole.checkpoints);
+  return whole;
+}
+
+void require_new_domains(const Corpus& whole, const MergePart& part) {
+  for (const std::string& domain : part.corpus->domains) {
+    if (std::ranges::count(whole.domains, domain) > 0)
+      throw FormatError(part.file(), "domain '" + domain + "'", "is in another part too, with other texts");
+  }
+}
+
+void append(Corpus& whole, const Corpus& more) {
+  const std::size_t tokens = whole.tokens();
+  const auto domains = static_cast<std::int32_t>(whole.domains.size());
+  const std::int32_t documents = whole.document.empty() ? 0 : *std::ranges::max_element(whole.document) + 1;
+  const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  add(whole.domains, more.domains);
+  add(whole.token_id, more.token_id);
+  add(whole.position, more.position);
+  add(whole.text_offset, more.text_offset);
+  for (const std::int32_t document : more.document) whole.document.push_back(documents + document);
+  for (const std::int32_t domain : more.domain) whole.domain.push_back(domains + domain);
+  if (!whole.sequence_start.empty()) whole.sequence_start.pop_back();
+  for (const std::size_t start : more.sequence_start) whole.sequence_start.push_back(tokens + start);
+}
+
+/// The different corpora one after the other; the same one in several parts counts once.
+Corpus joined_corpus(std::deque<MergePart>& parts, std::size_t& corpora) {
+  Corpus whole;
+  std::vector<const MergePart*> first_with;
+  for (MergePart& part : parts) {
+    if (!part.has_forward()) continue;
+    const auto same = std::ranges::find_if(
+        first_with, [&](const MergePart* other) { return other->corpus->sha256 == part.corpus->sha256; });
+    if (same != first_with.end()) {
+      part.token = (*same)->token;
+      part.domain = (*same)->domain;
+      part.corpus_number = (*same)->corpus_number;
+      continue;
+    }
+    require_new_domains(whole, part);
+    part.token = shifted(part.corpus->tokens(), whole.tokens());
+    part.domain = shifted(part.corpus->domains.size(), whole.domains.size());
+    part.corpus_number = first_with.size();
+    append(whole, *part.corpus);
+    first_with.push_back(&part);
+  }
+  corpora = first_with.size();
+  if (corpora > 0) whole.sha256 = corpus_sha256(whole);
+  return whole;
+}
+
+Places places_of_checkpoints(const MergePart& part, const RunSubject& whole) {
+  Places places;
+  for (const RunCheckpoint& checkpoint : part.subject.checkpoints)
+    places.push_back(whole.find(checkpoint.entry.name));
+  return places;
+}
+
+/// The options of an analysis that would give the whole.
+AnalysisOptions joined_options(const std::deque<MergePart>& parts) {
+  AnalysisOptions joined;
+  joined.forward = joined.weights = false;
+  for (const MergePart& part : parts) {
+    const AnalysisOptions of_part = recorded_options(part.identity);
+    if (of_part.forward) {
+      joined.forward = true;
+      joined.save = of_part.save;
+      joined.precision = of_part.precision;
+    }
+    if (of_part.weights) {
+      joined.weights = true;
+      joined.spectra = of_part.spectra;
+      joined.sketches = of_part.sketches;
+    }
+    joined.version = of_part.version;
+  }
+  return joined;
+}
+
+void require_single_parts(const std::deque<MergePart>& parts) {
+  std::set<std::string> seen;
+  for (const MergePart& part : parts) {
+    const auto found = part.identity.find("part");
+    if (found == part.identity.end() || found->second.empty()) continue;
+    const std::string& name = found->second;
+    if (name.find('/') == std::string::npos)
+      throw FormatError(part.file(), "/status",
+                        "identity_part is not of the form 1/2 (found '" + name + "')");
+    if (!seen.insert(name).second) throw FormatError(part.file(), {}, "is part " + name + " once more");
+    if (name.substr(name.find('/')) != seen.begin()->substr(seen.begin()->find('/')))
+      throw FormatError(part.file(), {}, "is part " + name + ", another division than part " + *seen.begin());
+    if (part.identity.at("checkpoints") != parts.front().identity.at("checkpoints"))
+      throw FormatError(part.file(), {}, "is a part of the analysis of other checkpoints");
+  }
+}
+
+std::deque<MergePart> open_parts(const std::vector<fs::path>& paths) {
+  std::deque<MergePart> parts;
+  for (const fs::path& path : paths) {
+    parts.push_back(open_part(path));
+    require_same_options(parts.front(), parts.back());
+    require_same_model(parts.front(), parts.back());
+  }
+  require_single_parts(parts);
+  return parts;
+}
+
+}  // namespace
+
+Places shifted(std::size_t count, std::size_t first) {
+  Places places;
+  for (std::size_t i = 0; i < count; ++i) places.emplace_back(first + i);
+  return places;
+}
+
+MergeParts open_merge_parts(const std::vector<fs::path>& paths) {
+  std::deque<MergePart> parts = open_parts(paths);
+  RunSubject subject = joined_subject(parts);
+  for (MergePart& part : parts) part.checkpoint = places_of_checkpoints(part, subject);
+  std::size_t corpora = 0;
+  Corpus corpus = joined_corpus(parts, corpora);
+  AnalysisOptions options = joined_options(parts);
+  return {std::move(parts), std::move(subject), std::move(corpus), corpora, std::move(options)};
+}
+
+}  // namespace moescope

@@ -1,0 +1,125 @@
+#include "analysis/runs/opened_series.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace moescope {
+namespace {
+
+std::string join(const std::vector<std::string>& parts, const char* separator) {
+  std::string joined;
+  for (const std::string& part : parts) joined += (joined.empty() ? "" : separator) + part;
+  return joined;
+}
+
+std::string shape_of(const Weight& weight) {
+  return format_shape({weight.rows, weight.cols});
+}
+
+std::string config_file(const ModelView& model) {
+  return (model.entry.path / "config.json").string();
+}
+
+constexpr const char* one_model = "a series holds checkpoints of one model";
+
+/// The weights must agree one by one: only then can they be compared, and one run file hold them all.
+std::optional<FormatError> weight_difference(const ModelView& first, const ModelView& other) {
+  const auto expected = first.weights.all(), found = other.weights.all();
+  const std::string not_the_model = "not the model of checkpoint '" + first.entry.name + "' (expected ";
+  for (std::size_t w = 0; w < std::min(expected.size(), found.size()); ++w) {
+    if (expected[w].key == found[w].key && expected[w].rows == found[w].rows &&
+        expected[w].cols == found[w].cols) {
+      continue;
+    }
+    return FormatError(config_file(other), "tensor '" + found[w].name + "'",
+                       not_the_model + expected[w].name + " " + shape_of(expected[w]) + ", found " +
+                           shape_of(found[w]) + ")",
+                       one_model);
+  }
+  if (expected.size() == found.size()) return std::nullopt;
+  return FormatError(config_file(other), {},
+                     not_the_model + std::to_string(expected.size()) + " weights, found " +
+                         std::to_string(found.size()) + ")",
+                     one_model);
+}
+
+}  // namespace
+
+std::optional<FormatError> model_difference(const ModelView& first, const ModelView& other) {
+  if (auto difference = weight_difference(first, other)) return difference;
+  if (other.config.num_experts_per_tok == first.config.num_experts_per_tok) return std::nullopt;
+  return FormatError(config_file(other), "num_experts_per_tok",
+                     "differs from that of checkpoint '" + first.entry.name + "' (expected " +
+                         std::to_string(first.config.num_experts_per_tok) + ", found " +
+                         std::to_string(other.config.num_experts_per_tok) + ")");
+}
+
+std::vector<std::string> dtype_changes(const ModelView& before, const ModelView& after) {
+  struct Change {
+    std::size_t weights = 0;
+    std::string first;
+  };
+  std::map<std::pair<DType, DType>, Change> changes;
+  const auto old_weights = before.weights.all(), new_weights = after.weights.all();
+  for (std::size_t w = 0; w < std::min(old_weights.size(), new_weights.size()); ++w) {
+    if (old_weights[w].dtype == new_weights[w].dtype) continue;
+    Change& change = changes[{old_weights[w].dtype, new_weights[w].dtype}];
+    if (change.weights++ == 0) change.first = new_weights[w].name;
+  }
+  std::vector<std::string> notes;
+  for (const auto& [dtypes, change] : changes) {
+    notes.push_back(after.entry.name + ": " + std::to_string(change.weights) +
+                    (change.weights == 1 ? " weight is" : " weights are") + " stored as " +
+                    std::string(dtype_name(dtypes.second)) + ", in " + before.entry.name + " as " +
+                    std::string(dtype_name(dtypes.first)) + ": first " + change.first);
+  }
+  return notes;
+}
+
+std::string require_same_model(const ModelView& first, const ModelView& other) {
+  if (const auto difference = model_difference(first, other)) throw FormatError(*difference);
+  const std::vector<std::string> differences = config_differences(first.config, other.config);
+  if (differences.empty()) return {};
+  return other.entry.name + ": config.json differs from that of " + first.entry.name + ": " +
+         join(differences, "; ");
+}
+
+std::vector<CheckpointWeights> OpenedSeries::views() const {
+  std::vector<CheckpointWeights> views;
+  for (std::size_t c = 0; c < size(); ++c) views.push_back({&checkpoints[c], &weights[c]});
+  return views;
+}
+
+std::uint64_t OpenedSeries::bytes() const {
+  std::uint64_t bytes = 0;
+  for (const ModelWeights& model : weights) {
+    for (const Weight& weight : model.all()) bytes += weight.bytes();
+  }
+  return bytes;
+}
+
+OpenedSeries open_series(const std::vector<SeriesEntry>& entries, std::vector<std::string> notes) {
+  if (entries.empty()) throw UsageError("no checkpoint was given");
+  OpenedSeries series;
+  series.entries = entries;
+  series.notes = std::move(notes);
+  for (const SeriesEntry& entry : entries) {
+    const Checkpoint& checkpoint = series.checkpoints.emplace_back(Checkpoint::open(entry.path));
+    const ModelWeights& weights = series.weights.emplace_back(checkpoint);
+    for (const auto& found : {checkpoint.notes(), weights.notes()}) {
+      for (const std::string& note : found) series.notes.push_back(entry.name + ": " + note);
+    }
+    const ModelView view{entry, checkpoint.config(), weights};
+    const std::string difference =
+        require_same_model({entries.front(), series.config(), series.weights.front()}, view);
+    if (!difference.empty()) series.notes.push_back(difference);
+    if (const std::size_t c = series.weights.size() - 1; c > 0) {
+      const ModelView before{entries[c - 1], series.checkpoints[c - 1].config(), series.weights[c - 1]};
+      for (std::string& change : dtype_changes(before, view)) series.notes.push_back(std::move(change));
+    }
+  }
+  return series;
+}
+
+}  // namespace moescope

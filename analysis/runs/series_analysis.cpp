@@ -1,0 +1,235 @@
+#include "analysis/runs/series_analysis.h"
+
+#include <algorithm>
+#include <system_error>
+
+#include "analysis/machine/clock.h"
+#include "analysis/forward/forward.h"
+#include "analysis/record/forward_record.h"
+#include "analysis/runs/run_identity.h"
+#include "analysis/runs/run_layout.h"
+#include "analysis/derive/run_metrics.h"
+#include "analysis/runs/run_notes.h"
+#include "analysis/runs/run_output.h"
+#include "analysis/runs/run_stages.h"
+#include "analysis/runs/series_corpus.h"
+#include "analysis/record/token_notes.h"
+#include "readers/recorded/attribute_text.h"
+#include "readers/errors.h"
+#include "readers/recorded/recorded_corpus.h"
+#include "readers/run_file/run_lock.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Weights as they are stored decide how they are best computed with.
+Precision native_precision(const ModelWeights& weights) {
+  return weights.at({Role::embedding}).dtype == DType::bf16 ? Precision::bf16 : Precision::f32;
+}
+
+std::vector<TokenizerPlace> tokenizer_places(const OpenedSeries& series) {
+  std::vector<TokenizerPlace> places;
+  for (std::size_t c = 0; c < series.size(); ++c)
+    places.push_back({series.entries[c].name, series.checkpoints[c].tokenizer_path()});
+  return places;
+}
+
+/// What lies at a path: a record of the same analysis to go on with, or the reason why it is none.
+struct ExistingRecord {
+  std::optional<RunFile> run;
+  std::string difference;  // empty if nothing lies there
+};
+
+ExistingRecord find_record(const fs::path& path, const RunIdentity& identity, const RunSubject& subject) {
+  if (!fs::exists(path)) return {};  // an error in finding out is thrown: it is no absence
+  try {
+    RunFile run = RunFile::open_for_update(path);
+    if (!holds_analysis(run))
+      return {std::nullopt, "exists and holds no analysis, or one that is not laid out as this version does"};
+    const std::string difference = identity_difference(run, identity, subject);
+    if (difference.empty()) return {std::move(run), {}};
+    return {std::nullopt, "exists and holds another analysis (" + difference + ")"};
+  } catch (const InputError&) {
+    require_replaceable(path);
+    return {std::nullopt, "exists and is empty"};
+  }
+}
+
+/// One analysis.
+class SeriesAnalysis {
+ public:
+  SeriesAnalysis(const AnalysisOptions& options, AnalysisListener& listener)
+      : options_(options),
+        listener_(listener),
+        threads_(options.threads),
+        series_(open_series(options.series, options.series_notes)),
+        subject_(subject_of(series_)) {
+    for (const std::string& note : series_.notes) listener_.note(note);
+    precision_ = options.precision.value_or(native_precision(series_.weights.front()));
+    require_run_output(options.output, input_files());
+    if (options.forward) load_corpus();
+    if (!options.forward) require_program_memory(options.memory);
+    identity_ = run_identity(options, subject_, corpus_, precision_);
+  }
+
+  AnalysisSummary run();
+
+ private:
+  std::vector<fs::path> input_files() const;
+  void load_corpus();
+  void load_recorded_corpus();
+  RunFile begin_record(Bookmark& bookmark);
+  void announce(const RunUnderWay& work);
+
+  const AnalysisOptions& options_;
+  RunNotes listener_;
+  ThreadPool threads_;
+  OpenedSeries series_;
+  RunSubject subject_;
+  Precision precision_ = Precision::f32;
+  Corpus corpus_;
+  std::string tokenizer_sha256_;
+  RunIdentity identity_;
+  bool continued_ = false;
+  AnalysisSummary summary_;
+};
+
+std::vector<fs::path> SeriesAnalysis::input_files() const {
+  std::vector<fs::path> files;
+  for (const CorpusSource& source : options_.corpus) files.push_back(source.file);
+  for (std::size_t c = 0; c < series_.size(); ++c) {
+    for (const SourceFile& shard : series_.checkpoints[c].shards()) files.push_back(shard.name());
+    for (const char* name : {"config.json", "tokenizer.json", "model.safetensors.index.json"})
+      files.push_back(series_.entries[c].path / name);
+  }
+  return files;
+}
+
+void SeriesAnalysis::load_recorded_corpus() {
+  const RunFile run = RunFile::open(options_.recorded_corpus);
+  corpus_ = read_recorded_corpus(run);
+  tokenizer_sha256_ = attribute_text(run, "/", "tokenizer_sha256");
+  std::vector<TokenizerPlace> places = tokenizer_places(series_);
+  std::erase_if(places, [&](const TokenizerPlace& place) {
+    return std::ranges::count(options_.recorded_elsewhere, place.checkpoint) > 0;
+  });
+  const std::string note = other_tokenizers_note(places, tokenizer_sha256_);
+  if (!note.empty()) listener_.note(note);
+}
+
+void SeriesAnalysis::load_corpus() {
+  if (!options_.recorded_corpus.empty()) {
+    load_recorded_corpus();
+  } else {
+    SeriesCorpus read = read_series_corpus(options_, tokenizer_places(series_), series_.config());
+    corpus_ = std::move(read.corpus);
+    tokenizer_sha256_ = std::move(read.tokenizer_sha256);
+    for (const std::string& note : read.notes) listener_.note(note);
+  }
+  // Too little memory is told before there is a run file.
+  forward_budget(series_.config(), corpus_, options_.memory);
+}
+
+/// Finds the record of the same analysis to go on with, or makes a new one; refuses to replace another.
+RunFile SeriesAnalysis::begin_record(Bookmark& bookmark) {
+  const std::string output = options_.output.string();
+  ExistingRecord existing = find_record(options_.output, identity_, subject_);
+  continued_ = existing.run.has_value();
+  if (existing.run) {
+    require_layout(*existing.run, subject_, corpus_);
+    return std::move(*existing.run);
+  }
+  if (!existing.difference.empty() && !options_.overwrite)
+    throw UsageError(output + ": " + existing.difference, "give another -o, or --overwrite to replace it");
+  if (options_.resume && existing.difference.empty())
+    throw UsageError(output + ": does not exist, so there is nothing to resume",
+                     "leave out --resume to begin");
+  bookmark.remove();  // of the analysis that is replaced
+  RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_, listener_.told());
+  run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
+  write_run_metrics(run);  // NaN all of them: from here on, only values change
+  run.sync();
+  return run;
+}
+
+/// What an earlier process has left to be done.
+void SeriesAnalysis::announce(const RunUnderWay& work) {
+  summary_.reused = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
+  const std::uint64_t bytes = remaining_bytes(work);
+  if (continued_ && bytes > 0) {
+    listener_.remark(options_.output.string() + " is continued" +
+                     (options_.forward ? ": " + std::to_string(summary_.reused) + " of " +
+                                             std::to_string(series_.size()) + " forward passes are finished"
+                                       : ""));
+  }
+  listener_.begin(bytes);
+}
+
+void run_stages(RunUnderWay& work) {
+  for (std::size_t c = 0; c < work.series.size(); ++c) {
+    if (work.wants_forward(c)) record_forward(work, c);
+  }
+  if (work.wants_weights()) record_weights(work);
+  if (work.wants_spectra()) record_spectra(work);
+}
+
+void summarize_losses(const RunFile& run, AnalysisSummary& summary) {
+  const std::vector<bool> predicted = tokens_with_successor(run);
+  const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
+  summary.predictions = static_cast<std::size_t>(std::ranges::count(predicted, true));
+  summary.loss = run.read<double>("/metrics/loss_pooled");
+  summary.nonfinite_losses.assign(summary.checkpoints, 0);
+  const std::size_t domains = nonfinite.size() / summary.checkpoints;
+  for (std::size_t i = 0; i < nonfinite.size(); ++i) summary.nonfinite_losses[i / domains] += nonfinite[i];
+}
+
+AnalysisSummary SeriesAnalysis::run() {
+  const Clock::time_point start = Clock::now();
+  summary_.checkpoints = series_.size();
+  summary_.tokens = corpus_.token_id.size();
+  const RunLock lock(options_.output);
+  Bookmark bookmark(options_.output, identity_digest(identity_), options_.seconds_between_saves);
+  RunFile run = begin_record(bookmark);
+  listener_.keep_in(run);
+  RunUnderWay work{options_,
+                   listener_,
+                   threads_,
+                   series_,
+                   corpus_,
+                   precision_,
+                   run,
+                   bookmark,
+                   summary_,
+                   run.read<std::uint8_t>("/status/forward"),
+                   run.read<std::uint8_t>("/status/spectra"),
+                   {}};
+  if (options_.weights) work.pair_done = run.read<std::uint8_t>("/status/pair_done");
+  announce(work);
+  try {
+    run_stages(work);
+    summary_.complete = true;
+  } catch (const Interrupted&) {
+    summary_.complete = false;
+  }
+  listener_.stage("metrics");
+  write_run_metrics(run);
+  listener_.warn(NoteRows::of(run).of_tokens(), describe_few_tokens(run));
+  run.sync();
+  summary_.forward_finished = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
+  if (options_.forward) summarize_losses(run, summary_);
+  summary_.seconds = seconds_since(start);
+  return summary_;
+}
+
+}  // namespace
+
+AnalysisSummary analyze_series(const AnalysisOptions& options, AnalysisListener& listener) {
+  if (options.forward && options.corpus.empty() && options.recorded_corpus.empty()) {
+    throw UsageError("a forward pass needs texts", "give --corpus FILE..., or --only weights");
+  }
+  return SeriesAnalysis(options, listener).run();
+}
+
+}  // namespace moescope

@@ -1,0 +1,201 @@
+#include "metrics/weights/weight_sketch.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+namespace moescope {
+namespace {
+
+constexpr std::size_t sign_words = sketch_size / 64;
+constexpr std::size_t words_of_a_block = sign_words + 1;
+
+/// Word `counter`, from 0, of splitmix64 seeded with `key` (Steele, Lea and Flood 2014; Vigna's constants).
+std::uint64_t random_word(std::uint64_t key, std::uint64_t counter) {
+  std::uint64_t word = key + (counter + 1) * 0x9e3779b97f4a7c15;
+  word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9;
+  word = (word ^ (word >> 27)) * 0x94d049bb133111eb;
+  return word ^ (word >> 31);
+}
+
+float as_float(float element) {
+  return element;
+}
+float as_float(std::uint16_t element) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(element) << 16);
+}
+
+/// A window of blocks in single precision. Rotated blocks run over the end of the sketch: where it would
+/// start again, a second half goes on.
+using Window = std::array<float, 2 * sketch_size>;
+
+template <class Element>
+[[gnu::always_inline]] inline void add_block(std::uint64_t key, std::uint64_t block, const Element* elements,
+                                             Window& window) {
+  const std::uint64_t counter = block * words_of_a_block;
+  float* to = &window[random_word(key, counter + sign_words) >> 54];
+  constexpr std::size_t at_once = 32;  // elements with signs from half a word
+  for (std::size_t i = 0; i < sketch_size; i += at_once, elements += at_once, to += at_once) {
+    const std::uint64_t word = random_word(key, counter + i / 64);
+    const auto signs = static_cast<std::uint32_t>(word >> i % 64);
+    for (std::uint32_t k = 0; k < at_once; ++k) {
+      const std::uint32_t sign = (signs << (at_once - 1 - k)) & 0x80000000;
+      to[k] += std::bit_cast<float>(std::bit_cast<std::uint32_t>(as_float(elements[k])) ^ sign);
+    }
+  }
+}
+
+/// Adds at most a window of blocks.
+template <class Element>
+[[gnu::always_inline]] inline void add_blocks(std::uint64_t key, std::uint64_t first_block,
+                                              std::span<const Element> elements, double* sums) {
+  alignas(64) Window window{};
+  const std::size_t whole = elements.size() / sketch_size;
+  for (std::size_t block = 0; block < whole; ++block)
+    add_block(key, first_block + block, &elements[block * sketch_size], window);
+  const std::span<const Element> rest = elements.subspan(whole * sketch_size);
+  if (!rest.empty()) {
+    std::array<Element, sketch_size> padded{};
+    std::copy(rest.begin(), rest.end(), padded.begin());
+    add_block(key, first_block + whole, padded.data(), window);
+  }
+  for (std::size_t j = 0; j < sketch_size; ++j)
+    sums[j] += static_cast<double>(window[j]) + static_cast<double>(window[j + sketch_size]);
+}
+
+template <class Element>
+void add_blocks_anywhere(std::uint64_t key, std::uint64_t first_block, std::span<const Element> elements,
+                         double* sums) {
+  add_blocks(key, first_block, elements, sums);
+}
+
+template <class Element>
+using AddBlocks = void (*)(std::uint64_t, std::uint64_t, std::span<const Element>, double*);
+
+#if defined(__x86_64__)
+template <class Element>
+__attribute__((target("avx2"))) void add_blocks_avx2(std::uint64_t key, std::uint64_t first_block,
+                                                     std::span<const Element> elements, double* sums) {
+  add_blocks(key, first_block, elements, sums);
+}
+
+template <class Element>
+AddBlocks<Element> widest_add_blocks() {
+  return __builtin_cpu_supports("avx2") ? add_blocks_avx2<Element> : add_blocks_anywhere<Element>;
+}
+#else
+template <class Element>
+AddBlocks<Element> widest_add_blocks() {
+  return add_blocks_anywhere<Element>;
+}
+#endif
+
+template <class Element>
+void add_windows(std::uint64_t key, std::uint64_t first_block, std::span<const Element> elements,
+                 double* sums) {
+  static const AddBlocks<Element> add = widest_add_blocks<Element>();
+  constexpr std::size_t window_blocks = sketch_window / sketch_size;
+  while (!elements.empty()) {
+    const std::size_t blocks = window_blocks - first_block % window_blocks;
+    const std::size_t count = std::min(elements.size(), blocks * sketch_size);
+    add(key, first_block, elements.first(count), sums);
+    elements = elements.subspan(count), first_block += blocks;
+  }
+}
+
+/// Sum of term(a_i, b_i), in lanes, so that the compiler may use vectors.
+template <class Term>
+double sum_of(std::span<const float> a, std::span<const float> b, Term term) {
+  assert(a.size() == sketch_size && b.size() == sketch_size);
+  constexpr std::size_t lanes = 8;
+  double sums[lanes] = {};
+  for (std::size_t i = 0; i < sketch_size; i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane)
+      sums[lane] += term(static_cast<double>(a[i + lane]), static_cast<double>(b[i + lane]));
+  }
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+double inner_product(std::span<const float> a, std::span<const float> b) {
+  return sum_of(a, b, [](double x, double y) { return x * y; });
+}
+
+/// `one_over_sqrt_m`: what is to be multiplied by 1 / sqrt(m), unless nothing was added to anything.
+SketchEstimate estimate(double value, double one_over_sqrt_m, std::int64_t element_count) {
+  const auto m = static_cast<std::int64_t>(sketch_size);
+  if (element_count <= m && std::isfinite(value)) return {value, 0};
+  return {value, one_over_sqrt_m / std::sqrt(static_cast<double>(m))};
+}
+
+}  // namespace
+
+/// FNV-1a of the name, then mixed with the seed.
+std::uint64_t sketch_key(std::string_view tensor_name, std::uint64_t seed) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char letter : tensor_name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3;
+  return random_word(hash, seed);
+}
+
+void WeightSketch::add(std::uint64_t key, std::size_t first_block, std::span<const float> elements) {
+  add_windows(key, first_block, elements, sums.data());
+}
+
+void WeightSketch::add(std::uint64_t key, std::size_t first_block, std::span<const std::uint16_t> elements) {
+  add_windows(key, first_block, elements, sums.data());
+}
+
+void WeightSketch::merge(const WeightSketch& other) {
+  std::transform(sums.begin(), sums.end(), other.sums.begin(), sums.begin(), std::plus<>());
+}
+
+std::vector<float> WeightSketch::values() const {
+  return {sums.begin(), sums.end()};
+}
+
+SketchEstimate estimated_squared_distance(std::span<const float> a, std::span<const float> b,
+                                          std::int64_t element_count) {
+  const double square = sum_of(a, b, [](double x, double y) { return (x - y) * (x - y); });
+  return estimate(square, square * std::sqrt(2.0), element_count);
+}
+
+SketchEstimate estimated_relative_drift(std::span<const float> later, std::span<const float> earlier,
+                                        double norm_earlier, std::int64_t element_count) {
+  const double distance = std::sqrt(estimated_squared_distance(later, earlier, element_count).value);
+  const double drift = norm_earlier == 0 ? std::numeric_limits<double>::quiet_NaN() : distance / norm_earlier;
+  return estimate(drift, drift * std::sqrt(0.5), element_count);
+}
+
+SketchEstimate estimated_inner_product(std::span<const float> a, std::span<const float> b,
+                                       std::int64_t element_count) {
+  const double product = inner_product(a, b), squares = inner_product(a, a) * inner_product(b, b);
+  return estimate(product, std::sqrt(squares + product * product), element_count);
+}
+
+/// With unit vectors, D their sketched squared distance and S the sum of their sketched squares, which ought
+/// to be 2, the likelihood is greatest where cos³ - <a, b> cos² + (S - 1) cos - <a, b> = 0, which is
+/// cos = 1 - D / 2 + (S - 2) (1 - cos)² / (2 (1 + cos²)): in this form nothing cancels for like versions.
+SketchEstimate estimated_cosine(std::span<const float> a, double norm_a, std::span<const float> b,
+                                double norm_b, std::int64_t element_count) {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  if (norm_a == 0 || norm_b == 0) return {nan, nan};
+  const double distance = sum_of(a, b, [=](double x, double y) {
+    const double difference = x / norm_a - y / norm_b;
+    return difference * difference;
+  });
+  const double excess = inner_product(a, a) / (norm_a * norm_a) + inner_product(b, b) / (norm_b * norm_b) - 2;
+  double cosine = 1 - distance / 2, last = 2;
+  for (int round = 0; round < 50 && cosine != last; ++round) {  // each gains a digit: excess is small
+    const double square = (1 - cosine) * (1 - cosine);
+    last = cosine;
+    cosine = 1 - distance / 2 + excess * square / (2 * (1 + cosine * cosine));
+    cosine = cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;  // not std::clamp: NaN stays NaN
+  }
+  const double error = (1 - cosine * cosine) / std::sqrt(1 + cosine * cosine);
+  return estimate(cosine, error, element_count);
+}
+
+}  // namespace moescope

@@ -1,0 +1,40 @@
+#pragma once
+/// What a figure of the table is, and what it can be asked to show.
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "plots/figure/figure.h"
+
+namespace moescope {
+
+class RunFile;
+
+/// What to show where a figure shows one of several.
+struct FigureChoice {
+  std::string checkpoint = {};  // a name of /checkpoint; empty: the last
+  std::string domain = {};      // a name of /domain; empty: all domains
+  std::string layer = {};       // a number of /moe_layer, or of /layer; empty: all layers, or their mean
+};
+
+/// What of a FigureChoice a figure can show one of; sums of these.
+enum Selection : unsigned {
+  selects_nothing = 0,
+  selects_checkpoint = 1,
+  selects_domain = 2,
+  selects_moe_layer = 4,
+  selects_layer = 8,  // also of layers without experts
+};
+
+struct FigureEntry {
+  std::string id;
+  std::string title;
+  std::string section;             // heading of the report below which it stands
+  std::vector<std::string> needs;  // datasets without which it cannot be drawn
+  std::size_t checkpoints_needed;  // 2 where it shows a change
+  Figure (*build)(const RunFile& run, const FigureChoice& choice);  // of names that are in the run file
+  unsigned selects = selects_nothing;
+};
+
+}  // namespace moescope

@@ -1,0 +1,285 @@
+#include "readers/checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "readers/files/directory.h"
+#include "readers/errors.h"
+#include "readers/files/sha256.h"
+#include "readers/text/quoted_text.h"
+#include "readers/text/strict_json.h"
+#include "readers/checkpoint/weight_files.h"
+#include "readers/model/weight_table.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t largest_config = std::uint64_t{1} << 24;
+
+void require_directory(const fs::path& directory) {
+  if (!path_exists(directory)) throw MissingInput(directory.string());
+  if (!is_directory_path(directory))
+    throw FormatError(directory.string(), {}, "is not a checkpoint directory");
+}
+
+std::string read_config_text(const fs::path& directory) {
+  if (!path_exists(directory / config_name)) {
+    const NoCheckpoint why = why_no_checkpoint(directory);
+    throw FormatError(directory.string(), {}, why.what, why.hint);
+  }
+  return read_whole_file(directory / config_name, largest_config);
+}
+
+// Its length before each part, so that no two different lists of parts hash alike.
+void hash_part(Sha256& hash, std::string_view part) {
+  hash.update(std::to_string(part.size()) + ":");
+  hash.update(part);
+}
+
+/// Two checkpoints of one series have the same headers; a few bytes of each tensor tell them apart.
+constexpr std::uint64_t whole_bytes = 64 << 10;  // tensors up to this size are read whole
+constexpr std::uint64_t piece_bytes = 16 << 20;  // of larger ones ...
+constexpr std::uint64_t sample_bytes = 256;      // ... so much in the middle of every piece
+
+/// Calls `sample(offset, bytes)` for every part of the tensor that belongs to the fingerprint.
+template <class Sample>
+void for_each_sample(const TensorInfo& tensor, const Sample& sample) {
+  if (tensor.bytes <= whole_bytes) return sample(tensor.offset, tensor.bytes);
+  for (std::uint64_t begin = 0; begin < tensor.bytes; begin += piece_bytes) {
+    const std::uint64_t piece = std::min(piece_bytes, tensor.bytes - begin),
+                        bytes = std::min(sample_bytes, piece);
+    sample(tensor.offset + begin + (piece - bytes) / 2, bytes);
+  }
+}
+
+// The name of the tensor that a role outside the layers has; null if the model has none.
+const char* name_of(const ModelConfig& config, Role role) {
+  for (const WeightRule& rule : family_table(config).rules) {
+    if (rule.role == role) return rule.name;
+  }
+  return nullptr;
+}
+
+bool have_equal_bytes(const SourceFile& shard_a, const TensorInfo& a, const SourceFile& shard_b,
+                      const TensorInfo& b) {
+  if (a.dtype != b.dtype || a.shape != b.shape) return false;
+  constexpr std::uint64_t block = 1 << 20;
+  std::vector<std::byte> bytes_a(block), bytes_b(block);
+  for (std::uint64_t done = 0; done < a.bytes; done += block) {
+    const std::uint64_t size = std::min(block, a.bytes - done);
+    shard_a.read(a.offset + done, std::span(bytes_a).first(size));
+    shard_b.read(b.offset + done, std::span(bytes_b).first(size));
+    if (std::memcmp(bytes_a.data(), bytes_b.data(), size) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+/// Collects the tensors shard by shard.
+struct Checkpoint::Assembly {
+  Checkpoint& checkpoint;
+  const std::optional<IndexFile>& index;
+  Sha256 hash = {};
+  std::vector<std::string> shard_names = {};  // of checkpoint.shards_
+  std::size_t superseded = 0;                 // copies of tensors that the index does not name
+  std::string first_superseded = {};          // "'lm_head.weight' in model-00002-of-00002.safetensors"
+
+  void add_shard(const std::string& name);
+  void add_tensors(std::vector<TensorInfo> tensors);
+  StoredTensor chosen(const StoredTensor& known, StoredTensor other);
+  void check_index();
+  void require_in_shard(const std::string& tensor, const std::string& shard,
+                        const StoredTensor* stored) const;
+  std::string sharding_hint() const;
+  void note_unlisted(std::size_t count, const std::string& first);
+  void hash_tensors();
+  void resolve_head();
+};
+
+void Checkpoint::Assembly::add_shard(const std::string& name) {
+  const SourceFile& shard = checkpoint.shards_.emplace_back(checkpoint.directory_ / name);
+  shard_names.push_back(name);
+  const std::string text = read_safetensors_header_text(shard);
+  SafetensorsHeader header = parse_safetensors_header(text, shard.size() - 8 - text.size(), shard.name());
+  hash_part(hash, name);
+  hash_part(hash, std::to_string(shard.size()));
+  hash_part(hash, text);
+  add_tensors(std::move(header.tensors));
+}
+
+// Shards are written in the order of names, so that a tensor's place is most often right behind the last
+// one's.
+void Checkpoint::Assembly::add_tensors(std::vector<TensorInfo> tensors) {
+  const std::size_t shard = shard_names.size() - 1;
+  auto place = checkpoint.tensors_.end();
+  for (TensorInfo& info : tensors) {
+    const std::size_t known = checkpoint.tensors_.size();
+    const auto added = checkpoint.tensors_.try_emplace(place, info.name);
+    const bool is_new = checkpoint.tensors_.size() > known;
+    StoredTensor stored{std::move(info), shard};
+    added->second = is_new ? std::move(stored) : chosen(added->second, std::move(stored));
+    place = std::next(added);
+  }
+}
+
+/// Of two copies of a tensor, the one that the index names. Throws FormatError where none decides.
+StoredTensor Checkpoint::Assembly::chosen(const StoredTensor& known, StoredTensor other) {
+  const std::string& name = other.info.name;
+  const auto* entry = index ? index->index.find(name) : nullptr;
+  if (entry == nullptr) {
+    throw FormatError(checkpoint.shards_[known.shard].name(), "tensor " + single_quoted(name),
+                      "is also stored in " + single_quoted(shard_names[other.shard]) +
+                          (index ? ", and the index does not name it" : ""));
+  }
+  const bool takes_other = *entry == shard_names[other.shard];
+  if (superseded++ == 0)
+    first_superseded = single_quoted(name) + " in " + shard_names[takes_other ? known.shard : other.shard];
+  return takes_other ? std::move(other) : known;
+}
+
+void Checkpoint::Assembly::require_in_shard(const std::string& tensor, const std::string& shard,
+                                            const StoredTensor* stored) const {
+  if (stored != nullptr && shard_names[stored->shard] == shard) return;
+  const std::string found = stored == nullptr ? "nowhere" : "in " + single_quoted(shard_names[stored->shard]);
+  throw FormatError(
+      index->file, "tensor " + single_quoted(tensor),
+      "is not in its shard (expected it in " + single_quoted(shard) + ", found it " + found + ")",
+      sharding_hint());
+}
+
+// How many tensors lie elsewhere than the index says: an index of another sharding misplaces many.
+std::string Checkpoint::Assembly::sharding_hint() const {
+  std::size_t misplaced = 0;
+  for (const auto& [tensor, shard] : index->index.shard_of) {
+    const StoredTensor* stored = checkpoint.find(tensor);
+    misplaced += stored == nullptr || shard_names[stored->shard] != shard;
+  }
+  if (misplaced < 2) return {};
+  return "of the " + std::to_string(index->index.shard_of.size()) + " tensors that the index names, " +
+         std::to_string(misplaced) + " are not where it says: it may belong to another set of shards";
+}
+
+void Checkpoint::Assembly::note_unlisted(std::size_t count, const std::string& first) {
+  checkpoint.notes_.push_back(std::string(index_name) + ": does not list " + std::to_string(count) +
+                              " of the stored tensors, first " + single_quoted(first));
+}
+
+// Both are in the order of names: one walk through them sees what either lacks.
+void Checkpoint::Assembly::check_index() {
+  auto stored = checkpoint.tensors_.begin();
+  const auto end = checkpoint.tensors_.end();
+  std::vector<std::string> unlisted;
+  const auto skip_unlisted = [&](const std::string* next) {
+    for (; stored != end && (next == nullptr || stored->first < *next); ++stored)
+      unlisted.push_back(stored->first);
+  };
+  for (const auto& [tensor, shard] : index->index.shard_of) {
+    skip_unlisted(&tensor);
+    const bool found = stored != end && stored->first == tensor;
+    require_in_shard(tensor, shard, found ? &stored->second : nullptr);
+    ++stored;
+  }
+  skip_unlisted(nullptr);
+  if (!unlisted.empty()) note_unlisted(unlisted.size(), unlisted.front());
+  if (superseded > 0) {
+    checkpoint.notes_.push_back(
+        std::to_string(superseded) + " stored " + (superseded == 1 ? "copy" : "copies") +
+        " of tensors superseded, for the index names other shards: first " + first_superseded);
+  }
+  const std::optional<double> total = index->index.total_size;
+  if (total && *total != static_cast<double>(checkpoint.bytes_)) {
+    checkpoint.notes_.push_back(
+        std::string(index_name) + ": 'metadata.total_size': differs from the tensors' bytes (expected " +
+        std::to_string(checkpoint.bytes_) + ", found " + nlohmann::json(*total).dump() + ")");
+  }
+}
+
+// All reads are announced before the first: from a cold disk they come many at a time.
+void Checkpoint::Assembly::hash_tensors() {
+  for (const auto& [name, stored] : checkpoint.tensors_) {
+    const SourceFile& shard = checkpoint.shards_[stored.shard];
+    for_each_sample(stored.info,
+                    [&](std::uint64_t offset, std::uint64_t bytes) { shard.prefetch(offset, bytes); });
+  }
+  std::vector<std::byte> buffer(whole_bytes);
+  for (const auto& [name, stored] : checkpoint.tensors_) {
+    const SourceFile& shard = checkpoint.shards_[stored.shard];
+    for_each_sample(stored.info, [&](std::uint64_t offset, std::uint64_t bytes) {
+      const std::span<std::byte> sample(buffer.data(), bytes);
+      shard.read(offset, sample);
+      hash.update(sample);
+    });
+  }
+}
+
+/// A stored head counts though the configuration says that the embedding is the head, unless it is the same.
+void Checkpoint::Assembly::resolve_head() {
+  if (!checkpoint.config_.tie_word_embeddings) return;
+  const char *head_name = name_of(checkpoint.config_, Role::head),
+             *embedding_name = name_of(checkpoint.config_, Role::embedding);
+  const StoredTensor* head = head_name == nullptr ? nullptr : checkpoint.find(head_name);
+  const StoredTensor* embedding = embedding_name == nullptr ? nullptr : checkpoint.find(embedding_name);
+  if (head == nullptr || embedding == nullptr) return;
+  const auto& shards = checkpoint.shards_;
+  if (have_equal_bytes(shards[head->shard], head->info, shards[embedding->shard], embedding->info)) return;
+  checkpoint.config_.tie_word_embeddings = false;
+  checkpoint.notes_.push_back(std::string(config_name) + ": 'tie_word_embeddings' is true, but the stored " +
+                              single_quoted(head_name) + " differs from " + single_quoted(embedding_name) +
+                              ": the stored one is used");
+}
+
+Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
+  require_directory(directory);
+  Checkpoint checkpoint;
+  checkpoint.directory_ = directory;
+  checkpoint.config_json_ = read_config_text(directory);
+  checkpoint.config_ = parse_model_config(checkpoint.config_json_, (directory / config_name).string());
+
+  const std::optional<IndexFile> index = read_index(directory);
+  const std::vector<std::string> shards = expected_shards(directory, index);
+  require_shards(directory, index, shards);
+  Assembly assembly{checkpoint, index};
+  hash_part(assembly.hash, checkpoint.config_json_);
+  hash_part(assembly.hash, index ? index->text : "");
+  for (const std::string& name : shards) assembly.add_shard(name);
+  for (const auto& [name, stored] : checkpoint.tensors_) checkpoint.bytes_ += stored.info.bytes;
+  if (index) assembly.check_index();
+  assembly.hash_tensors();
+  assembly.resolve_head();
+  checkpoint.fingerprint_ = assembly.hash.hex();
+  for (std::string& note : notes_on_unread(directory, index.has_value(), shards))
+    checkpoint.notes_.push_back(std::move(note));
+  return checkpoint;
+}
+
+const StoredTensor* Checkpoint::find(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
+void Checkpoint::require_unchanged() const {
+  for (const SourceFile& shard : shards_) shard.require_unchanged();
+}
+
+std::string Checkpoint::file_stamps() const {
+  std::string lines;
+  for (const SourceFile& shard : shards_) {
+    for (const std::uint64_t number :
+         {shard.size(), static_cast<std::uint64_t>(shard.modified()), shard.inode()})
+      lines += std::to_string(number) + " ";
+    lines += single_quoted(fs::path(shard.name()).filename().string()) + "\n";  // text, whatever the name is
+  }
+  return lines;
+}
+
+std::filesystem::path Checkpoint::tokenizer_path() const {
+  const fs::path path = directory_ / "tokenizer.json";
+  return path_exists(path) ? path : fs::path();
+}
+
+}  // namespace moescope

@@ -1,0 +1,73 @@
+#pragma once
+/// One checkpoint: a directory in Hugging Face layout as one set of named tensors.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "readers/model/model_config.h"
+#include "readers/storage/safetensors.h"
+#include "readers/files/source_file.h"
+
+namespace moescope {
+
+/// A tensor and the shard that holds it.
+struct StoredTensor {
+  TensorInfo info;
+  std::size_t shard = 0;
+};
+
+/// Opens and validates everything except the tensor data itself. Thread-safe once constructed.
+class Checkpoint {
+ public:
+  /// Reads config.json, the index if there is one, and the header of every shard. Where there is an index, it
+  /// decides: copies of a tensor in other shards than it names are superseded, and files that it does not
+  /// name are not read. Throws FormatError, UnsupportedModel, std::system_error. Problems that do not stop an
+  /// analysis (a wrong total_size, superseded copies, weights that are not read) become `notes()`, which name
+  /// files as they are called inside the directory.
+  static Checkpoint open(const std::filesystem::path& directory);
+
+  const std::filesystem::path& directory() const { return directory_; }
+  /// As config.json says, but for tie_word_embeddings: false where a head of its own is stored all the same.
+  const ModelConfig& config() const { return config_; }
+  const std::string& config_json() const { return config_json_; }
+  const std::vector<SourceFile>& shards() const { return shards_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  /// Every stored tensor by name, superseded copies excepted.
+  const std::map<std::string, StoredTensor, std::less<>>& tensors() const { return tensors_; }
+  /// Empty when there is none.
+  const StoredTensor* find(std::string_view name) const;
+
+  /// Sum of the tensors' bytes.
+  std::uint64_t bytes() const { return bytes_; }
+  /// SHA-256 over config.json, the index, shard names, sizes and headers, and samples of every tensor: those
+  /// of up to 64 KiB whole, of larger ones 256 bytes in the middle of every 16 MiB. It changes when the
+  /// checkpoint does, without all of its data having been read, and not with its place or its times.
+  const std::string& fingerprint() const { return fingerprint_; }
+  /// Of each shard one line, "BYTES MODIFIED INODE 'NAME'", the time in nanoseconds since 1970: with the path,
+  /// it tells that a file has been written to even where no sample was.
+  std::string file_stamps() const;
+  /// Throws std::system_error if a shard has been written to since the checkpoint was opened.
+  void require_unchanged() const;
+  /// directory()/tokenizer.json if it exists, else empty.
+  std::filesystem::path tokenizer_path() const;
+
+ private:
+  struct Assembly;
+  Checkpoint() = default;
+  std::filesystem::path directory_;
+  ModelConfig config_;
+  std::string config_json_;
+  std::vector<SourceFile> shards_;
+  std::map<std::string, StoredTensor, std::less<>> tensors_;
+  std::vector<std::string> notes_;
+  std::uint64_t bytes_ = 0;
+  std::string fingerprint_;
+};
+
+}  // namespace moescope

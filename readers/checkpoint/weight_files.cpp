@@ -1,0 +1,364 @@
+#include "readers/checkpoint/weight_files.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include "readers/text/closest_names.h"
+#include "readers/files/directory.h"
+#include "readers/errors.h"
+#include "readers/files/source_file.h"
+#include "readers/text/quoted_text.h"
+#include "readers/text/strict_json.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+using Names = std::vector<std::string>;
+
+// A checkpoint may have a hundred shards.
+std::string short_list(std::span<const std::string> names) {
+  constexpr std::size_t most = 6;
+  if (names.size() <= most) return name_list(names);
+  return name_list(names.first(most - 1)) + ", … (" + std::to_string(names.size()) + " in all)";
+}
+
+constexpr const char* adapter_config_name = "adapter_config.json";
+constexpr std::string_view safetensors_suffix = ".safetensors";
+
+bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> suffixes) {
+  return std::ranges::any_of(suffixes, [&](std::string_view suffix) { return name.ends_with(suffix); });
+}
+
+// What cannot be examined counts as not there: it is a neighbour, not the input.
+bool is_directory_quietly(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+bool exists_quietly(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+Names names_quietly(const fs::path& directory) {
+  try {
+    return directory_names(directory);
+  } catch (const std::system_error&) {
+    return {};
+  }
+}
+
+// The state of a trainer, and tables of a tokenizer: no weights of the model.
+bool is_other_state(const std::string& name) {
+  constexpr std::string_view words[] = {"optimizer",     "scheduler", "rng_state", "random_states",
+                                        "training_args", "scaler",    "tokenizer", "vocab"};
+  return std::ranges::any_of(words, [&](std::string_view word) { return name.starts_with(word); }) ||
+         name.ends_with("optim_states.pt");
+}
+
+bool is_adapter(std::string_view name) {
+  return name.starts_with("adapter_model");
+}
+
+bool is_unfinished(std::string_view name) {
+  return ends_with_any(
+      name, {".incomplete", ".part", ".partial", ".aria2", ".crdownload", ".download", ".tmp", ".!qB"});
+}
+
+bool is_other_format(std::string_view name) {
+  return ends_with_any(name, {".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".msgpack", ".onnx", ".npz",
+                              ".distcp"}) ||
+         name == "tf_model.h5";
+}
+
+/// "model-00002-of-00004.safetensors" is number 2 of 4.
+struct NumberedShard {
+  std::string prefix;  // "model"
+  std::string digits;  // "00004"
+  std::size_t number = 0, count = 0;
+
+  std::string name(std::size_t other) const {
+    const std::string text = std::to_string(other);
+    return prefix + "-" + std::string(digits.size() - std::min(digits.size(), text.size()), '0') + text +
+           "-of-" + digits + std::string(safetensors_suffix);
+  }
+};
+
+std::optional<std::size_t> whole_number(std::string_view text) {
+  std::size_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<NumberedShard> parse_numbered(std::string_view name) {
+  constexpr std::size_t most = 100'000;
+  constexpr std::string_view separator = "-of-";
+  if (!name.ends_with(safetensors_suffix)) return std::nullopt;
+  name.remove_suffix(safetensors_suffix.size());
+  const auto of = name.rfind(separator);
+  const auto dash = of == std::string_view::npos || of == 0 ? of : name.rfind('-', of - 1);
+  if (of == std::string_view::npos || dash == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = name.substr(of + separator.size());
+  const auto number = whole_number(name.substr(dash + 1, of - dash - 1)), count = whole_number(digits);
+  if (!number || !count || *number > *count || *count > most) return std::nullopt;
+  return NumberedShard{std::string(name.substr(0, dash)), std::string(digits), *number, *count};
+}
+
+// Some count from 0.
+void add_siblings(const NumberedShard& shard, const Names& there, std::set<std::string>& names) {
+  const bool from_zero = std::ranges::binary_search(there, shard.name(0));
+  const std::size_t first = from_zero ? 0 : 1;
+  for (std::size_t number = first; number < first + shard.count; ++number) names.insert(shard.name(number));
+}
+
+// Without an index nothing tells which of two sets is the model.
+void require_one_set(const fs::path& directory, const Names& shards) {
+  std::map<std::string, std::map<std::size_t, Names>> sets;  // by prefix, by count
+  for (const std::string& name : shards) {
+    if (const auto shard = parse_numbered(name)) sets[shard->prefix][shard->count].push_back(name);
+  }
+  for (const auto& [prefix, by_count] : sets) {
+    if (by_count.size() < 2) continue;
+    throw FormatError(directory.string(), {},
+                      "holds two sets of weights (" + short_list(by_count.begin()->second) + "; " +
+                          short_list(by_count.rbegin()->second) +
+                          ") and no index that says which is the model",
+                      std::string("put one of them elsewhere, or add ") + index_name);
+  }
+}
+
+[[noreturn]] void throw_without_weights(const fs::path& directory, const WeightFiles& files) {
+  const std::string none = "holds no *.safetensors file";
+  if (std::ranges::any_of(files.others, is_adapter)) {
+    throw FormatError(directory.string(), {}, none + " but an adapter's (" + short_list(files.others) + ")",
+                      "merge the adapter into the model that it adapts first");
+  }
+  if (!files.others.empty()) {
+    throw FormatError(directory.string(), {},
+                      none + ", but weights in a format that is not read: " + short_list(files.others),
+                      "save_pretrained() of transformers writes *.safetensors");
+  }
+  if (!files.unfinished.empty())
+    throw FormatError(directory.string(), {},
+                      none + ", but an unfinished download: " + short_list(files.unfinished));
+  throw FormatError(directory.string(), {}, none);
+}
+
+bool is_dangling(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_symlink(fs::symlink_status(path, ignored));
+}
+
+// Of a shard that is missing; empty if none is seen.
+std::string unfinished_in_words(const fs::path& directory, const std::string& shard) {
+  for (const std::string& name : names_quietly(directory)) {
+    if (name.starts_with(shard + ".") && is_unfinished(name))
+      return "; " + name + " is an unfinished download of it";
+  }
+  constexpr const char* cache = ".cache/huggingface/download";
+  const Names cached = names_quietly(directory / cache);
+  const bool any =
+      std::ranges::any_of(cached, [](const std::string& name) { return name.ends_with(".incomplete"); });
+  return any ? std::string("; ") + cache + " holds unfinished downloads" : "";
+}
+
+// Files beside those that the index names are of another sharding if they are numbered, or the whole model.
+bool is_other_sharding(const Names& others) {
+  return std::ranges::any_of(others, [](const std::string& name) {
+    return name == single_shard_name || parse_numbered(name).has_value();
+  });
+}
+
+Names without(const Names& names, const Names& excluded) {
+  Names rest;
+  std::ranges::set_difference(names, excluded, std::back_inserter(rest));
+  return rest;
+}
+
+[[noreturn]] void throw_missing_shards(const fs::path& directory, const std::optional<IndexFile>& index,
+                                       const Names& shards, const Names& missing) {
+  const std::string file = index ? index->file : directory.string();
+  const Names others = without(find_weight_files(directory).safetensors, shards);
+  if (index && is_other_sharding(others)) {
+    throw FormatError(
+        file, {},
+        "is of another sharding than the files: of the shards that it names, these are not there: " +
+            short_list(missing) + "; and these are there, which it does not name: " + short_list(others),
+        "take the index that belongs to the files, or remove it where model.safetensors is the model");
+  }
+  const std::string more = missing.size() > 1
+                               ? "; of " + std::to_string(shards.size()) + " shards, " +
+                                     std::to_string(missing.size()) + " are not there: " + short_list(missing)
+                               : "";
+  const std::string what = is_dangling(directory / missing.front())
+                               ? "is a symbolic link to a file that does not exist"
+                               : "is missing";
+  throw FormatError(file, "shard " + single_quoted(missing.front()),
+                    what + more + unfinished_in_words(directory, missing.front()));
+}
+
+// The value of a key of adapter_config.json; empty where it cannot be told.
+std::string adapter_word(const fs::path& directory, const char* key) {
+  try {
+    const std::string file = (directory / adapter_config_name).string();
+    const nlohmann::json document = parse_strict_json(read_whole_file(file), file);
+    const auto found = document.find(key);
+    return found != document.end() && found->is_string() ? found->get<std::string>() : "";
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
+NoCheckpoint why_adapter(const fs::path& directory) {
+  const std::string type = adapter_word(directory, "peft_type"),
+                    base = adapter_word(directory, "base_model_name_or_path");
+  const std::string kind = type.empty() || type == "LORA" ? "a LoRA adapter" : "an adapter (" + type + ")";
+  return {"is " + kind + (base.empty() ? "" : " of " + base) + ", not a checkpoint",
+          "merge it into the model that it adapts first"};
+}
+
+Names checkpoints_in(const fs::path& directory) {
+  Names names;
+  for (const std::string& name : names_quietly(directory)) {
+    if (!is_hidden(name) && exists_quietly(directory / name / config_name)) names.push_back(name);
+  }
+  return names;
+}
+
+// Directories of a checkpoint that hold weights, but are not checkpoints.
+Names directories_with_weights(const fs::path& directory) {
+  Names names;
+  for (const std::string& name : names_quietly(directory)) {
+    const fs::path path = directory / name;
+    if (is_hidden(name) || !is_directory_quietly(path) || exists_quietly(path / config_name)) continue;
+    const Names inside = names_quietly(path);
+    const bool any = std::ranges::any_of(inside, [](const std::string& file) {
+      return !is_hidden(file) && (file.ends_with(safetensors_suffix) || is_other_format(file)) &&
+             !is_other_state(file);
+    });
+    if (any) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::optional<IndexFile> read_index(const fs::path& directory) {
+  const fs::path path = directory / index_name;
+  if (!path_exists(path)) return std::nullopt;
+  IndexFile result{path.string(), read_whole_file(path), {}};
+  result.index = parse_shard_index(result.text, result.file);
+  return result;
+}
+
+WeightFiles find_weight_files(const fs::path& directory) {
+  WeightFiles files;
+  for (const std::string& name : directory_names(directory)) {
+    if (is_hidden(name) || is_other_state(name)) continue;
+    if (is_unfinished(name)) {
+      files.unfinished.push_back(name);
+    } else if (name.ends_with(safetensors_suffix) && !is_adapter(name)) {
+      files.safetensors.push_back(name);
+    } else if (is_other_format(name) || name.ends_with(safetensors_suffix)) {
+      files.others.push_back(name);
+    }
+  }
+  return files;
+}
+
+std::vector<std::string> expected_shards(const fs::path& directory, const std::optional<IndexFile>& index) {
+  if (index) return index->index.shards();
+  if (path_exists(directory / single_shard_name)) return {single_shard_name};
+  const WeightFiles files = find_weight_files(directory);
+  if (files.safetensors.empty()) throw_without_weights(directory, files);
+  require_one_set(directory, files.safetensors);
+  std::set<std::string> names(files.safetensors.begin(), files.safetensors.end());
+  for (const std::string& name : files.safetensors) {
+    if (const auto shard = parse_numbered(name)) add_siblings(*shard, files.safetensors, names);
+  }
+  return {names.begin(), names.end()};
+}
+
+void require_shards(const fs::path& directory, const std::optional<IndexFile>& index,
+                    const std::vector<std::string>& shards) {
+  Names missing;
+  for (const std::string& shard : shards) {
+    if (!path_exists(directory / shard)) missing.push_back(shard);
+  }
+  if (!missing.empty()) throw_missing_shards(directory, index, shards, missing);
+  for (const std::string& shard : shards) {
+    if (!path_exists(directory / (shard + ".aria2"))) continue;
+    throw FormatError((directory / shard).string(), {},
+                      "is an unfinished download, for " + shard + ".aria2 lies beside it",
+                      "aria2c -c goes on with it; it removes that file in the end");
+  }
+}
+
+NoCheckpoint why_no_checkpoint(const fs::path& directory) {
+  const WeightFiles files = find_weight_files(directory);
+  const Names checkpoints = checkpoints_in(directory);
+  if (is_dangling(directory / config_name))
+    return {"is not a checkpoint: its config.json is a symbolic link to a file that does not exist"};
+  if (exists_quietly(directory / adapter_config_name)) return why_adapter(directory);
+  if (!files.safetensors.empty() || exists_quietly(directory / index_name))
+    return {"is not a checkpoint: it has weights, but no config.json",
+            "it may still be written, or copied in part"};
+  if (!files.others.empty()) {
+    return {"is not a checkpoint: it has no config.json, and weights in a format that is not read: " +
+            short_list(files.others)};
+  }
+  if (!files.unfinished.empty())
+    return {"is not a checkpoint: it has no config.json, but an unfinished download: " +
+            short_list(files.unfinished)};
+  if (!checkpoints.empty())
+    return {"is not a checkpoint itself, but holds others: " + short_list(checkpoints)};
+  return {"is not a checkpoint directory: it has no config.json", {}, true};
+}
+
+std::vector<std::string> notes_on_unread(const fs::path& directory, bool has_index,
+                                         const std::vector<std::string>& shards) {
+  const WeightFiles files = find_weight_files(directory);
+  Names unread = without(files.safetensors, shards), notes;
+  if (!unread.empty()) {
+    notes.push_back(short_list(unread) + ": not read, for " +
+                    (has_index
+                         ? std::string(index_name) + " does not name " + (unread.size() == 1 ? "it" : "them")
+                         : std::string(single_shard_name) + " is the model"));
+  }
+  if (!files.others.empty()) notes.push_back(short_list(files.others) + ": weights that are not read");
+  if (!files.unfinished.empty())
+    notes.push_back(short_list(files.unfinished) + ": unfinished downloads, not read");
+  const Names inner = checkpoints_in(directory), deeper = directories_with_weights(directory);
+  if (!inner.empty()) notes.push_back(short_list(inner) + ": checkpoints inside this one, not read");
+  if (!deeper.empty()) notes.push_back(short_list(deeper) + ": directories with weights that are not read");
+  return notes;
+}
+
+std::vector<std::string> notes_on_left_out(const fs::path& directory) {
+  Names notes, plain;
+  for (const std::string& name : directory_names(directory)) {
+    const fs::path path = directory / name;
+    if (is_hidden(name) || !is_directory_quietly(path) || exists_quietly(path / config_name)) continue;
+    try {
+      const NoCheckpoint why = why_no_checkpoint(path);
+      if (why.is_unrelated) {
+        plain.push_back(name);
+      } else {
+        notes.push_back(name + ": left out: it " + why.what);
+      }
+    } catch (const std::system_error&) {  // told by whoever looked for a checkpoint there
+    }
+  }
+  if (!plain.empty()) notes.push_back(short_list(plain) + ": left out: no config.json there");
+  WeightFiles files = find_weight_files(directory);
+  files.safetensors.insert(files.safetensors.end(), files.others.begin(), files.others.end());
+  if (!files.safetensors.empty())
+    notes.push_back(short_list(files.safetensors) + ": left out: not in the directory of a checkpoint");
+  return notes;
+}
+
+}  // namespace moescope

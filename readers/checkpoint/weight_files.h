@@ -1,0 +1,64 @@
+#pragma once
+/// Which files of a directory hold a model's weights, and what else lies there that may be taken for them:
+/// named in messages and notes. Only names are looked at. All functions throw std::system_error when the
+/// directory itself cannot be listed; what lies deeper and cannot be examined is passed over.
+
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "readers/storage/shard_index.h"
+
+namespace moescope {
+
+inline constexpr const char* config_name = "config.json";
+inline constexpr const char* index_name = "model.safetensors.index.json";
+inline constexpr const char* single_shard_name = "model.safetensors";
+
+/// The index of a checkpoint that has one.
+struct IndexFile {
+  std::string file;  // its path, for messages
+  std::string text;  // as read
+  ShardIndex index;
+};
+/// Throws FormatError.
+std::optional<IndexFile> read_index(const std::filesystem::path& directory);
+
+/// Names in one directory, ascending; hidden files, and what a trainer saves beside weights, are left out.
+struct WeightFiles {
+  std::vector<std::string> safetensors;  // adapters excepted
+  std::vector<std::string> others;       // in formats that are not read (.bin, .pt, .gguf ...), and adapters
+  std::vector<std::string> unfinished;   // downloads (.incomplete, .part ...)
+};
+WeightFiles find_weight_files(const std::filesystem::path& directory);
+
+/// The shards that should be there, ascending: those that the index names; without one, model.safetensors
+/// alone, or all .safetensors files with those that "-00001-of-00004" says there are. Throws FormatError when
+/// there are none, in words that tell what is there instead.
+std::vector<std::string> expected_shards(const std::filesystem::path& directory,
+                                         const std::optional<IndexFile>& index);
+
+/// Throws FormatError unless all shards are there, finished: names what is missing, and what lies there
+/// instead.
+void require_shards(const std::filesystem::path& directory, const std::optional<IndexFile>& index,
+                    const std::vector<std::string>& shards);
+
+/// Why a directory is no checkpoint; `what` follows its name: "is a LoRA adapter of llama, not a checkpoint".
+struct NoCheckpoint {
+  std::string what;
+  std::string hint = {};      // may be empty
+  bool is_unrelated = false;  // nothing of a model is there
+};
+/// For a directory without a config.json.
+NoCheckpoint why_no_checkpoint(const std::filesystem::path& directory);
+
+/// What lies in a checkpoint's directory and is not read though it holds weights: one note a kind.
+std::vector<std::string> notes_on_unread(const std::filesystem::path& directory, bool has_index,
+                                         const std::vector<std::string>& shards);
+
+/// What lies in a directory of checkpoints and is none: one note for each directory in it, or kind of file.
+std::vector<std::string> notes_on_left_out(const std::filesystem::path& directory);
+
+}  // namespace moescope

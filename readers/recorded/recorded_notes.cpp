@@ -1,0 +1,16 @@
+#include "readers/recorded/recorded_notes.h"
+
+#include <algorithm>
+
+namespace moescope {
+
+std::vector<std::string> read_notes(const RunFile& run) {
+  if (!run.contains("/notes")) return {};
+  std::vector<std::string> notes = run.read<std::string>("/notes");
+  std::erase(notes, std::string());
+  std::ranges::stable_partition(notes,
+                                [](const std::string& note) { return note.starts_with(warning_mark); });
+  return notes;
+}
+
+}  // namespace moescope

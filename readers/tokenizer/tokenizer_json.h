@@ -1,0 +1,39 @@
+#pragma once
+/// tokenizer.json, the file format of the Hugging Face `tokenizers` library, as far as byte-level BPE uses
+/// it.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "readers/tokenizer/byte_level_bpe.h"
+
+namespace moescope {
+
+/// A token that is cut out of the text before it is tokenized.
+struct AddedToken {
+  std::string content;  // not empty
+  std::uint32_t id = 0;
+  bool normalized = false;  // looked for in normalized text instead of the raw one
+};
+
+/// Everything that a byte-level BPE tokenizer needs. Ids are unique.
+struct TokenizerDefinition {
+  std::string split_regex;                    // a known split pattern
+  std::vector<VocabularyEntry> vocabulary;    // added tokens that are not in the model's vocabulary included
+  std::array<std::uint32_t, 256> byte_ids{};  // byte -> id of the token that is this byte
+  std::vector<BpeMerge> merges;               // by rank
+  std::vector<AddedToken> added_tokens;
+};
+
+/// Ids that a file may use: a sane bound, so that a hostile file cannot ask for all memory.
+inline constexpr std::uint32_t greatest_token_id = (1u << 24) - 1;
+
+/// Throws FormatError, and UnsupportedModel for a normalizer, pre-tokenizer, model, post-processor or kind of
+/// added token that is not known. `file` names the source in messages. "truncation" and "padding" are not
+/// looked at: texts are never cut or padded.
+TokenizerDefinition parse_tokenizer_json(std::string_view json, const std::string& file);
+
+}  // namespace moescope

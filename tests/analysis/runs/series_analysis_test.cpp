@@ -1,0 +1,702 @@
+#include "analysis/runs/series_analysis.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <iostream>
+#include <set>
+#include <utility>
+
+#include "analysis/runs/run_merge.h"
+#include "readers/errors.h"
+#include "readers/recorded/recorded_notes.h"
+#include "readers/run_file/run_file.h"
+#include "readers/run_file/run_lock.h"
+#include "readers/checkpoint/model_weights.h"
+#include "readers/model/weight.h"
+#include "readers/checkpoint/checkpoint.h"
+#include "tests/support/checkpoint_builder.h"
+#include "tests/support/temporary_directory.h"
+
+namespace moescope {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A series of three tiny checkpoints and a corpus of token ids in two domains.
+class SeriesAnalysisTest : public testing::Test {
+ protected:
+  SeriesAnalysisTest() {
+    for (std::uint64_t seed : {1, 2, 3}) {
+      CheckpointOptions checkpoint;
+      checkpoint.seed = seed;
+      write_checkpoint(directory_ / "series" / (std::to_string(seed) + "T"), checkpoint);
+    }
+    write_ids("even", {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+    write_ids("odd", {39, 38, 37, 36, 35, 34, 33});
+    options_.series = find_series({directory_ / "series"}).entries;
+    options_.corpus = {{"", directory_ / "even.npy"}, {"", directory_ / "odd.npy"}};
+    options_.corpus_options.sequence_length = 5;
+    options_.output = directory_ / "run.h5";
+    options_.version = "test";
+    options_.threads = 2;
+  }
+
+  /// A one-dimensional .npy of int32 (NumPy format version 1.0).
+  void write_ids(const std::string& name, const std::vector<std::int32_t>& ids) {
+    std::string header =
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (" + std::to_string(ids.size()) + ",), }";
+    header.resize(117, ' ');
+    std::string bytes("\x93NUMPY\x01\x00\x76\x00", 10);
+    bytes += header + "\n";
+    bytes.append(reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(std::int32_t));
+    write_file(directory_ / (name + ".npy"), bytes);
+  }
+
+  AnalysisSummary analyze() {
+    AnalysisListener silent;
+    return analyze_series(options_, silent);
+  }
+
+  TemporaryDirectory directory_;
+  AnalysisOptions options_;
+};
+
+template <class T>
+std::string bytes_of(const RunFile& run, const std::string& path) {
+  const std::vector<T> values = run.read<T>(path);
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+std::string dataset_bytes(const RunFile& run, const std::string& path) {
+  switch (run.describe(path).type) {
+    case ElementType::u1:
+      return bytes_of<std::uint8_t>(run, path);
+    case ElementType::u2:
+      return bytes_of<std::uint16_t>(run, path);
+    case ElementType::u4:
+      return bytes_of<std::uint32_t>(run, path);
+    case ElementType::i4:
+      return bytes_of<std::int32_t>(run, path);
+    case ElementType::i8:
+      return bytes_of<std::int64_t>(run, path);
+    case ElementType::f4:
+      return bytes_of<float>(run, path);
+    case ElementType::f8:
+      return bytes_of<double>(run, path);
+    case ElementType::text:
+      break;
+  }
+  std::string joined;
+  for (const std::string& text : run.read<std::string>(path)) joined += text + '\0';
+  return joined;
+}
+
+/// /io measures the run itself: the one group that the same inputs do not reproduce.
+bool is_measured(const std::string& path) {
+  return path.starts_with("/io/");
+}
+
+void expect_same_datasets(const fs::path& a, const fs::path& b) {
+  const RunFile x = RunFile::open(a), y = RunFile::open(b);
+  ASSERT_EQ(x.datasets(), y.datasets());
+  for (const std::string& path : x.datasets()) {
+    if (!is_measured(path)) {
+      EXPECT_EQ(dataset_bytes(x, path), dataset_bytes(y, path)) << path;
+    }
+  }
+}
+
+/// Asks to stop when a stage begins whose label contains a given text.
+struct Stopper : AnalysisListener {
+  std::atomic<bool> stop{false};
+  std::string where;
+  void stage(const std::string& label) override {
+    if (label.find(where) != std::string::npos) stop = true;
+  }
+};
+
+TEST_F(SeriesAnalysisTest, RecordsEveryTokenLayerAndCheckpoint) {
+  const AnalysisSummary summary = analyze();
+  EXPECT_TRUE(summary.complete);
+  EXPECT_EQ(summary.tokens, 19u);
+  ASSERT_EQ(summary.loss.size(), 3u);
+  const RunFile run = RunFile::open(options_.output);
+  EXPECT_THAT(run.shape("/routing/topk_index"), testing::ElementsAre(3, 2, 19, 2));
+  EXPECT_THAT(run.read<std::string>("/checkpoint"), testing::ElementsAre("1T", "2T", "3T"));
+  EXPECT_THAT(run.read<double>("/tokens_seen"), testing::ElementsAre(1e12, 2e12, 3e12));
+  EXPECT_THAT(run.read<std::string>("/domain"), testing::ElementsAre("even", "odd"));
+  EXPECT_THAT(run.read<std::int64_t>("/routing/token_count"), testing::ElementsAre(12, 7));
+  // Every token takes K = 2 experts in each of the 2 MoE layers.
+  std::int64_t total = 0;
+  for (std::int64_t count : run.read<std::int64_t>("/routing/expert_count")) total += count;
+  EXPECT_EQ(total, 3 * 2 * 19 * 2);
+  // Sequences of 5, 5, 2 and 5, 2 tokens: five of them end.
+  const std::vector<float> nll = run.read<float>("/loss/nll");
+  EXPECT_EQ(std::ranges::count_if(nll, [](float x) { return std::isnan(x); }), 3 * 5);
+}
+
+TEST_F(SeriesAnalysisTest, MeasuresWhatEachPartOfAPassCost) {
+  const AnalysisSummary summary = analyze();
+  EXPECT_EQ(summary.forward.passes, 3u);
+  const RunFile run = RunFile::open(options_.output);
+  EXPECT_THAT(run.read<std::string>("/pass_part"),
+              testing::ElementsAre("embedding", "layer 0", "layer 1", "layer 2", "head"));
+  const Checkpoint checkpoint = Checkpoint::open(options_.series.front().path);
+  const ModelWeights weights(checkpoint);
+  const std::vector<PartCost> cost =
+      forward_cost(checkpoint.config(), weights, std::vector<std::size_t>{0, 5, 10, 12, 17, 19});
+  const auto bytes = run.read<std::int64_t>("/io/read_bytes");
+  const auto flops = run.read<double>("/io/flops");
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t part = 0; part < 5; ++part) {
+      EXPECT_EQ(flops[c * 5 + part], cost[part].cost.flops) << part;
+      // The 19 tokens are all different, so that the bound of the embedding is reached.
+      EXPECT_EQ(bytes[c * 5 + part], static_cast<std::int64_t>(cost[part].cost.weight_bytes)) << part;
+    }
+  }
+  EXPECT_EQ(summary.forward.flops, 3 * total_cost(cost).flops);
+}
+
+TEST_F(SeriesAnalysisTest, TimesOfThePartsAddUpToThePass) {
+  const AnalysisSummary summary = analyze();
+  const RunFile run = RunFile::open(options_.output);
+  const auto read = run.read<double>("/io/read_seconds"), wait = run.read<double>("/io/wait_seconds"),
+             compute = run.read<double>("/io/compute_seconds"), wall = run.read<double>("/io/wall_seconds"),
+             efficiency = run.read<double>("/io/overlap_efficiency");
+  for (std::size_t c = 0; c < 3; ++c) {
+    double sum_read = 0, sum_wait = 0, sum_compute = 0;
+    for (std::size_t i = c * 5; i < c * 5 + 5; ++i) {
+      EXPECT_GE(read[i], 0);
+      EXPECT_GE(wait[i], 0);
+      EXPECT_GT(compute[i], 0);
+      sum_read += read[i], sum_wait += wait[i], sum_compute += compute[i];
+    }
+    EXPECT_LE(sum_wait + sum_compute, wall[c] * (1 + 1e-9));
+    EXPECT_NEAR(efficiency[c], std::max(sum_read, sum_compute) / wall[c], 1e-9);
+  }
+  EXPECT_DOUBLE_EQ(summary.forward.wall_seconds, wall[0] + wall[1] + wall[2]);
+}
+
+TEST_F(SeriesAnalysisTest, MeasuresTheWeightPass) {
+  const AnalysisSummary summary = analyze();
+  const RunFile run = RunFile::open(options_.output);
+  const auto bytes = run.read<std::int64_t>("/io/weight_pass_bytes");
+  EXPECT_EQ(static_cast<std::uint64_t>(bytes[0] + bytes[1] + bytes[2]), summary.weights.bytes);
+  const auto seconds = run.read<double>("/io/weight_pass_seconds");
+  EXPECT_GT(seconds[0], 0);
+  EXPECT_THAT(seconds, testing::Each(seconds[0]));
+}
+
+TEST_F(SeriesAnalysisTest, AContinuedAnalysisKeepsTheMeasurementsOfFinishedPasses) {
+  Stopper stopper;
+  stopper.where = "2T";
+  options_.interrupted = &stopper.stop;
+  analyze_series(options_, stopper);
+  options_.interrupted = nullptr;
+  const Slab first{{0, 0}, {1, 5}};
+  std::vector<double> before, wall;
+  {
+    const RunFile run = RunFile::open(options_.output);
+    before = run.read<double>("/io/compute_seconds", first);
+    wall = run.read<double>("/io/wall_seconds");
+    EXPECT_THAT(run.read<double>("/io/overlap_efficiency"),
+                testing::ElementsAre(testing::Gt(0), testing::IsNan(), testing::IsNan()));
+  }
+  EXPECT_EQ(analyze().forward.passes, 2u);
+  const RunFile run = RunFile::open(options_.output);
+  EXPECT_EQ(run.read<double>("/io/compute_seconds", first), before);
+  EXPECT_EQ(run.read<double>("/io/wall_seconds")[0], wall[0]);
+  EXPECT_THAT(run.read<double>("/io/wall_seconds"), testing::Each(testing::Gt(0)));
+}
+
+TEST_F(SeriesAnalysisTest, RepeatingACompleteAnalysisLeavesItAsItIs) {
+  analyze();
+  fs::copy_file(options_.output, directory_ / "first.h5");
+  const AnalysisSummary again = analyze();
+  EXPECT_EQ(again.reused, 3u);
+  EXPECT_EQ(again.forward.passes, 0u);
+  EXPECT_EQ(again.weights.bytes, 0u);
+  expect_same_datasets(directory_ / "first.h5", options_.output);
+}
+
+TEST_F(SeriesAnalysisTest, AnInterruptedAnalysisKeepsWhatIsFinishedAndContinuesToTheSameBytes) {
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  for (const char* where : {"1T", "2T", "weights"}) {
+    Stopper stopper;
+    stopper.where = where;
+    options_.interrupted = &stopper.stop;
+    EXPECT_FALSE(analyze_series(options_, stopper).complete);
+    options_.interrupted = nullptr;
+    {
+      const RunFile run = RunFile::open(options_.output);
+      const std::vector<std::uint8_t> done = run.read<std::uint8_t>("/status/forward");
+      EXPECT_EQ(std::ranges::count(done, 1), where[0] == '1' ? 0 : where[0] == '2' ? 1 : 3);
+    }
+    EXPECT_TRUE(analyze().complete);
+    expect_same_datasets(whole, options_.output);
+    fs::remove(options_.output);
+  }
+}
+
+/// Asks to stop after so many bytes of weights.
+struct StopAfter : AnalysisListener {
+  std::atomic<bool> stop{false};
+  std::uint64_t left;
+  explicit StopAfter(std::uint64_t bytes) : left(bytes) {}
+  void advance(std::uint64_t bytes) override {
+    left -= std::min(left, bytes);
+    stop = left == 0;
+  }
+};
+
+// Wherever it ends: between two layers, or between two weights.
+TEST_F(SeriesAnalysisTest, AnAnalysisGoesOnInsideAPass) {
+  options_.seconds_between_saves = 0;
+  analyze();
+  const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.string() + ".resume";
+  fs::rename(options_.output, whole);
+  std::size_t bookmarks = 0;
+  for (std::uint64_t bytes = 1000; bytes < 200'000; bytes = bytes * 5 / 4) {
+    StopAfter stopper(bytes);
+    options_.interrupted = &stopper.stop;
+    const bool complete = analyze_series(options_, stopper).complete;
+    options_.interrupted = nullptr;
+    if (complete) break;
+    bookmarks += fs::exists(bookmark) ? 1 : 0;
+    EXPECT_TRUE(analyze().complete);
+    EXPECT_FALSE(fs::exists(bookmark));
+    expect_same_datasets(whole, options_.output);
+    fs::remove(options_.output);
+  }
+  EXPECT_GT(bookmarks, 3u);
+}
+
+TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
+  options_.seconds_between_saves = 0;
+  analyze();
+  const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.string() + ".resume";
+  fs::rename(options_.output, whole);
+  for (const char* kind : {"cut short", "foreign", "one value altered", "moved on"}) {
+    StopAfter stopper(20'000);
+    options_.interrupted = &stopper.stop;
+    ASSERT_FALSE(analyze_series(options_, stopper).complete);
+    options_.interrupted = nullptr;
+    ASSERT_TRUE(fs::exists(bookmark));
+    if (kind == std::string("foreign")) {
+      RunFile::open_for_update(bookmark).set_attribute("/", "identity", std::string("another"));
+    } else if (kind == std::string("one value altered")) {
+      RunFile::open_for_update(bookmark).write<float>("/forward/residual_stream", {{0, 0}, {1, 1}},
+                                                      std::vector<float>{100});
+    } else if (kind == std::string("moved on")) {
+      RunFile file = RunFile::open_for_update(bookmark);
+      const auto layer = std::get<std::int64_t>(file.attribute("/", "next_layer").value());
+      file.set_attribute("/", "next_layer", layer + 1);
+    } else {
+      fs::resize_file(bookmark, fs::file_size(bookmark) / 2);
+    }
+    EXPECT_TRUE(analyze().complete) << kind;
+    expect_same_datasets(whole, options_.output);
+    fs::remove(options_.output);
+  }
+}
+
+// As by an earlier version, which knew other roles.
+TEST_F(SeriesAnalysisTest, ARunFileWithOtherRolesIsRefusedInWordsAndCanBeReplaced) {
+  analyze();
+  std::vector<std::string> roles = RunFile::open(options_.output).read<std::string>("/role");
+  roles.back() = "everything";
+  RunFile::open_for_update(options_.output).write<std::string>("/role", roles);
+  try {
+    analyze();
+    FAIL() << "no error";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("not laid out as this version does"));
+  }
+  options_.overwrite = true;
+  EXPECT_EQ(analyze().reused, 0u);
+}
+
+// The experts that an earlier process recorded are held against those of the others.
+TEST_F(SeriesAnalysisTest, ARecordedExpertThatIsNotThereIsAFormatErrorAndNeverAnIndex) {
+  Stopper stopper;
+  stopper.where = "2T";
+  options_.interrupted = &stopper.stop;
+  ASSERT_FALSE(analyze_series(options_, stopper).complete);
+  options_.interrupted = nullptr;
+  RunFile::open_for_update(options_.output)
+      .write<std::uint8_t>("/routing/topk_index", {{0, 0, 3, 1}, {1, 1, 1, 1}},
+                           std::vector<std::uint8_t>{254});
+  try {
+    analyze();
+    FAIL() << "no error";
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr("run.h5: /routing/topk_index: names an expert that is not there"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("found 254"));
+  }
+}
+
+/// Does something to the series when a stage begins.
+struct Meddler : AnalysisListener {
+  std::string where;
+  std::function<void()> act;
+  void stage(const std::string& label) override {
+    if (act && label.find(where) != std::string::npos) std::exchange(act, nullptr)();
+  }
+};
+
+TEST_F(SeriesAnalysisTest, ABookmarkThatCannotBeWrittenDoesNotEndTheAnalysis) {
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  struct : Meddler {
+    std::vector<std::string> notes;
+    void note(const std::string& message) override { notes.push_back(message); }
+  } meddler;
+  meddler.where = "1T";
+  meddler.act = [&] { fs::create_directories(options_.output.string() + ".resume.partial/in the way"); };
+  options_.seconds_between_saves = 0;
+  EXPECT_TRUE(analyze_series(options_, meddler).complete);
+  EXPECT_THAT(meddler.notes, testing::Contains(testing::HasSubstr("where this pass stands cannot be saved")));
+  expect_same_datasets(whole, options_.output);
+}
+
+TEST_F(SeriesAnalysisTest, ACheckpointThatIsWrittenToMeanwhileIsNoticedAndWhatWasFinishedIsKept) {
+  const fs::path shard = directory_ / "series" / "2T" / "model.safetensors";
+  ASSERT_TRUE(fs::exists(shard));
+  const fs::file_time_type before = fs::last_write_time(shard);
+  Meddler meddler;
+  meddler.where = "2T";
+  meddler.act = [&] { fs::last_write_time(shard, before + std::chrono::hours(1)); };
+  try {
+    analyze_series(options_, meddler);
+    FAIL() << "no error";
+  } catch (const std::system_error& error) {
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr("model.safetensors: was written to while it was being analysed"));
+  }
+  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/forward"),
+              testing::ElementsAre(1, 0, 0));
+  EXPECT_THROW(analyze(), UsageError);  // what it holds may have changed where no sample is taken
+  fs::last_write_time(shard, before);
+  EXPECT_EQ(analyze().reused, 1u);
+}
+
+TEST_F(SeriesAnalysisTest, ACheckpointThatIsDeletedMeanwhileIsReadToItsEnd) {
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  Meddler meddler;
+  meddler.where = "1T";
+  meddler.act = [&] { fs::remove_all(directory_ / "series"); };
+  EXPECT_TRUE(analyze_series(options_, meddler).complete);
+  expect_same_datasets(whole, options_.output);
+}
+
+TEST_F(SeriesAnalysisTest, ASecondWriterIsRefusedMeanwhile) {
+  Meddler meddler;
+  meddler.where = "3T";
+  meddler.act = [&] {
+    // A lock is kept from other processes.
+    const std::string output = options_.output.string();
+    EXPECT_EXIT(
+        {
+          try {
+            const RunLock lock(output);
+            std::exit(0);
+          } catch (const std::system_error& error) {
+            std::cerr << error.what();
+            std::exit(7);
+          }
+        },
+        testing::ExitedWithCode(7), "another moescope is writing it");
+  };
+  EXPECT_TRUE(analyze_series(options_, meddler).complete);
+}
+
+TEST_F(SeriesAnalysisTest, SpectraThatWereFinishedAreNotMeasuredAgain) {
+  options_.forward = false;
+  options_.corpus.clear();
+  const std::size_t all = analyze().spectra;
+  EXPECT_GT(all, 30u);
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  /// Asks to stop some time after the spectra have begun.
+  struct : AnalysisListener {
+    std::atomic<bool> stop{false};
+    bool spectra = false;
+    int steps = 0;
+    void stage(const std::string& label) override { spectra |= label.starts_with("spectra"); }
+    void advance(std::uint64_t) override { stop = spectra && ++steps > 20; }
+  } stopper;
+  options_.interrupted = &stopper.stop;
+  const AnalysisSummary first = analyze_series(options_, stopper);
+  EXPECT_FALSE(first.complete);
+  options_.interrupted = nullptr;
+  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/spectra"), testing::Each(0));
+  const AnalysisSummary second = analyze();
+  EXPECT_TRUE(second.complete);
+  EXPECT_GT(first.spectra, 0u);
+  EXPECT_EQ(first.spectra + second.spectra, all);
+  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/spectra"), testing::Each(1));
+  expect_same_datasets(whole, options_.output);
+  EXPECT_EQ(analyze().spectra, 0u);
+}
+
+TEST_F(SeriesAnalysisTest, SpectraCanBeLeftOut) {
+  options_.spectra = SpectraChoice::none;
+  EXPECT_EQ(analyze().spectra, 0u);
+  {
+    const RunFile run = RunFile::open(options_.output);
+    EXPECT_FALSE(run.contains("/weights/stable_rank"));
+    EXPECT_FALSE(run.contains("/io/spectra_seconds"));
+    EXPECT_TRUE(run.contains("/weights/router_row_norm"));
+  }
+  options_.spectra = SpectraChoice::all;
+  EXPECT_THROW(analyze(), UsageError);
+}
+
+TEST_F(SeriesAnalysisTest, SketchesCanBeLeftOutAndThenItIsAnotherAnalysis) {
+  options_.forward = false;
+  options_.sketches = false;
+  analyze();
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/sketch"));
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/metrics/role_sketched_drift"));
+  options_.sketches = true;
+  EXPECT_THROW(analyze(), UsageError);
+  options_.overwrite = true;
+  analyze();
+  EXPECT_TRUE(RunFile::open(options_.output).contains("/weights/sketch"));
+  EXPECT_TRUE(RunFile::open(options_.output).contains("/metrics/role_sketched_drift"));
+}
+
+TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  const std::vector<double> norm = run.read<double>("/weights/spectral_norm");
+  EXPECT_TRUE(std::isnan(norm.front()));  // the embedding
+  EXPECT_GT(std::ranges::count_if(norm, [](double value) { return value > 0; }), 100);
+  const auto selection = run.attribute("/weights/spectral_norm", "selection");
+  ASSERT_TRUE(selection);
+  EXPECT_THAT(std::get<std::string>(*selection), testing::StartsWith("sample: "));
+}
+
+TEST_F(SeriesAnalysisTest, ChanceOfAnOverlapFollowsTheDirectionsThatAreCompared) {
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  const Checkpoint checkpoint = Checkpoint::open(options_.series.front().path);
+  const ModelWeights weights(checkpoint);
+  const std::vector<double> chance = run.read<double>("/weights/subspace_overlap_chance"),
+                            norm = run.read<double>("/weights/spectral_norm");
+  const auto hidden_size = static_cast<double>(checkpoint.config().hidden_size);
+  std::set<double> found;
+  for (std::size_t w = 0; w < chance.size(); ++w) {
+    const Weight& weight = weights.all()[w];
+    const auto directions = static_cast<double>(std::min<std::uint64_t>({8, weight.rows, weight.cols}));
+    if (std::isnan(norm[w])) {
+      EXPECT_TRUE(std::isnan(chance[w])) << weight.name;
+    } else {
+      EXPECT_EQ(chance[w], directions / hidden_size) << weight.name;
+      found.insert(chance[w]);
+    }
+  }
+  EXPECT_EQ(run.attribute("/weights/subspace_overlap", "chance").has_value(), found.size() == 1);
+}
+
+/// 2T has NaN in the first number of a tensor (of BF16).
+void break_second(const fs::path& series, const std::string& tensor) {
+  CheckpointOptions checkpoint;
+  checkpoint.seed = 2;
+  BuiltCheckpoint built = build_checkpoint(checkpoint);
+  built.tensor(tensor).data.replace(0, 2, "\xC0\x7F");
+  built.write(series / "2T");
+}
+
+/// Remembers what it is told.
+struct NoteTaker : AnalysisListener {
+  std::vector<std::string> notes;
+  void note(const std::string& message) override { notes.push_back(message); }
+};
+
+const char* const broken_router = "model.layers.2.mlp.gate.weight";
+const char* const router_warning =
+    "warning: 2T: 1 of 128 values of model.layers.2.mlp.gate.weight is not finite";
+const char* const pass_warning =
+    "warning: 2T: in layer 2 router scores are not finite for 19 of 19 tokens: they choose no expert there "
+    "and are left "
+    "out of its routing; 14 of 14 losses are not finite, so that the loss is NaN";
+
+TEST_F(SeriesAnalysisTest, TokensWithoutFiniteRouterScoresAreCountedApartAndNothingElseCountsThem) {
+  break_second(directory_ / "series", broken_router);
+  const AnalysisSummary summary = analyze();
+  const RunFile run = RunFile::open(options_.output);
+  // (C, D, L): of 12 and 7 tokens, in the second of the MoE layers 1 and 2.
+  EXPECT_THAT(run.read<std::int64_t>("/routing/nonfinite_count"),
+              testing::ElementsAre(0, 0, 0, 0, /**/ 0, 12, 0, 7, /**/ 0, 0, 0, 0));
+  EXPECT_THAT(run.read<std::int64_t>("/loss/nonfinite_count"), testing::ElementsAre(0, 0, 9, 5, 0, 0));
+  EXPECT_THAT(run.read<std::int64_t>("/routing/expert_count", {{1, 0, 1, 0}, {1, 2, 1, 8}}),
+              testing::Each(0));
+  EXPECT_THAT(run.read<std::uint8_t>("/routing/topk_index", {{1, 1, 0, 0}, {1, 1, 19, 2}}),
+              testing::Each(255));
+  EXPECT_THAT(run.read<std::uint8_t>("/routing/bias_flips", {{1, 1, 0}, {1, 1, 19}}), testing::Each(255));
+  for (const char* name : {"/metrics/max_violation", "/metrics/load_entropy", "/metrics/dead_experts",
+                           "/metrics/router_entropy", "/metrics/bias_flip_rate", "/metrics/topk_mass"}) {
+    EXPECT_THAT(run.read<double>(name, {{1, 0, 1}, {1, 2, 1}}), testing::Each(testing::IsNan())) << name;
+    EXPECT_THAT(run.read<double>(name, {{1, 0, 0}, {1, 2, 1}}), testing::Each(testing::Not(testing::IsNan())))
+        << name;
+  }
+  EXPECT_THAT(run.read<double>("/metrics/router_saturation", {{1, 0}, {1, 2}}),
+              testing::ElementsAre(testing::Gt(0), testing::IsNan()));
+  EXPECT_THAT(run.read<double>("/metrics/routing_agreement", {{1, 1, 1}, {1, 1, 1}}),
+              testing::Each(testing::IsNan()));
+  EXPECT_THAT(run.read<double>("/metrics/loss_pooled"),
+              testing::ElementsAre(testing::Gt(0), testing::IsNan(), testing::Gt(0)));
+  EXPECT_THAT(summary.nonfinite_losses, testing::ElementsAre(0, 14, 0));
+  EXPECT_EQ(summary.predictions, 14u);
+  EXPECT_TRUE(std::isnan(summary.loss[1]));
+}
+
+const auto few_tokens = testing::StartsWith("warning: few tokens: ");
+
+TEST_F(SeriesAnalysisTest, WhatIsNotFiniteIsToldAndKeptWithTheTensorThatItComesFrom) {
+  break_second(directory_ / "series", broken_router);
+  NoteTaker listener;
+  analyze_series(options_, listener);
+  EXPECT_THAT(listener.notes, testing::ElementsAre(pass_warning, router_warning, few_tokens));
+  EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::ElementsAre(router_warning, pass_warning, few_tokens));
+  NoteTaker again;  // a complete analysis that is repeated
+  analyze_series(options_, again);
+  EXPECT_THAT(again.notes, testing::ElementsAre(router_warning, pass_warning, few_tokens));
+  EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::SizeIs(3));
+}
+
+TEST_F(SeriesAnalysisTest, WithoutAWeightPassTheFirstTensorThatIsNotFiniteIsLookedFor) {
+  break_second(directory_ / "series", broken_router);
+  options_.weights = false;
+  analyze();
+  EXPECT_THAT(read_notes(RunFile::open(options_.output)),
+              testing::ElementsAre(std::string(router_warning) + "; it is the first tensor with such values",
+                                   pass_warning, few_tokens));
+}
+
+TEST_F(SeriesAnalysisTest, AnInterruptionChangesNoByteOfTheNotes) {
+  break_second(directory_ / "series", broken_router);
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  for (const char* where : {"3T", "weights"}) {
+    Stopper stopper;
+    stopper.where = where;
+    options_.interrupted = &stopper.stop;
+    EXPECT_FALSE(analyze_series(options_, stopper).complete);
+    options_.interrupted = nullptr;
+    EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::Contains(pass_warning));
+    EXPECT_TRUE(analyze().complete);
+    expect_same_datasets(whole, options_.output);
+    fs::remove(options_.output);
+  }
+}
+
+TEST_F(SeriesAnalysisTest, PartsThatAreJoinedWarnAsTheWholeDoes) {
+  break_second(directory_ / "series", broken_router);
+  analyze();
+  const fs::path whole = directory_ / "whole.h5";
+  fs::rename(options_.output, whole);
+  std::vector<fs::path> parts;
+  for (std::size_t i = 0; i < 2; ++i) {
+    options_.part = {i, 2};
+    options_.output = parts.emplace_back(directory_ / ("part" + std::to_string(i) + ".h5"));
+    analyze();
+  }
+  const fs::path joined = directory_ / "joined.h5";
+  merge_runs({{parts[1], parts[0]}, joined, false, ""});
+  expect_same_datasets(whole, joined);
+  EXPECT_THAT(read_notes(RunFile::open(joined)),
+              testing::ElementsAre(router_warning, pass_warning, few_tokens));
+}
+
+TEST_F(SeriesAnalysisTest, OneTokenThatIsNotFiniteLeavesTheCountsOfTheOthers) {
+  break_second(directory_ / "series", "model.embed_tokens.weight");  // of token 0
+  write_ids("even", {1, 2, 3, 4, 5, 6, 7, 8, 0, 10, 11, 12});
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  // Of the sequences 1..5, 6 7 8 0 10 and 11 12, the last two tokens of the second.
+  EXPECT_THAT(run.read<std::int64_t>("/routing/nonfinite_count", {{1, 0, 0}, {1, 2, 2}}),
+              testing::ElementsAre(2, 2, 0, 0));
+  EXPECT_THAT(run.read<std::int64_t>("/loss/nonfinite_count", {{1, 0}, {1, 2}}), testing::ElementsAre(1, 0));
+  std::int64_t total = 0;
+  for (std::int64_t count : run.read<std::int64_t>("/routing/expert_count", {{1, 0, 0, 0}, {1, 1, 1, 8}}))
+    total += count;
+  EXPECT_EQ(total, 10 * 2);
+  double load = 0;
+  for (double share : run.read<double>("/metrics/expert_load", {{1, 0, 0, 0}, {1, 1, 1, 8}})) load += share;
+  EXPECT_NEAR(load, 2, 1e-12);  // K, over the tokens that chose
+  EXPECT_THAT(run.read<double>("/metrics/router_entropy", {{1, 0, 0}, {1, 1, 2}}),
+              testing::Each(testing::Gt(0)));
+  EXPECT_THAT(run.read<double>("/metrics/loss", {{1, 0}, {1, 2}}),
+              testing::ElementsAre(testing::IsNan(), testing::Gt(0)));
+}
+
+TEST_F(SeriesAnalysisTest, RefusesToReplaceAnotherAnalysisUnlessAsked) {
+  analyze();
+  options_.corpus_options.sequence_length = 6;
+  EXPECT_THROW(analyze(), UsageError);
+  EXPECT_THAT(RunFile::open(options_.output).shape("/loss/nll"), testing::ElementsAre(3, 19));  // untouched
+  options_.overwrite = true;
+  EXPECT_TRUE(analyze().complete);
+}
+
+TEST_F(SeriesAnalysisTest, PassesCanBeRunAlone) {
+  options_.weights = false;
+  analyze();
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/norm"));
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/io/weight_pass_seconds"));
+  fs::remove(options_.output);
+  options_.weights = true;
+  options_.forward = false;
+  options_.corpus.clear();
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  EXPECT_FALSE(run.contains("/loss/nll"));
+  EXPECT_FALSE(run.contains("/io/read_bytes"));
+  EXPECT_TRUE(run.contains("/weights/relative_drift"));
+}
+
+TEST_F(SeriesAnalysisTest, ASeriesOfOneIsAnalysed) {
+  options_.series.resize(1);
+  EXPECT_TRUE(analyze().complete);
+  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/delta_inner_product"));
+}
+
+TEST_F(SeriesAnalysisTest, SavesTheLargePartsOnRequest) {
+  options_.save = {true, true, true};
+  analyze();
+  const RunFile run = RunFile::open(options_.output);
+  EXPECT_THAT(run.shape("/routing/router_logit"), testing::ElementsAre(3, 2, 19, 8));
+  EXPECT_THAT(run.shape("/hidden/hidden_state"), testing::ElementsAre(3, 3, 19, 16));
+  EXPECT_THAT(run.shape("/logits/logit"), testing::ElementsAre(3, 19, 40));
+}
+
+TEST_F(SeriesAnalysisTest, TextWithoutATokenizerIsRefusedBeforeAnythingIsWritten) {
+  write_file(directory_ / "text.txt", "some words");
+  options_.corpus = {{"", directory_ / "text.txt"}};
+  EXPECT_THROW(analyze(), FormatError);
+  EXPECT_FALSE(fs::exists(options_.output));
+  EXPECT_FALSE(fs::exists(options_.output.string() + ".partial"));
+}
+
+TEST_F(SeriesAnalysisTest, AnUnwritableOutputIsFoundBeforeTheFirstPass) {
+  options_.output = directory_ / "missing" / "run.h5";
+  EXPECT_THROW(analyze(), std::system_error);
+}
+
+}  // namespace
+}  // namespace moescope
