@@ -9,9 +9,9 @@
 
 #include "readers/checkpoint/checkpoint.h"
 #include "readers/checkpoint/model_weights.h"
-#include "readers/model/weight.h"
-#include "readers/model/parameter_count.h"
 #include "readers/model/model_config.h"
+#include "readers/model/parameter_count.h"
+#include "readers/model/weight.h"
 
 namespace moescope {
 

@@ -32,14 +32,13 @@ CommandText command_text() {
   return {
       "analyze", "SERIES --corpus FILE... -o run.h5 [options]",
       "Runs the model of every checkpoint on the texts and compares the weights of all checkpoints; writes a "
-      "run file. "
-      "SERIES is several checkpoint directories in order, one directory that holds them, a Hugging Face "
-      "cache "
-      "repository, or a series file (.json). Every input is validated before the first long computation.\n\n"
+      "run file. SERIES is several checkpoint directories in order, one directory that holds them, a Hugging "
+      "Face cache repository, or a series file (.json). Every input is validated before the first long "
+      "computation.\n"
+      "\n"
       "The run file is there from the first second, with NaN where nothing is finished yet; it can be read "
       "meanwhile. Whatever ends the program (Ctrl-C, which stops cleanly, a kill, a full disk, a loss of "
-      "power), "
-      "what is finished is kept, and the same command goes on from there, to the same numbers.",
+      "power), what is finished is kept, and the same command goes on from there, to the same numbers.",
       "moescope analyze data/tiny-dots1 --corpus data/eval_text/*.jsonl --sequence-length 256 -o run.h5\n"
       "moescope analyze ckpt/01T ckpt/02T --corpus wiki=wiki.txt code.jsonl.zst --max-tokens 8192 -o run.h5\n"
       "moescope analyze ckpt/03T --append run.h5"};
@@ -130,7 +129,8 @@ AnalysisOptions analysis_options(const Options& options, const Arguments& argume
   analysis.weights = options.only != "forward";
   if (!analysis.forward && !analysis.corpus.empty()) {
     analysis.corpus.clear();
-    analysis.series_notes.emplace_back("the texts of --corpus are not read: --only weights runs no forward pass");
+    analysis.series_notes.emplace_back(
+        "the texts of --corpus are not read: --only weights runs no forward pass");
   }
   analysis.save = parse_saved_parts(options.save);
   analysis.part = parse_part(options.part);

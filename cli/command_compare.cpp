@@ -64,16 +64,14 @@ void check_limits(const Options& options) {
 bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"compare", "A B [options]\n       moescope compare --run run.h5 A B [options]",
-       "Tells what changed from checkpoint A to checkpoint B: the weights by role, layer, "
-       "expert and tensor. With "
-       "--corpus also the losses, how far the two choose the same experts, and whose load "
-       "changed. With --run, "
-       "A and B are names inside a run file, or the ends of them that the figures show, and nothing is "
-       "computed "
-       "anew.\n\n"
-       "With --fail-above the exit code is 1 when a METRIC is above its VALUE anywhere, and standard "
-       "error says where. Metrics of weights are held against the model, its roles, layers, experts and "
-       "tensors; experts.relative_drift against experts alone, and so on:\n" +
+       "Tells what changed from checkpoint A to checkpoint B: the weights by role, layer, expert and tensor. "
+       "With --corpus also the losses, how far the two choose the same experts, and whose load changed. With "
+       "--run, A and B are names inside a run file, or the ends of them that the figures show, and nothing "
+       "is computed anew.\n"
+       "\n"
+       "With --fail-above the exit code is 1 when a METRIC is above its VALUE anywhere, and standard error "
+       "says where. Metrics of weights are held against the model, its roles, layers, experts and tensors; "
+       "experts.relative_drift against experts alone, and so on:\n" +
            limit_metrics_text(),
        "moescope compare data/tiny-dots1/tiny-dots1-05T data/tiny-dots1/tiny-dots1-11.2T\n"
        "moescope compare --run run.h5 tiny-dots1-05T tiny-dots1-11.2T --json\n"

@@ -28,10 +28,10 @@ bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"export", "run.h5 METRIC [options]\n       moescope export run.h5 --list",
        "Prints any dataset or metric of a run file as a long table: one column per dimension, one for the "
-       "value, "
-       "one row per element. METRIC is a name such as max_violation or a path such as /routing/expert_count; "
-       "--list names them all. The options --checkpoint, --domain, --layer and --expert keep only those "
-       "values and may be repeated.\n\n"
+       "value, one row per element. METRIC is a name such as max_violation or a path such as "
+       "/routing/expert_count; --list names them all. The options --checkpoint, --domain, --layer and "
+       "--expert keep only those values and may be repeated.\n"
+       "\n"
        "With --wide, the values of one dimension stand beside each other: a column for each of its labels. "
        "Labels that are words name their column; numbers follow the name of the dimension, as in "
        "moe_layer_3.",

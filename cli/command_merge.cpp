@@ -21,12 +21,9 @@ bool parse(const Arguments& arguments, Options& options) {
       {"merge", "PART.h5... -o run.h5",
        "Joins run files made on different machines or at different times: the parts of one analysis (analyze "
        "--part), different checkpoints of a model, or different domains of the same checkpoints. They must "
-       "have "
-       "been made by the same version with the same options; what several of them hold must be equal, and "
-       "what "
-       "is not is named. Parts of one analysis give the file that one analysis would have given; where "
-       "something "
-       "is not finished yet, analyze with the same inputs completes it.",
+       "have been made by the same version with the same options; what several of them hold must be equal, "
+       "and what is not is named. Parts of one analysis give the file that one analysis would have given; "
+       "where something is not finished yet, analyze with the same inputs completes it.",
        "moescope merge part1.h5 part2.h5 part3.h5 -o run.h5"});
   line.positional("PART.h5", &options.parts, 1);
   line.text("output,o", "FILE", &options.output, "the run file (default run.h5)");

@@ -34,7 +34,8 @@ CommandText command_text() {
       "plan", "SERIES [--corpus FILE...] [options]",
       "Tells what analyze would cost with the same options: parameters, bytes to read, operations, memory, "
       "time and the size of the run file. Needs config.json and reads headers where there are any; weights "
-      "that are not there yet are taken as config.json describes them.\n\n"
+      "that are not there yet are taken as config.json describes them.\n"
+      "\n"
       "Times rest on a measurement of a second or two: of this machine's matrix products, and of reading raw "
       "samples of the checkpoints' files (cached files read faster than cold ones; where the series does not "
       "fit the page cache, what is sampled is dropped from it first). --flops and --bandwidth replace it.",

@@ -25,10 +25,9 @@ struct Options {
 bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"plot", "run.h5 FIGURE -o FILE [options]\n       moescope plot [run.h5] --list",
-       "Draws one figure of a run file as SVG, PNG or PDF, by the extension of FILE. --list "
-       "names the figures; "
-       "with a run file, it also says which of them cannot be drawn from it, and why. Checkpoints are "
-       "called by their names or by the ends of these that the figures show.",
+       "Draws one figure of a run file as SVG, PNG or PDF, by the extension of FILE. --list names the "
+       "figures; with a run file, it also says which of them cannot be drawn from it, and why. Checkpoints "
+       "are called by their names or by the ends of these that the figures show.",
        "moescope plot build/demo/run.h5 router_saturation -o saturation.svg"});
   line.positional("run.h5 FIGURE", &options.positional, 0, 2);
   line.text("output,o", "FILE", &options.output, "the image: .svg, .png or .pdf; - for standard output");

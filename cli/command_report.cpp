@@ -21,8 +21,7 @@ bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"report", "run.h5 -o report.html",
        "Writes the training-dynamics report of a run file: one HTML file that needs no network and no other "
-       "file, "
-       "and beside it figures/*.svg and summary.json (beside another name, b.html: b.figures/*.svg and "
+       "file, and beside it figures/*.svg and summary.json (beside another name, b.html: b.figures/*.svg and "
        "b.summary.json). Figures whose data the run file lacks are left out and listed with the reason. To - "
        "(standard output) or a pipe goes the page alone.",
        "moescope report build/demo/run.h5 -o build/demo/report.html"});

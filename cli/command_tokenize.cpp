@@ -33,8 +33,7 @@ bool parse(const Arguments& arguments, Options& options) {
        "Prints the token ids of a text, one document per line: what `analyze` would feed to the model. CKPT "
        "is a checkpoint or its tokenizer.json. FILE is read as `analyze` reads it: a .jsonl (one document a "
        "record), a .txt (one document), either with .gz or .zst, or - for standard input. That, a pipe, or a "
-       "file "
-       "of another name holds records if it begins as a JSON object does, else it is one text.",
+       "file of another name holds records if it begins as a JSON object does, else it is one text.",
        "moescope tokenize data/tiny-dots1/tiny-dots1-05T data/eval_text/c.jsonl\n"
        "echo 'int main(void)' | moescope tokenize data/tiny-dots1/tiny-dots1-05T - --pieces"});
   line.positional("CKPT FILE", &options.positional, 2, 2);

@@ -28,8 +28,11 @@ constexpr Command table[] = {
 
 std::string overview() {
   std::string text =
-      "moescope shows how a mixture-of-experts language model learned, from its intermediate checkpoints.\n\n"
-      "Usage: moescope COMMAND [arguments] [options]\n\nCommands:\n";
+      "moescope shows how a mixture-of-experts language model learned, from its intermediate checkpoints.\n"
+      "\n"
+      "Usage: moescope COMMAND [arguments] [options]\n"
+      "\n"
+      "Commands:\n";
   for (const Command& command : all_commands()) {
     std::string line = "  " + std::string(command.name) + " ";
     line.resize(12, ' ');
@@ -38,7 +41,8 @@ std::string overview() {
     text += line + std::string(command.summary) + "\n";
   }
   return text +
-         "\n'moescope COMMAND --help' explains one command, with an example; --version names this version.\n"
+         "\n"
+         "'moescope COMMAND --help' explains one command, with an example; --version names this version.\n"
          "Exit codes: 0 done, 1 failed, 2 wrong use, 3 invalid or missing input, 130 interrupted.\n";
 }
 

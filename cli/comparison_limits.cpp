@@ -182,8 +182,7 @@ std::vector<std::string> broken_limits(const RunComparison& comparison,
                            " (expected at most " + number(limit.value) + ", found " + number(worst.value) +
                            ")";
     if (above.size() > 1)
-      sentence +=
-          "; " + std::to_string(above.size() - 1) + " more " + (exists ? "above it" : "likewise");
+      sentence += "; " + std::to_string(above.size() - 1) + " more " + (exists ? "above it" : "likewise");
     sentences.push_back(sentence);
   }
   return sentences;

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "cli/terminal.h"
-#include "readers/text/closest_names.h"
 #include "readers/errors.h"
+#include "readers/text/closest_names.h"
 
 namespace moescope {
 namespace {

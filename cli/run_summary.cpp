@@ -7,13 +7,13 @@
 
 #include "analysis/runs/run_identity.h"
 #include "cli/terminal.h"
-#include "readers/recorded/attribute_text.h"
+#include "readers/checkpoint/checkpoint.h"
 #include "readers/errors.h"
+#include "readers/model/model_config.h"
+#include "readers/model/parameter_count.h"
+#include "readers/recorded/attribute_text.h"
 #include "readers/recorded/recorded_config.h"
 #include "readers/recorded/recorded_notes.h"
-#include "readers/model/parameter_count.h"
-#include "readers/checkpoint/checkpoint.h"
-#include "readers/model/model_config.h"
 
 namespace moescope {
 namespace {

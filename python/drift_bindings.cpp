@@ -127,7 +127,8 @@ py::dict trajectory(const Doubles& inner, const Doubles& delta) {
 void bind_drift(py::module_& module) {
   module.def("inner_products", inner_products, arg("weights"),
              "one weight at C checkpoints, as float32 -> <W_i, W_j> (C, C) and <D_i, D_j> (C-1, C-1), D_i = "
-             "W_(i+1) - W_i\n\n"
+             "W_(i+1) - W_i\n"
+             "\n"
              "The differences are formed before rounding. All measures of drift follow from these two; in a "
              "run file they\n"
              "are weights/inner_product and weights/delta_inner_product.");

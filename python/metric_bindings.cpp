@@ -4,17 +4,17 @@
 
 #include <algorithm>
 
-#include "metrics/routing/expert_load.h"
-#include "metrics/weights/expert_matching.h"
-#include "metrics/loss/language_loss.h"
-#include "metrics/routing/load_chance.h"
 #include "metrics/catalogue/metric_info.h"
-#include "metrics/spectra/power_law.h"
+#include "metrics/loss/language_loss.h"
+#include "metrics/routing/expert_load.h"
+#include "metrics/routing/load_chance.h"
 #include "metrics/routing/router_distribution.h"
 #include "metrics/routing/router_saturation.h"
+#include "metrics/spectra/power_law.h"
 #include "metrics/spectra/row_cosine.h"
 #include "metrics/spectra/singular_values.h"
 #include "metrics/spectra/weight_spectrum.h"
+#include "metrics/weights/expert_matching.h"
 #include "python/array_metric.h"
 
 namespace moescope {
@@ -187,7 +187,8 @@ void bind_saturation(py::module_& module) {
   };
   define(
       "routing_agreement", routing_agreement,
-      "experts chosen by two checkpoints (..., T, K) -> mean over tokens of |A and B| / K (...)\n\n"
+      "experts chosen by two checkpoints (..., T, K) -> mean over tokens of |A and B| / K (...)\n"
+      "\n"
       "With the last checkpoint as b, the router saturation of OLMoE (arXiv 2409.02060, eq. 5). Tokens that "
       "chose nothing, 65535 (255 in arrays of uint8), are left out, here and below.");
   define("top1_agreement", top1_agreement,

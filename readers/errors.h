@@ -27,7 +27,8 @@ class InputError : public std::runtime_error {
 
 class FormatError : public InputError {
  public:
-  FormatError(std::string_view file, std::string_view thing, std::string_view problem, std::string_view hint = {})
+  FormatError(std::string_view file, std::string_view thing, std::string_view problem,
+              std::string_view hint = {})
       : InputError(file, thing, problem, hint) {}
 };
 
@@ -51,7 +52,8 @@ class UsageError : public InputError {
       : InputError({}, {}, problem, hint) {}
 };
 
-/// Throws std::system_error with `errno` and the message `FILE: ACTION`, e.g. "run.h5: cannot open for writing".
+/// Throws std::system_error with `errno` and the message `FILE: ACTION`, e.g. "run.h5: cannot open for
+/// writing".
 [[noreturn]] void throw_errno(std::string_view file, std::string_view action);
 
 }  // namespace moescope

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "analysis/comparison/run_comparison.h"
-#include "analysis/runs/analysis_options.h"
 #include "analysis/runs/analysis_listener.h"
+#include "analysis/runs/analysis_options.h"
 #include "analysis/runs/series_analysis.h"
 
 namespace moescope {

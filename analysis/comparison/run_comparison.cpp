@@ -14,10 +14,10 @@
 #include "metrics/weights/sketched_drift.h"
 #include "metrics/weights/weight_drift.h"
 #include "metrics/weights/weight_sketch.h"
-#include "readers/text/closest_names.h"
 #include "readers/errors.h"
-#include "readers/recorded/recorded_config.h"
 #include "readers/model/weight_table.h"
+#include "readers/recorded/recorded_config.h"
+#include "readers/text/closest_names.h"
 
 namespace moescope {
 namespace {

@@ -17,12 +17,12 @@ namespace {
 constexpr const char* missing_at_checkpoint =
     "NaN where the weight pass is not finished, the model has no such weights, or one of them is not finite.";
 constexpr const char* missing_distance =
-    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has "
-    "no such weights, or one of them is not finite at the checkpoint or at the first one.";
+    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has no "
+    "such weights, or one of them is not finite at the checkpoint or at the first one.";
 constexpr const char* missing_tortuosity =
-    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has "
-    "no such weights, one of them is not finite at the checkpoint or at the first one, or they are where "
-    "they began, as at the first checkpoint.";
+    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has no "
+    "such weights, one of them is not finite at the checkpoint or at the first one, or they are where they "
+    "began, as at the first checkpoint.";
 constexpr const char* missing_rate =
     "NaN where the weight pass is not finished, the model has no such weights, one of them is not finite at "
     "either checkpoint, or the training tokens of a checkpoint are unknown or did not grow.";
@@ -31,8 +31,8 @@ constexpr const char* missing_direction =
     "a checkpoint of either step, or they did not move.";
 constexpr const char* missing_component =
     "NaN where the weight pass is not finished or never read all checkpoints side by side, the model has no "
-    "such weights, or one of them is not finite at a checkpoint: it is left out, and the last component "
-    "with it.";
+    "such weights, or one of them is not finite at a checkpoint: it is left out, and the last component with "
+    "it.";
 constexpr const char* missing_share =
     "NaN where the weight pass is not finished or never read all checkpoints side by side, the model has no "
     "such weights, they did not move, or one of them is not finite at a checkpoint: it is left out, and the "

@@ -45,8 +45,7 @@ std::vector<LayerMetric> layer_metrics(std::int64_t experts, std::int64_t top_k)
 }
 
 /// Applies a metric to each layer of `counts` (..., E).
-std::vector<double> by_layer(Counts counts, std::size_t experts,
-                             double (*metric)(Counts)) {
+std::vector<double> by_layer(Counts counts, std::size_t experts, double (*metric)(Counts)) {
   std::vector<double> values;
   for (std::size_t start = 0; start < counts.size(); start += experts) {
     values.push_back(metric(counts.subspan(start, experts)));

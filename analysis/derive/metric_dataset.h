@@ -20,12 +20,12 @@ inline constexpr const char* missing_loss =
     "NaN where the checkpoint's forward pass is not finished, no token of the domain has a successor, or the "
     "loss of any is not finite (/loss/nonfinite_count).";
 inline constexpr const char* missing_drift =
-    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has "
-    "no such weights, one of them is not finite at either checkpoint, or all of them are 0 at the first of "
-    "the two.";
+    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has no "
+    "such weights, one of them is not finite at either checkpoint, or all of them are 0 at the first of the "
+    "two.";
 inline constexpr const char* missing_cosine =
-    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has "
-    "no such weights, one of them is not finite at either checkpoint, or all of them are 0 at one.";
+    "NaN where the weight pass is not finished or never read both checkpoints side by side, the model has no "
+    "such weights, one of them is not finite at either checkpoint, or all of them are 0 at one.";
 inline constexpr const char* missing_estimate =
     "NaN where the weight pass is not finished, the model has no such weights, one of them is not finite at "
     "either checkpoint, or all of them are 0 at the first of the two.";

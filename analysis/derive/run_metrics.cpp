@@ -8,12 +8,12 @@
 #include "analysis/derive/agreement_metrics.h"
 #include "analysis/derive/drift_metrics.h"
 #include "analysis/derive/expert_drift_metrics.h"
-#include "analysis/record/forward_record.h"
 #include "analysis/derive/load_metrics.h"
 #include "analysis/derive/loss_metrics.h"
-#include "analysis/record/recorded_roles.h"
 #include "analysis/derive/router_metrics.h"
 #include "analysis/derive/sketched_drift_metrics.h"
+#include "analysis/record/forward_record.h"
+#include "analysis/record/recorded_roles.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {

@@ -5,14 +5,14 @@
 #include <numeric>
 
 #include "analysis/forward/attention.h"
-#include "analysis/machine/clock.h"
-#include "analysis/kernels/element_convert.h"
 #include "analysis/forward/experts.h"
-#include "analysis/forward/language_head.h"
 #include "analysis/forward/forward_budget.h"
+#include "analysis/forward/language_head.h"
 #include "analysis/forward/token_batch.h"
-#include "analysis/machine/memory.h"
+#include "analysis/kernels/element_convert.h"
 #include "analysis/kernels/rms_norm.h"
+#include "analysis/machine/clock.h"
+#include "analysis/machine/memory.h"
 
 namespace moescope {
 namespace {

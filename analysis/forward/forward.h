@@ -5,13 +5,13 @@
 /// Model: dots.llm1 (arXiv 2506.05767), as in model.md: x += attention(norm(x)); x += mlp(norm(x)).
 
 #include "analysis/forward/forward_budget.h"
-#include "analysis/machine/memory.h"
 #include "analysis/forward/observer.h"
 #include "analysis/forward/weight_stream.h"
 #include "analysis/machine/interruption.h"
+#include "analysis/machine/memory.h"
 #include "readers/checkpoint/checkpoint.h"
-#include "readers/corpus/corpus.h"
 #include "readers/checkpoint/model_weights.h"
+#include "readers/corpus/corpus.h"
 #include "readers/model/model_config.h"
 
 namespace moescope {

@@ -54,8 +54,8 @@ MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std:
   const std::uint64_t least_weights = least_weight_bytes(config);
   const std::uint64_t least = program_memory + least_weights + per_token * longest_sequence;
   if (memory < least) {
-    throw_too_little_memory(memory, " for a sequence of " + std::to_string(longest_sequence) + " tokens", least,
-                     "give more memory or a smaller --sequence-length");
+    throw_too_little_memory(memory, " for a sequence of " + std::to_string(longest_sequence) + " tokens",
+                            least, "give more memory or a smaller --sequence-length");
   }
   const std::uint64_t free = memory - program_memory;
   const std::uint64_t wanted = per_token * std::max<std::uint64_t>(1, tokens);

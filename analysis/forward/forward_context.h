@@ -5,12 +5,12 @@
 #include <span>
 #include <vector>
 
+#include "analysis/forward/weight_stream.h"
 #include "analysis/kernels/activations.h"
 #include "analysis/kernels/matrix_product.h"
 #include "analysis/machine/parallel.h"
-#include "analysis/forward/weight_stream.h"
-#include "readers/model/model_config.h"
 #include "readers/checkpoint/model_weights.h"
+#include "readers/model/model_config.h"
 #include "readers/model/weight.h"
 
 namespace moescope {

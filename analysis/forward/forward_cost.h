@@ -15,8 +15,8 @@
 #include <span>
 #include <vector>
 
-#include "readers/model/model_config.h"
 #include "readers/checkpoint/model_weights.h"
+#include "readers/model/model_config.h"
 
 namespace moescope {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <span>
 
-#include "analysis/kernels/activations.h"
 #include "analysis/forward/router.h"
+#include "analysis/kernels/activations.h"
 
 namespace moescope {
 

@@ -17,8 +17,8 @@ struct RouterOutput {
   std::size_t moe_layer = 0;    // running number among the MoE layers
   std::size_t first_token = 0;  // of the batch, in the corpus
   std::size_t tokens = 0, top_k = 0;
-  Matrix logits;                          // (T, E) z = W_router x, in float32 from float32
-  Matrix scores;                          // (T, E) s = sigmoid(z)
+  Matrix logits;  // (T, E) z = W_router x, in float32 from float32
+  Matrix scores;  // (T, E) s = sigmoid(z)
   /// (T, K) best first by selection score; no_expert where a logit or a selection score of the token is not
   /// finite.
   std::vector<std::uint16_t> topk_index;

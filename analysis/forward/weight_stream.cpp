@@ -5,8 +5,8 @@
 #include <span>
 #include <utility>
 
-#include "analysis/machine/clock.h"
 #include "analysis/kernels/element_convert.h"
+#include "analysis/machine/clock.h"
 #include "analysis/machine/memory.h"
 #include "analysis/machine/read_ahead.h"
 

@@ -23,7 +23,7 @@ std::string asked_memory(std::uint64_t bytes) {
 }  // namespace
 
 void throw_too_little_memory(std::uint64_t memory, const std::string& what_for, std::uint64_t least,
-                                   const std::string& hint) {
+                             const std::string& hint) {
   const std::string unit = "a number without a unit counts bytes: write for example --memory ";
   throw UsageError("--memory " + asked_memory(memory) + " is too little" + what_for + " (expected at least " +
                        in_mebibytes(least) + ")",

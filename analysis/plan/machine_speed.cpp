@@ -7,8 +7,8 @@
 #include <random>
 #include <vector>
 
-#include "analysis/machine/clock.h"
 #include "analysis/kernels/matrix_product.h"
+#include "analysis/machine/clock.h"
 #include "analysis/weights/weight_trajectory.h"
 #include "metrics/statistics.h"
 

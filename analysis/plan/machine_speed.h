@@ -6,8 +6,8 @@
 
 #include "analysis/kernels/activations.h"
 #include "analysis/machine/parallel.h"
-#include "readers/storage/dtype.h"
 #include "readers/files/source_file.h"
+#include "readers/storage/dtype.h"
 
 namespace moescope {
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "analysis/runs/opened_series.h"
-#include "readers/files/directory.h"
-#include "readers/errors.h"
-#include "readers/files/source_file.h"
 #include "readers/checkpoint/weight_files.h"
+#include "readers/errors.h"
+#include "readers/files/directory.h"
+#include "readers/files/source_file.h"
 
 namespace moescope {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "readers/checkpoint/checkpoint.h"
-#include "readers/checkpoint/series.h"
 #include "readers/checkpoint/model_weights.h"
+#include "readers/checkpoint/series.h"
 #include "readers/model/model_config.h"
 
 namespace moescope {

@@ -11,9 +11,9 @@
 #include "analysis/machine/job_limits.h"
 #include "analysis/plan/machine_speed.h"
 #include "analysis/plan/run_size.h"
+#include "analysis/record/weight_recorder.h"
 #include "analysis/runs/series_corpus.h"
 #include "analysis/weights/weight_pass.h"
-#include "analysis/record/weight_recorder.h"
 #include "analysis/weights/weight_spectra.h"
 #include "readers/errors.h"
 

@@ -10,8 +10,8 @@
 
 #include "analysis/forward/forward_cost.h"
 #include "analysis/plan/planned_series.h"
-#include "analysis/runs/series_analysis.h"
 #include "analysis/plan/spectra_cost.h"
+#include "analysis/runs/series_analysis.h"
 #include "readers/model/parameter_count.h"
 
 namespace moescope {

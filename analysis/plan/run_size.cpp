@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "analysis/record/recorded_roles.h"
-#include "analysis/runs/run_notes.h"
 #include "analysis/record/spectra_record.h"
 #include "analysis/record/weight_recorder.h"
+#include "analysis/runs/run_notes.h"
 #include "metrics/catalogue/metric_info.h"
 #include "readers/schema/run_schema.h"
 

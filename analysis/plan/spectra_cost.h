@@ -21,8 +21,8 @@ struct SpectraCost {
 
 /// Of a series of `checkpoints` that all store their weights like the first. With short side n and long side
 /// m, a Gram matrix with its eigenvalues takes n² m / 2 + 4/3 n³ multiply-adds, the exact decomposition of a
-/// small matrix 2 n² m (metrics/spectra/singular_values.h); each checkpoint and each update is decomposed once,
-/// small matrices once more for their leading directions. Pure.
+/// small matrix 2 n² m (metrics/spectra/singular_values.h); each checkpoint and each update is decomposed
+/// once, small matrices once more for their leading directions. Pure.
 SpectraCost spectra_cost(std::span<const Weight> weights, SpectraChoice choice, std::uint64_t checkpoints);
 
 /// Where the rate is not measured: what one core of 3 GHz reaches, and what each decomposition takes beside.

@@ -27,7 +27,7 @@ Slab routing_slab(std::size_t checkpoint, const RouterOutput& routing,
 }  // namespace
 
 ForwardRecorder::ForwardRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus,
-                         const RecordOptions& options)
+                                 const RecordOptions& options)
     : run_(run), checkpoint_(checkpoint), corpus_(corpus), options_(options) {}
 
 void ForwardRecorder::router_output(const RouterOutput& routing) {

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "analysis/forward/weight_stream.h"
 #include "analysis/kernels/element_convert.h"
 #include "analysis/record/forward_record.h"
-#include "analysis/forward/weight_stream.h"
 
 namespace moescope {
 namespace {

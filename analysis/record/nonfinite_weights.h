@@ -5,8 +5,8 @@
 #include <string>
 
 #include "readers/checkpoint/checkpoint.h"
-#include "readers/run_file/run_file.h"
 #include "readers/checkpoint/model_weights.h"
+#include "readers/run_file/run_file.h"
 
 namespace moescope {
 

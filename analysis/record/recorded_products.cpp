@@ -5,8 +5,8 @@
 #include <map>
 
 #include "readers/errors.h"
-#include "readers/recorded/recorded_config.h"
 #include "readers/model/weight_table.h"
+#include "readers/recorded/recorded_config.h"
 
 namespace moescope {
 namespace {

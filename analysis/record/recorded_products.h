@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "metrics/weights/weight_drift.h"
-#include "readers/run_file/run_file.h"
 #include "readers/model/weight.h"
+#include "readers/run_file/run_file.h"
 
 namespace moescope {
 

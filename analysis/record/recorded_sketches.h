@@ -22,8 +22,8 @@ struct RecordedSketches {
 };
 RecordedSketches read_sketches(const RunFile& run, std::uint64_t first, std::uint64_t count);
 
-/// The same as ExpertSketches takes them, of a finished weight pass; empty if it made none. `run` must outlive
-/// it.
+/// The same as ExpertSketches takes them, of a finished weight pass; empty if it made none. `run` must
+/// outlive it.
 SketchReader sketches_of(const RunFile& run);
 
 }  // namespace moescope

@@ -31,7 +31,7 @@ struct AnalysisPart {
 struct AnalysisOptions {
   std::vector<SeriesEntry> series;
   std::vector<std::string> series_notes;  // of find_series()
-  std::vector<CorpusSource> corpus;  // may be empty without a forward pass
+  std::vector<CorpusSource> corpus;       // may be empty without a forward pass
   CorpusOptions corpus_options;
   std::filesystem::path recorded_corpus;        // a run file whose texts are taken instead
   std::vector<std::string> recorded_elsewhere;  // checkpoints whose forward passes and spectra are not wanted

@@ -7,8 +7,8 @@
 #include <system_error>
 
 #include "readers/errors.h"
-#include "readers/run_file/run_file.h"
 #include "readers/files/sha256.h"
+#include "readers/run_file/run_file.h"
 
 namespace moescope {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "analysis/record/nonfinite_weights.h"
 #include "analysis/record/router_record.h"
-#include "analysis/runs/run_notes.h"
 #include "analysis/record/token_notes.h"
+#include "analysis/runs/run_notes.h"
 #include "readers/recorded/recorded_notes.h"
 
 namespace moescope {

@@ -7,9 +7,9 @@
 
 #include "analysis/weights/weight_pass.h"
 #include "readers/checkpoint/checkpoint.h"
-#include "readers/errors.h"
-#include "readers/checkpoint/series.h"
 #include "readers/checkpoint/model_weights.h"
+#include "readers/checkpoint/series.h"
+#include "readers/errors.h"
 #include "readers/model/model_config.h"
 
 namespace moescope {

@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
-#include "analysis/runs/analysis_options.h"
 #include "analysis/runs/analysis_listener.h"
+#include "analysis/runs/analysis_options.h"
 #include "analysis/runs/analysis_summary.h"
 #include "analysis/runs/series_analysis.h"
 

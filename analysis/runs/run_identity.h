@@ -4,8 +4,8 @@
 #include <map>
 #include <string>
 
-#include "analysis/runs/run_subject.h"
 #include "analysis/runs/analysis_options.h"
+#include "analysis/runs/run_subject.h"
 #include "readers/corpus/corpus.h"
 #include "readers/run_file/run_file.h"
 

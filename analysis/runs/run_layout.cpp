@@ -6,10 +6,10 @@
 
 #include "analysis/record/recorded_roles.h"
 #include "analysis/record/router_record.h"
-#include "analysis/runs/run_notes.h"
 #include "analysis/record/spectra_record.h"
 #include "analysis/record/telemetry.h"
 #include "analysis/record/weight_recorder.h"
+#include "analysis/runs/run_notes.h"
 #include "readers/errors.h"
 #include "readers/recorded/recorded_config.h"
 #include "readers/schema/run_schema.h"

@@ -1,9 +1,9 @@
 #pragma once
 /// The shape of a run file for one analysis: its dimensions, its empty datasets, its provenance.
 
+#include "analysis/runs/analysis_options.h"
 #include "analysis/runs/run_identity.h"
 #include "analysis/runs/run_subject.h"
-#include "analysis/runs/analysis_options.h"
 #include "readers/corpus/corpus.h"
 #include "readers/run_file/run_file.h"
 

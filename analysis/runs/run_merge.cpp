@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
-#include "analysis/runs/merge_notes.h"
-#include "analysis/runs/merge_parts.h"
+#include "analysis/derive/run_metrics.h"
 #include "analysis/record/recorded_products.h"
 #include "analysis/record/router_record.h"
 #include "analysis/record/run_copy.h"
-#include "analysis/runs/run_layout.h"
-#include "analysis/derive/run_metrics.h"
-#include "analysis/runs/run_output.h"
 #include "analysis/record/spectra_record.h"
+#include "analysis/runs/merge_notes.h"
+#include "analysis/runs/merge_parts.h"
+#include "analysis/runs/run_layout.h"
+#include "analysis/runs/run_output.h"
 #include "metrics/weights/weight_drift.h"
-#include "readers/recorded/attribute_text.h"
 #include "readers/errors.h"
+#include "readers/recorded/attribute_text.h"
 #include "readers/run_file/run_lock.h"
 #include "readers/schema/run_schema.h"
 

@@ -6,13 +6,13 @@
 
 #include "analysis/machine/clock.h"
 #include "analysis/machine/memory.h"
-#include "analysis/record/nonfinite_weights.h"
-#include "analysis/record/router_record.h"
-#include "analysis/weights/router_weights.h"
-#include "analysis/record/recorded_sketches.h"
 #include "analysis/record/forward_recorder.h"
+#include "analysis/record/nonfinite_weights.h"
+#include "analysis/record/recorded_sketches.h"
+#include "analysis/record/router_record.h"
 #include "analysis/record/spectra_record.h"
 #include "analysis/record/weight_recorder.h"
+#include "analysis/weights/router_weights.h"
 
 namespace moescope {
 namespace {
@@ -167,7 +167,8 @@ void warn_of_forward(RunUnderWay& work, std::size_t c) {
         find_nonfinite_weights(work.series.checkpoints[c], work.series.weights[c],
                                work.series.entries[c].name, work.memory() / 2, work.options.interrupted);
     if (cause.empty())
-      cause = work.series.entries[c].name + ": all weights are finite: numbers overflow on the way through them";
+      cause =
+          work.series.entries[c].name + ": all weights are finite: numbers overflow on the way through them";
     work.listener.warn(rows.of_weights(c), cause);
   }
   work.listener.warn(rows.of_forward(c), problem);

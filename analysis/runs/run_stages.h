@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "analysis/runs/bookmark.h"
-#include "analysis/runs/opened_series.h"
 #include "analysis/machine/parallel.h"
-#include "analysis/runs/run_notes.h"
 #include "analysis/runs/analysis_options.h"
 #include "analysis/runs/analysis_summary.h"
+#include "analysis/runs/bookmark.h"
+#include "analysis/runs/opened_series.h"
+#include "analysis/runs/run_notes.h"
 #include "readers/corpus/corpus.h"
 #include "readers/run_file/run_file.h"
 

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "analysis/record/recorded_roles.h"
+#include "readers/checkpoint/series_order.h"
 #include "readers/errors.h"
 #include "readers/recorded/recorded_config.h"
-#include "readers/checkpoint/series_order.h"
 
 namespace moescope {
 namespace {

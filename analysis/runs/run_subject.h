@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "analysis/runs/opened_series.h"
-#include "readers/run_file/run_file.h"
-#include "readers/checkpoint/series.h"
-#include "readers/checkpoint/model_weights.h"
 #include "readers/checkpoint/checkpoint.h"
+#include "readers/checkpoint/model_weights.h"
+#include "readers/checkpoint/series.h"
 #include "readers/model/model_config.h"
+#include "readers/run_file/run_file.h"
 
 namespace moescope {
 

@@ -3,19 +3,19 @@
 #include <algorithm>
 #include <system_error>
 
-#include "analysis/machine/clock.h"
+#include "analysis/derive/run_metrics.h"
 #include "analysis/forward/forward.h"
+#include "analysis/machine/clock.h"
 #include "analysis/record/forward_record.h"
+#include "analysis/record/token_notes.h"
 #include "analysis/runs/run_identity.h"
 #include "analysis/runs/run_layout.h"
-#include "analysis/derive/run_metrics.h"
 #include "analysis/runs/run_notes.h"
 #include "analysis/runs/run_output.h"
 #include "analysis/runs/run_stages.h"
 #include "analysis/runs/series_corpus.h"
-#include "analysis/record/token_notes.h"
-#include "readers/recorded/attribute_text.h"
 #include "readers/errors.h"
+#include "readers/recorded/attribute_text.h"
 #include "readers/recorded/recorded_corpus.h"
 #include "readers/run_file/run_lock.h"
 

@@ -6,9 +6,9 @@
 
 #include "analysis/forward/forward.h"
 #include "analysis/machine/memory.h"
-#include "readers/errors.h"
-#include "readers/corpus/corpus_reader.h"
 #include "readers/checkpoint/series_order.h"
+#include "readers/corpus/corpus_reader.h"
+#include "readers/errors.h"
 #include "readers/files/sha256.h"
 #include "readers/files/source_file.h"
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "analysis/machine/parallel.h"
 #include "analysis/weights/expert_identity.h"
 #include "analysis/weights/expert_sketches.h"
-#include "analysis/machine/parallel.h"
 #include "analysis/weights/weight_pass.h"
 
 namespace moescope {

@@ -5,9 +5,9 @@
 #include <limits>
 #include <mutex>
 
+#include "analysis/machine/interruption.h"
 #include "analysis/machine/memory.h"
 #include "analysis/weights/stored_rows.h"
-#include "analysis/machine/interruption.h"
 #include "metrics/spectra/singular_values.h"
 
 namespace moescope {

@@ -14,9 +14,9 @@
 #include "metrics/weights/weight_drift.h"
 #include "metrics/weights/weight_sketch.h"
 #include "metrics/weights/weight_stats.h"
-#include "readers/storage/dtype.h"
 #include "readers/checkpoint/model_weights.h"
 #include "readers/model/weight.h"
+#include "readers/storage/dtype.h"
 
 namespace moescope {
 

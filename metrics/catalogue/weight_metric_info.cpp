@@ -79,9 +79,8 @@ const std::vector<MetricInfo> sketch_metrics = {
     {"role_sketched_drift", "Relative drift of the weights by sketch, by role", "1", pair_by_role,
      from_s_to_t + ", from sketches of W_s and W_t",
      "ESTIMATE of how far the weights of a role moved from s to t, relative to their norm at s: from "
-     "sketches "
-     "alone, also where a checkpoint is gone. Its standard error is role_sketched_drift_error; moves below "
-     "3e-7 of the norm are lost in rounding. The exact value is role_relative_drift.",
+     "sketches alone, also where a checkpoint is gone. Its standard error is role_sketched_drift_error; "
+     "moves below 3e-7 of the norm are lost in rounding. The exact value is role_relative_drift.",
      sketches},
     {"role_sketched_drift_error", "Standard error of the drift by sketch, by role", "1", pair_by_role,
      "sqrt(sum over keys of (2 / m) (norm(W_t - W_s)²)²) / (2 norm(W_t - W_s) norm(W_s)), m = 1024",

@@ -62,8 +62,8 @@ double dead_experts_bound(std::int64_t experts, std::int64_t top_k);
 /// most T each, and E - m with less than a tenth of K T / E, have K T together only where m is more than the
 /// quotient. 0 where K = E.
 double cold_experts_bound(std::int64_t experts, std::int64_t top_k);
-/// ceil(E/10) - 1, as h of them have more than 10 h K T / E of the K T choices; none where E is at most 10 K, as
-/// then no count of at most T is above 10 K T / E.
+/// ceil(E/10) - 1, as h of them have more than 10 h K T / E of the K T choices; none where E is at most 10 K,
+/// as then no count of at most T is above 10 K T / E.
 double hot_experts_bound(std::int64_t experts, std::int64_t top_k);
 
 }  // namespace moescope

@@ -14,8 +14,8 @@ namespace moescope {
 
 /// Of the most used of E experts: E independent counts of that distribution have the mean maximum M; counts
 /// with a fixed sum differ more from each other, by sqrt(E / (E - 1)), so that E / (K T) sqrt(E / (E - 1)) (M
-/// - K T / E), and at most E/K - 1, which is exact for T = 1. Else within 4 % (7 % of fewer than 8 experts) of
-/// what simulations give.
+/// - K T / E), and at most E/K - 1, which is exact for T = 1. Else within 4 % (7 % of fewer than 8 experts)
+/// of what simulations give.
 double max_violation_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);
 /// Of the least used one, as max_violation_chance; at most 1 (0 where all are chosen).
 double min_violation_chance(std::int64_t experts, std::int64_t top_k, std::int64_t tokens);

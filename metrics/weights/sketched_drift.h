@@ -1,6 +1,6 @@
 #pragma once
-/// How far many tensors moved together, estimated from their sketches (metrics/weights/weight_sketch.h): also between
-/// versions that are no longer there.
+/// How far many tensors moved together, estimated from their sketches (metrics/weights/weight_sketch.h): also
+/// between versions that are no longer there.
 ///
 /// Tensors that share a key share the luck of their signs. How much depends on the angles between their
 /// moves, which are not known, so that the worst is taken: they err together, as one tensor would. Tensors

@@ -21,10 +21,10 @@ struct Axis {
 /// One line of a panel. All vectors have the same length, except an absent band.
 struct Series {
   std::string label;
-  std::vector<double> x, y;               // NaN: a gap
-  std::vector<double> low, high;          // band around y, e.g. 5 % and 95 %; empty: none
-  std::size_t color = 0;                  // index into the figure's categories, or position in its colour key
-  bool total = false;                     // stands for all others together: drawn in ink, whatever its colour
+  std::vector<double> x, y;       // NaN: a gap
+  std::vector<double> low, high;  // band around y, e.g. 5 % and 95 %; empty: none
+  std::size_t color = 0;          // index into the figure's categories, or position in its colour key
+  bool total = false;             // stands for all others together: drawn in ink, whatever its colour
   std::vector<std::string> point_labels = {};  // in a plane: the names of the points, as far as they fit
 };
 

@@ -92,10 +92,8 @@ Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
   Figure figure = metric_figure(run, "layer_relative_drift", "");
   figure.caption =
       "How far the weights of each role moved in each layer, relative to their norm before: 0 is unmoved, 1 "
-      "is a "
-      "move as long as the weights themselves. Grey cells have no value, as the model has no such weights or "
-      "they are "
-      "not finite; the last column is the whole role.";
+      "is a move as long as the weights themselves. Grey cells have no value, as the model has no such "
+      "weights or they are not finite; the last column is the whole role.";
   figure.references.clear();
   figure.id = "drift_heatmap";
   figure.title = "Weight drift at " + labels.checkpoints.at(to);
@@ -119,10 +117,9 @@ Figure expert_drift_figure(const RunFile& run, const FigureChoice& choice) {
   Figure figure = metric_figure(run, "expert_relative_drift", "");
   figure.caption =
       "How far each routed expert, its three matrices as one long vector, moved, relative to its norm "
-      "before: 0 is "
-      "unmoved, 1 a move as long as the weights themselves. In a row of one colour all experts moved alike; "
-      "a cell "
-      "that stands out moved farther or less far than its neighbours, or changed places with another expert.";
+      "before: 0 is unmoved, 1 a move as long as the weights themselves. In a row of one colour all experts "
+      "moved alike; a cell that stands out moved farther or less far than its neighbours, or changed places "
+      "with another expert.";
   figure.id = "expert_drift";
   figure.title =
       "Drift of single experts from " + labels.short_checkpoints.at(0) + " to " + labels.checkpoints.at(to);
@@ -181,8 +178,8 @@ Figure weight_norm_figure(const RunFile& run, const FigureChoice&) {
                                return norm.at(c, role) / norm.at(0, role);
                              });
   figure.caption =
-      "Frobenius norm of all weights of a role together, relative to the first checkpoint: above 1 the "
-      "role has grown, below 1 it has shrunk.";
+      "Frobenius norm of all weights of a role together, relative to the first checkpoint: above 1 the role "
+      "has grown, below 1 it has shrunk.";
   figure.formula = "norm(W_c) / norm(W_first)";
   return figure;
 }

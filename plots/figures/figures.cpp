@@ -13,9 +13,9 @@
 #include "plots/figures/run_values.h"
 #include "plots/figures/sketch_figures.h"
 #include "plots/figures/spectrum_figures.h"
-#include "readers/text/closest_names.h"
 #include "readers/errors.h"
 #include "readers/run_file/run_file.h"
+#include "readers/text/closest_names.h"
 
 namespace moescope {
 namespace {

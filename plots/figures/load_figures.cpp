@@ -76,8 +76,8 @@ Figure dead_experts_figure(const RunFile& run, const FigureChoice& choice) {
   if (const std::size_t at = figure.caption.find(whole); at != std::string::npos) {
     figure.caption.replace(
         at, whole.size(),
-        "Experts of a layer that took no token of a domain; with few tokens some look dead by "
-        "chance, as random routing would leave them.");
+        "Experts of a layer that took no token of a domain; with few tokens some look dead by chance, as "
+        "random routing would leave them.");
   }
   figure.y.minimum = 0;
   return figure;

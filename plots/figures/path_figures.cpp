@@ -81,14 +81,11 @@ Figure weight_trajectory_figure(const RunFile& run, const FigureChoice&) {
   figure.title = "Trajectory of the weights in the plane of most movement";
   figure.caption =
       "Where each checkpoint stands in the plane of the first two principal components; in each panel 1 is "
-      "the "
-      "distance from " +
+      "the distance from " +
       first + " to " + last +
       ". A straight line is training in one direction, a turn a change of direction; what moved out of this "
-      "plane "
-      "is not seen. A smooth arc with 61 % and 15 % of the variance is also what a long random walk gives: "
-      "only "
-      "what differs from it tells something.";
+      "plane is not seen. A smooth arc with 61 % and 15 % of the variance is also what a long random walk "
+      "gives: only what differs from it tells something.";
   figure.source += "; random walks: Antognini and Sohl-Dickstein, arXiv 1806.08805";
   figure.plane = true;
   figure.x.label = "first component";

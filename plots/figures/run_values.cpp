@@ -8,10 +8,10 @@
 
 #include "metrics/catalogue/metric_info.h"
 #include "plots/figure/figure_text.h"
-#include "readers/text/closest_names.h"
+#include "readers/checkpoint/series_order.h"
 #include "readers/errors.h"
 #include "readers/model/role_words.h"
-#include "readers/checkpoint/series_order.h"
+#include "readers/text/closest_names.h"
 
 namespace moescope {
 namespace {

@@ -9,8 +9,8 @@
 #include "plots/figure/figure_text.h"
 #include "plots/figures/line_figures.h"
 #include "plots/figures/run_values.h"
-#include "readers/recorded/recorded_config.h"
 #include "readers/model/weight_table.h"
+#include "readers/recorded/recorded_config.h"
 
 namespace moescope {
 namespace {
@@ -131,8 +131,7 @@ Figure router_stable_rank_figure(const RunFile& run, const FigureChoice& choice)
   figure.caption =
       "How many directions of the hidden states, each as strong as the strongest, would make up each router. "
       "There is at most one for each expert; below the stable rank of a random matrix, a few directions "
-      "decide "
-      "for many experts. " +
+      "decide for many experts. " +
       std::string(layers_reading);
   figure.formula = "norm² / sigma_1²";
   figure.source = "Rudelson and Vershynin, arXiv math/0503442; random matrix: Johnstone 2001, Ma 2012";
@@ -151,8 +150,7 @@ Figure router_effective_rank_figure(const RunFile& run, const FigureChoice& choi
   name_chosen_layer(figure, choice);
   figure.caption =
       "How many directions of the hidden states each router tells apart, weak ones included. At the upper "
-      "bound "
-      "each expert has a direction of its own, and all are equally strong. " +
+      "bound each expert has a direction of its own, and all are equally strong. " +
       std::string(layers_reading);
   figure.formula = "exp(-sum q ln q), q = sigma / sum sigma";
   figure.source = "Roy and Vetterli, EUSIPCO 2007";
@@ -168,11 +166,9 @@ Figure expert_alpha_figure(const RunFile& run, const FigureChoice& choice) {
   name_chosen_layer(figure, choice);
   figure.caption =
       "How heavy the tail of the experts' eigenvalues is: the median over the measured matrices of each "
-      "layer. "
-      "Trained matrices are said to lie between 2 and 6; above, the tail is hardly heavier than that of "
-      "noise. "
-      "An exponent is fitted to any spectrum: with few eigenvalues in the tail, or a large distance "
-      "(/weights/power_law_ks_distance), it means little. " +
+      "layer. Trained matrices are said to lie between 2 and 6; above, the tail is hardly heavier than that "
+      "of noise. An exponent is fitted to any spectrum: with few eigenvalues in the tail, or a large "
+      "distance (/weights/power_law_ks_distance), it means little. " +
       std::string(layers_reading);
   figure.formula = "density of eigenvalues ~ lambda^-alpha for lambda >= x_min";
   figure.source = "Martin and Mahoney, arXiv 1810.01075; fitted as WeightWatcher does";
@@ -192,10 +188,8 @@ Figure router_row_cosine_figure(const RunFile& run, const FigureChoice& choice) 
   name_chosen_layer(figure, choice);
   figure.caption =
       "Cosine of the rows of two experts. Red: the same hidden states call both experts; blue: what calls "
-      "one "
-      "sends the other away; white: independent of each other. By chance cosines are about 1 / sqrt(H) from "
-      "0. "
-      "Grey: an expert with itself.";
+      "one sends the other away; white: independent of each other. By chance cosines are about 1 / sqrt(H) "
+      "from 0. Grey: an expert with itself.";
   figure.formula = "<r_e, r_e'> / (norm(r_e) norm(r_e')), r_e a row of the router";
   figure.source = "moescope";
   figure.x.label = figure.y.label = "expert";

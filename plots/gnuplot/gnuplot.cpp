@@ -11,10 +11,10 @@
 #include <tuple>
 
 #include "plots/figure/figure_text.h"
-#include "plots/gnuplot/gnuplot_process.h"
 #include "plots/figure/layout.h"
-#include "plots/gnuplot/svg.h"
 #include "plots/figure/theme.h"
+#include "plots/gnuplot/gnuplot_process.h"
+#include "plots/gnuplot/svg.h"
 #include "readers/errors.h"
 #include "readers/files/output_file.h"
 

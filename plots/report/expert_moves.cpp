@@ -77,8 +77,8 @@ std::vector<std::string> expert_moves(const RunFile& run) {
         labels.checkpoints[step + 1] + ": " + std::to_string(moved.experts) + " in " +
         std::to_string(moved.layers) + (moved.layers == 1 ? " layer" : " layers") +
         describe_likeness(by_router, by_weights, step) +
-        ". What compares expert with expert across this step (saturation, agreement, drift of "
-        "single experts) compares different experts.");
+        ". What compares expert with expert across this step (saturation, agreement, drift of single "
+        "experts) compares different experts.");
   }
   return sentences;
 }

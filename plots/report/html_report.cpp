@@ -8,14 +8,14 @@
 
 #include "plots/figure/figure_text.h"
 #include "plots/figures/figures.h"
-#include "plots/gnuplot/gnuplot.h"
 #include "plots/figures/heatmap_explorer.h"
+#include "plots/gnuplot/gnuplot.h"
+#include "plots/gnuplot/svg.h"
 #include "plots/report/report_facts.h"
 #include "plots/report/report_findings.h"
 #include "plots/report/report_json.h"
 #include "plots/report/report_page.h"
 #include "plots/report/report_template.h"
-#include "plots/gnuplot/svg.h"
 #include "readers/files/output_file.h"
 #include "readers/run_file/run_file.h"
 

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <numeric>
 
-#include "plots/report/expert_moves.h"
 #include "plots/figure/figure_text.h"
-#include "readers/recorded/attribute_text.h"
+#include "plots/report/expert_moves.h"
 #include "readers/errors.h"
+#include "readers/model/model_config.h"
+#include "readers/model/parameter_count.h"
+#include "readers/recorded/attribute_text.h"
 #include "readers/recorded/recorded_config.h"
 #include "readers/recorded/recorded_notes.h"
-#include "readers/model/parameter_count.h"
-#include "readers/model/model_config.h"
 
 namespace moescope {
 namespace {
@@ -257,9 +257,8 @@ std::vector<std::string> unfinished(const RunFile& run) {
     sentences.push_back("This run is not finished: it has the forward passes of " +
                         std::to_string(done(forward)) + " of " + std::to_string(forward.size()) +
                         " checkpoints so far. " +
-                        (!is_part(run)
-                             ? "Repeating its command goes on with it."
-                             : "It is one part of an analysis: moescope merge joins the parts."));
+                        (!is_part(run) ? "Repeating its command goes on with it."
+                                       : "It is one part of an analysis: moescope merge joins the parts."));
   }
   if (!pairs.empty() && done(weights) < size(weights)) {
     sentences.emplace_back(
@@ -267,8 +266,9 @@ std::vector<std::string> unfinished(const RunFile& run) {
   } else if (done(pairs) < size(pairs)) {
     sentences.push_back("Of " + std::to_string((pairs.size() - weights.size()) / 2) +
                         " pairs of checkpoints, " + std::to_string((size(pairs) - done(pairs)) / 2) +
-                        " were never read side by side (one was deleted before the other came, or they come from runs that were "
-                        "joined): their distances are known from sketches only, as estimates.");
+                        " were never read side by side (one was deleted before the other came, or they come "
+                        "from runs that were joined): their distances are known from sketches only, as "
+                        "estimates.");
   }
   return sentences;
 }

@@ -55,10 +55,10 @@ struct ReportFacts {
   std::vector<std::string> unfinished;    // what the run lacks, in sentences
   std::vector<std::string> expert_moves;  // see expert_moves.h
   ChanceFacts chance;
-  bool load_is_pooled = true;         // the load is that of all domains' tokens together, not their average
-  std::vector<double> domain_tokens;  // (D)
-  std::vector<bool> role_exists;      // (roles) whether the model has such weights
-  std::uint64_t experts_per_token = 0;                        // 0: unknown
+  bool load_is_pooled = true;           // the load is that of all domains' tokens together, not their average
+  std::vector<double> domain_tokens;    // (D)
+  std::vector<bool> role_exists;        // (roles) whether the model has such weights
+  std::uint64_t experts_per_token = 0;  // 0: unknown
   std::uint64_t total_parameters = 0, active_parameters = 0;  // 0: unknown
   /// What a reader of the report may want to know of the run, in order: ("Model", "dots1") …
   std::vector<std::pair<std::string, std::string>> glance;

@@ -8,8 +8,8 @@
 
 #include "plots/figure/figure_text.h"
 #include "plots/figure/layout.h"
-#include "plots/report/report_findings.h"
 #include "plots/figure/theme.h"
+#include "plots/report/report_findings.h"
 
 namespace moescope {
 namespace {

@@ -166,15 +166,17 @@ std::string navigation_html(const std::vector<PageFigure>& figures) {
     html += "<li><a href=\"#" + anchor(section) + "\">" + escape_markup(section) + "</a></li>\n";
   }
   return html +
-         "<li><a href=\"#checkpoints\">Checkpoints</a></li>\n<li><a "
-         "href=\"#provenance\">Provenance</a></li>\n</ul>\n";
+         "<li><a href=\"#checkpoints\">Checkpoints</a></li>\n"
+         "<li><a href=\"#provenance\">Provenance</a></li>\n"
+         "</ul>\n";
 }
 
 std::string checkpoint_table_html(const ReportFacts& facts) {
   std::string html =
-      "<table>\n<thead><tr><th>Checkpoint</th><th>Tokens</th><th>Phase</th><th>Loss</th><th>Perplexity</th>"
-      "<th>MaxVio</th><th>Load entropy</th><th>Router "
-      "entropy</th><th>Saturation</th></tr></thead>\n<tbody>\n";
+      "<table>\n"
+      "<thead><tr><th>Checkpoint</th><th>Tokens</th><th>Phase</th><th>Loss</th><th>Perplexity</th><th>MaxVio</th><th>Load "
+      "entropy</th><th>Router entropy</th><th>Saturation</th></tr></thead>\n"
+      "<tbody>\n";
   const std::vector<CheckpointFacts>& all = facts.checkpoints;
   const std::vector<std::vector<std::string>> columns = {
       column(all, [](const CheckpointFacts& c) { return c.loss; }),

@@ -5,13 +5,13 @@
 #include <optional>
 #include <utility>
 
-#include "readers/files/directory.h"
+#include "readers/checkpoint/weight_files.h"
 #include "readers/errors.h"
+#include "readers/files/directory.h"
 #include "readers/files/sha256.h"
+#include "readers/model/weight_table.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
-#include "readers/checkpoint/weight_files.h"
-#include "readers/model/weight_table.h"
 
 namespace moescope {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "readers/files/source_file.h"
 #include "readers/model/model_config.h"
 #include "readers/storage/safetensors.h"
-#include "readers/files/source_file.h"
 
 namespace moescope {
 
@@ -49,8 +49,8 @@ class Checkpoint {
   /// of up to 64 KiB whole, of larger ones 256 bytes in the middle of every 16 MiB. It changes when the
   /// checkpoint does, without all of its data having been read, and not with its place or its times.
   const std::string& fingerprint() const { return fingerprint_; }
-  /// Of each shard one line, "BYTES MODIFIED INODE 'NAME'", the time in nanoseconds since 1970: with the path,
-  /// it tells that a file has been written to even where no sample was.
+  /// Of each shard one line, "BYTES MODIFIED INODE 'NAME'", the time in nanoseconds since 1970: with the
+  /// path, it tells that a file has been written to even where no sample was.
   std::string file_stamps() const;
   /// Throws std::system_error if a shard has been written to since the checkpoint was opened.
   void require_unchanged() const;

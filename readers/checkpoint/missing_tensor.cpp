@@ -4,9 +4,9 @@
 #include <optional>
 #include <vector>
 
+#include "readers/model/weight_table.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
-#include "readers/model/weight_table.h"
 
 namespace moescope {
 namespace {

@@ -11,10 +11,10 @@
 #include <unordered_set>
 #include <utility>
 
-#include "readers/errors.h"
 #include "readers/checkpoint/missing_tensor.h"
-#include "readers/text/quoted_text.h"
+#include "readers/errors.h"
 #include "readers/model/weight_table.h"
+#include "readers/text/quoted_text.h"
 
 namespace moescope {
 namespace {

@@ -9,16 +9,16 @@
 #include <system_error>
 #include <utility>
 
-#include "readers/files/directory.h"
-#include "readers/text/distinct_names.h"
-#include "readers/errors.h"
-#include "readers/text/foreign_content.h"
 #include "readers/checkpoint/series_order.h"
+#include "readers/checkpoint/weight_files.h"
+#include "readers/errors.h"
+#include "readers/files/directory.h"
 #include "readers/files/source_file.h"
+#include "readers/text/distinct_names.h"
+#include "readers/text/foreign_content.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
 #include "readers/text/utf8.h"
-#include "readers/checkpoint/weight_files.h"
 
 namespace moescope {
 namespace {

@@ -7,10 +7,10 @@
 #include <system_error>
 #include <utility>
 
-#include "readers/text/closest_names.h"
-#include "readers/files/directory.h"
 #include "readers/errors.h"
+#include "readers/files/directory.h"
 #include "readers/files/source_file.h"
+#include "readers/text/closest_names.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
 

@@ -80,7 +80,8 @@ CorpusRecord parse_corpus_record(std::string_view line, const std::string& text_
   if (!record.is_object()) throw FormatError(place, {}, "expected a JSON object, found " + excerpt(record));
   const json* text = find(record, text_key);
   if (text == nullptr) {
-    throw FormatError(place, {}, "has no " + text_key, "the line's keys are " + keys_of(record) + "; --text-key names that of the text");
+    throw FormatError(place, {}, "has no " + text_key,
+                      "the line's keys are " + keys_of(record) + "; --text-key names that of the text");
   }
   if (!text->is_string()) throw FormatError(place, text_key, "expected a string, found " + excerpt(*text));
   return {text->get<std::string>(), domain_key ? find_domain(record, *domain_key, place) : std::nullopt};

@@ -9,10 +9,10 @@
 #include <system_error>
 #include <tuple>
 
+#include "readers/errors.h"
 #include "readers/files/decompression.h"
 #include "readers/files/directory.h"
 #include "readers/text/distinct_names.h"
-#include "readers/errors.h"
 #include "readers/text/utf8.h"
 
 namespace moescope {

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "readers/files/directory.h"
 #include "readers/errors.h"
+#include "readers/files/directory.h"
 #include "readers/files/source_file.h"
 
 namespace moescope {
@@ -238,8 +238,8 @@ class ZstdStream : public ByteStream {
         input_.name(), {},
         "needs a Zstandard window of " + (known ? mebibytes(header.windowSize) : "unknown size") +
             " (the memory budget leaves room for " + mebibytes(std::uint64_t{1} << window_log_) + ")",
-        "a larger --memory reads it; so does, with a smaller window, what this makes: zstd -d --long=31 "
-        "-c FILE | zstd -o NEW.zst");
+        "a larger --memory reads it; so does, with a smaller window, what this makes: zstd -d --long=31 -c "
+        "FILE | zstd -o NEW.zst");
   }
 
   BufferedInput input_;

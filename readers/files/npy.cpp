@@ -40,8 +40,8 @@ NpyType parse_type(const std::string& descr, const std::string& file) {
     throw FormatError(file, {}, "is not a .npy file, but a .npz archive of them",
                       "numpy.save writes one array, numpy.savez several");
   throw FormatError(file, {}, "is not a .npy file: it has no .npy header",
-                    "if it holds token ids alone, of 16 bits for example: "
-                    "numpy.save(\"ids.npy\", numpy.fromfile(FILE, \"<u2\"))");
+                    "if it holds token ids alone, of 16 bits for example: numpy.save(\"ids.npy\", "
+                    "numpy.fromfile(FILE, \"<u2\"))");
 }
 
 // The text of the header dictionary, whose length is the little-endian number after the version.

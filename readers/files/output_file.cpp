@@ -112,8 +112,8 @@ fs::path temporary_name(const fs::path& file) {
   return folder_of(file) / (file.filename().string().substr(0, longest_name - end.size()) + end);
 }
 
-/// The owner first: to change it may take rights from the mode. A group that the user is not in cannot be kept; what
-/// it was allowed to do is then kept from the user's own group.
+/// The owner first: to change it may take rights from the mode. A group that the user is not in cannot be
+/// kept; what it was allowed to do is then kept from the user's own group.
 void keep_mode_and_owner(int descriptor, const OutputTarget& target) {
   const auto old = status_of(target.path);
   struct stat status {};

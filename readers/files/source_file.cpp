@@ -10,8 +10,8 @@
 #include <system_error>
 #include <utility>
 
-#include "readers/files/directory.h"
 #include "readers/errors.h"
+#include "readers/files/directory.h"
 
 namespace moescope {
 namespace {
@@ -114,8 +114,8 @@ void SourceFile::require_unchanged() const {
   if (static_cast<std::uint64_t>(status.st_size) == size_ && modification_time(status) == modified_) return;
   throw std::system_error(EIO, std::generic_category(),
                           name_ +
-                              ": was written to while it was being analysed, so that what was computed "
-                              "from it is dropped");
+                              ": was written to while it was being analysed, so that what was computed from "
+                              "it is dropped");
 }
 
 int SourceFile::reopen(int flags) const {

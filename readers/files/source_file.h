@@ -25,8 +25,8 @@ class SourceFile {
   SourceFile(SourceFile&& other) noexcept;
   SourceFile& operator=(SourceFile&& other) noexcept;
 
-  const std::string& name() const { return name_; }  // as given, for messages
-  std::uint64_t size() const { return size_; }       // bytes, when it was opened
+  const std::string& name() const { return name_; }    // as given, for messages
+  std::uint64_t size() const { return size_; }         // bytes, when it was opened
   std::int64_t modified() const { return modified_; }  // nanoseconds since 1970, when it was opened
   std::uint64_t inode() const { return inode_; }       // its number in its file system
 

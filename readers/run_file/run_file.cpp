@@ -12,14 +12,14 @@
 #include <string_view>
 #include <system_error>
 
-#include "readers/files/directory.h"
 #include "readers/errors.h"
+#include "readers/files/directory.h"
+#include "readers/files/source_file.h"
 #include "readers/run_file/hdf5_attribute.h"
 #include "readers/run_file/hdf5_driver.h"
 #include "readers/run_file/hdf5_heap_check.h"
 #include "readers/run_file/hdf5_types.h"
 #include "readers/run_file/run_file_handle.h"
-#include "readers/files/source_file.h"
 
 namespace moescope {
 namespace {

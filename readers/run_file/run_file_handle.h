@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "readers/run_file/hdf5_handle.h"
 #include "readers/files/output_file.h"
+#include "readers/run_file/hdf5_handle.h"
 #include "readers/run_file/run_file.h"
 
 namespace moescope {

@@ -36,8 +36,8 @@ std::vector<DatasetSpec> checkpoint_datasets() {
        "config.json of each checkpoint."},
       {"/checkpoint_info/fingerprint", text, per_checkpoint, pure_number, "Fingerprint",
        "SHA-256, hexadecimal, over config.json, the index, the names, sizes and headers of all shards and "
-       "samples of every tensor (up to 64 KiB whole, of larger ones 256 bytes in the middle of every 16 MiB): "
-       "it changes when the checkpoint does, without all of its data having been read.",
+       "samples of every tensor (up to 64 KiB whole, of larger ones 256 bytes in the middle of every 16 "
+       "MiB): it changes when the checkpoint does, without all of its data having been read.",
        "Computed by moescope."},
       {"/checkpoint_info/file_stamps", text, per_checkpoint, pure_number, "File stamps",
        "Of each shard one line: its bytes, the time of its last change in nanoseconds since 1970, its inode "
@@ -77,39 +77,33 @@ std::vector<DatasetSpec> routing_datasets() {
   return {
       {"/routing/topk_index", u2, per_choice, pure_number, "Chosen experts",
        "The experts each token was sent to, best first by selection score c = s + b (s: the expert's score, "
-       "b: its "
-       "score correction bias); of equal scores the lower index comes first. Where a router logit or a "
-       "selection "
-       "score of a token is not finite, it chose nothing: the largest number of the type, 255 or 65535, "
-       "stands K "
-       "times.",
+       "b: its score correction bias); of equal scores the lower index comes first. Where a router logit or "
+       "a selection score of a token is not finite, it chose nothing: the largest number of the type, 255 or "
+       "65535, stands K times.",
        deepseek_v3("eq. 16")},
       {"/routing/topk_weight", f4, per_choice, pure_number, "Combine weights",
        "The factors by which the outputs of the chosen experts are multiplied before they are added, in the "
-       "order "
-       "of topk_index: normalised and scaled as the configuration says. NaN where a token chose nothing.",
+       "order of topk_index: normalised and scaled as the configuration says. NaN where a token chose "
+       "nothing.",
        deepseek_v3("eq. 13")},
       {"/routing/entropy", f4, per_token, "nat", "Router entropy",
        "-sum pi ln pi of the router distribution pi over all E experts: softmax(z) for softmax routers and "
        "s_e / sum_j s_j with s = sigmoid(z) for sigmoid routers, z being the router logits. The score "
-       "correction "
-       "bias has no part in pi. 0: one expert has it all; ln E: all are alike. NaN where a token chose "
-       "nothing.",
+       "correction bias has no part in pi. 0: one expert has it all; ln E: all are alike. NaN where a token "
+       "chose nothing.",
        deepseek_v3("eq. 19") + " (the distribution)"},
       {"/routing/margin", f4, per_token, pure_number, "Routing margin",
        "Selection score of the last expert chosen minus that of the first one not chosen (ranks K and K+1): "
-       "where it "
-       "is small, rounding decides. NaN where no further expert could have been chosen, or a token chose "
-       "nothing.",
+       "where it is small, rounding decides. NaN where no further expert could have been chosen, or a token "
+       "chose nothing.",
        own_definition},
       {"/routing/topk_mass", f4, per_token, pure_number, "Mass on the chosen experts",
        "Share of the router distribution that lies on the K chosen experts; K/E for an indifferent router. "
-       "NaN "
-       "where a token chose nothing.",
+       "NaN where a token chose nothing.",
        deepseek_v3("eq. 19") + " (the distribution)"},
       {"/routing/bias_flips", u1, per_token, "experts", "Choices due to the bias",
-       "How many of the K chosen experts would not be chosen without the score correction bias, the "
-       "choice of groups included. 0 where a model has none, 255 where a token chose nothing.",
+       "How many of the K chosen experts would not be chosen without the score correction bias, the choice "
+       "of groups included. 0 where a model has none, 255 where a token chose nothing.",
        "Wang et al., arXiv 2408.15664 (the bias)"},
       {"/routing/top1_share", f4, per_token, pure_number, "Share of the first expert",
        "Largest combine weight of a token divided by the sum of its K combine weights. NaN where it chose "
@@ -117,8 +111,7 @@ std::vector<DatasetSpec> routing_datasets() {
        own_definition},
       {"/routing/topk_weight_entropy", f4, per_token, pure_number, "Entropy of the combine weights",
        "Entropy of the K combine weights, normalised to sum 1, divided by ln K. 1: the chosen experts count "
-       "alike. "
-       "NaN where K is 1, or a token chose nothing.",
+       "alike. NaN where K is 1, or a token chose nothing.",
        own_definition},
   };
 }
@@ -131,8 +124,7 @@ std::vector<DatasetSpec> routing_counts() {
        "tokens",
        "Expert count",
        "Number of tokens of a domain that were sent to an expert. Over the experts of a layer it sums to K "
-       "times "
-       "token_count - nonfinite_count.",
+       "times token_count - nonfinite_count.",
        "dots.llm1, arXiv 2506.05767, eq. 1 (the numerator)"},
       {"/routing/nonfinite_count",
        i8,
@@ -140,8 +132,7 @@ std::vector<DatasetSpec> routing_counts() {
        "tokens",
        "Tokens without a choice",
        "Number of tokens of a domain of which a router logit or a selection score is not finite: no order of "
-       "the "
-       "experts means anything there, so they choose none, and no metric of routing counts them.",
+       "the experts means anything there, so they choose none, and no metric of routing counts them.",
        own_definition},
       {"/routing/token_count",
        i8,
@@ -170,8 +161,7 @@ std::vector<DatasetSpec> forward_datasets() {
        "nat",
        "Loss",
        "-ln p of the token that follows in the same sequence. NaN for the last token of each sequence, which "
-       "has no "
-       "successor; or where it is not finite, see nonfinite_count.",
+       "has no successor; or where it is not finite, see nonfinite_count.",
        "Cross-entropy"},
       {"/loss/nonfinite_count",
        i8,
@@ -179,8 +169,7 @@ std::vector<DatasetSpec> forward_datasets() {
        "tokens",
        "Losses that are not finite",
        "Number of tokens of a domain that have a successor, and whose loss is NaN or infinite. Where there "
-       "is any, the "
-       "loss of the domain is NaN: the mean of the others would be the loss of another text.",
+       "is any, the loss of the domain is NaN: the mean of the others would be the loss of another text.",
        own_definition},
       {"/hidden/hidden_state",
        f4,
@@ -236,18 +225,15 @@ std::vector<DatasetSpec> measurements() {
        measured},
       {"/io/weight_pass_seconds", f8, per_checkpoint, "s", "Time of the weight pass",
        "From the start of the weight pass to its end. It reads all checkpoints side by side, so that those "
-       "of "
-       "one pass have the same value. NaN where there is no weight pass yet.",
+       "of one pass have the same value. NaN where there is no weight pass yet.",
        measured},
       {"/io/spectra_bytes", i8, per_checkpoint, "bytes", "Bytes read for spectra",
        "Bytes of the matrices of each checkpoint whose spectra were measured, after the weight pass. 0 where "
-       "that is "
-       "not finished.",
+       "that is not finished.",
        measured},
       {"/io/spectra_seconds", f8, per_checkpoint, "s", "Time of spectra",
        "Time that the spectra of all checkpoints took together: the same value for each. Of an analysis that "
-       "was "
-       "interrupted among them, the time of the last run. NaN where they are not finished.",
+       "was interrupted among them, the time of the last run. NaN where they are not finished.",
        measured},
   };
 }
@@ -260,8 +246,7 @@ std::vector<DatasetSpec> note_datasets() {
        pure_number,
        "Notes",
        "What the user was told of the inputs and the numbers while the run was made, with --quiet too. Where "
-       "a "
-       "note begins with warning, numbers are in doubt. Empty rows are reserved for what is still to come.",
+       "a note begins with warning, numbers are in doubt. Empty rows are reserved for what is still to come.",
        "moescope analyze"},
   };
 }
@@ -279,8 +264,7 @@ std::vector<DatasetSpec> status_datasets() {
        pure_number,
        "Tensor finished",
        "1 once the weight pass has recorded the tensor at all checkpoints, else 0: of a run that is a part, "
-       "the "
-       "tensors of that part.",
+       "the tensors of that part.",
        "moescope analyze"},
       {"/status/pair_done",
        u1,
@@ -288,8 +272,7 @@ std::vector<DatasetSpec> status_datasets() {
        pure_number,
        "Pair of checkpoints finished",
        "1 once the weights of both checkpoints have been compared with each other, read side by side; else "
-       "0, as "
-       "where one was deleted before the other came.",
+       "0, as where one was deleted before the other came.",
        "moescope analyze"},
       {"/status/spectra", u1, per_checkpoint, pure_number, "Spectra finished",
        "1 once the spectra of all chosen matrices are recorded, else 0; 0 also where none were asked for.",

@@ -129,9 +129,9 @@ std::vector<DatasetSpec> expert_match_datasets() {
   return {
       {"/weights/expert_match", i4, per_expert, pure_number, "Match of experts",
        "Where each expert of a checkpoint is found in the next one: its own index where it kept its place, "
-       "another where it clearly moved, -1 where the best assignment of experts by similarity would move "
-       "it, but the similarity is too weak to tell, and where there is none, as of a row that is zero or "
-       "not finite.",
+       "another where it clearly moved, -1 where the best assignment of experts by similarity would move it, "
+       "but the similarity is too weak to tell, and where there is none, as of a row that is zero or not "
+       "finite.",
        "Hungarian assignment of the router rows' cosines"},
       {"/weights/expert_match_cosine", f8, per_expert, pure_number, "Cosine of matched router rows",
        "Cosine of an expert's router row and that of its match in the next checkpoint; where the match is "

@@ -35,8 +35,7 @@ std::vector<DatasetSpec> weight_statistics() {
        stored_weights},
       {"/weights/denormal_count", i8, per_tensor, "elements", "Denormal elements",
        "Number of elements that are not zero but too small for a normal number of the stored type: "
-       "processors "
-       "that flush them take them for zeros.",
+       "processors that flush them take them for zeros.",
        stored_weights},
       {"/weights/nonfinite_count", i8, per_tensor, "elements", "Non-finite elements",
        "Number of elements that are NaN or infinite. They are left out of all other statistics.",
@@ -47,8 +46,7 @@ std::vector<DatasetSpec> weight_statistics() {
        pure_number,
        "Quantiles of magnitudes",
        "Quantiles of |w| over the finite elements, exact, by linear interpolation. NaN where the tensor is "
-       "not "
-       "stored as BF16.",
+       "not stored as BF16.",
        "From the histogram of all stored bit patterns; type 7 of Hyndman and Fan 1996."},
       {"/weights/element_count",
        i8,
@@ -72,8 +70,7 @@ std::vector<DatasetSpec> weight_histograms() {
        "How many elements of a role have which magnitude: bin m counts the elements whose BF16 bit pattern "
        "without the sign is m, that is |w| = (1 + (m mod 128)/128) 2^(floor(m/128) - 127) from m = 128 on; "
        "below, denormal numbers; infinite at 32,640, NaN above. Every quantile follows from it. Tensors that "
-       "are "
-       "not stored as BF16 are left out.",
+       "are not stored as BF16 are left out.",
        counted},
       {"/weights/step_histogram",
        i8,
@@ -81,10 +78,9 @@ std::vector<DatasetSpec> weight_histograms() {
        "elements",
        "Histogram of steps",
        "How many elements moved by how many steps of the last place, from a checkpoint to the next: a step "
-       "leads "
-       "to the next number that BF16 can hold, and the values of step_bin begin the bins. Through zero the "
-       "way "
-       "is long: from -0.01 to 0.01 are some 30,000 steps. All 0 where the tensor is not stored as BF16.",
+       "leads to the next number that BF16 can hold, and the values of step_bin begin the bins. Through zero "
+       "the way is long: from -0.01 to 0.01 are some 30,000 steps. All 0 where the tensor is not stored as "
+       "BF16.",
        counted},
       {"/weights/fraction_changed",
        f8,
@@ -106,8 +102,7 @@ std::vector<DatasetSpec> weight_pairs() {
        pure_number,
        "Inner product",
        "<W_i, W_j>: sum of the products of corresponding elements in two checkpoints. Symmetric; the "
-       "diagonal is the "
-       "squared norm.",
+       "diagonal is the squared norm.",
        stored_weights},
       {"/weights/delta_inner_product",
        f8,
@@ -115,9 +110,8 @@ std::vector<DatasetSpec> weight_pairs() {
        pure_number,
        "Inner product of updates",
        "<D_i, D_j> of the differences D_i = W_(i+1) - W_i of successive checkpoints, formed element by "
-       "element "
-       "before anything is summed. Distances between any two checkpoints follow from it without "
-       "the cancellation of a² + b² - 2ab.",
+       "element before anything is summed. Distances between any two checkpoints follow from it without the "
+       "cancellation of a² + b² - 2ab.",
        stored_weights},
       {"/weights/relative_drift",
        f8,
@@ -125,8 +119,7 @@ std::vector<DatasetSpec> weight_pairs() {
        pure_number,
        "Relative drift",
        "norm(W_j - W_i) / norm(W_i), i along checkpoint and j along other_checkpoint; not symmetric. NaN "
-       "where "
-       "W_i is zero.",
+       "where W_i is zero.",
        "From delta_inner_product and norm."},
       {"/weights/cosine",
        f8,
@@ -143,8 +136,7 @@ std::vector<DatasetSpec> weight_pairs() {
        "A random projection of each tensor onto 1,024 numbers, the same for all checkpoints of all runs, and "
        "for all routed experts of a layer: from two sketches follow the distance (relative standard error "
        "2.2 %), inner product and cosine of two tensors, also when a checkpoint is no longer there. Exact "
-       "for "
-       "tensors of up to 1,024 elements.",
+       "for tensors of up to 1,024 elements.",
        "Alon, Matias and Szegedy 1996; Charikar, Chen and Farach-Colton 2002 (signs and places)"},
   };
 }

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "readers/errors.h"
-#include "readers/text/foreign_content.h"
 #include "readers/files/source_file.h"
+#include "readers/text/foreign_content.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
 

@@ -4,9 +4,9 @@
 #include <limits>
 #include <utility>
 
-#include "readers/text/closest_names.h"
 #include "readers/errors.h"
 #include "readers/table/row_writer.h"
+#include "readers/text/closest_names.h"
 
 namespace moescope {
 namespace {

@@ -5,8 +5,8 @@
 #include <numeric>
 #include <string_view>
 
-#include "readers/text/closest_names.h"
 #include "readers/errors.h"
+#include "readers/text/closest_names.h"
 
 namespace moescope {
 namespace {

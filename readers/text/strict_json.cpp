@@ -1,5 +1,5 @@
-#include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
+#include "readers/text/quoted_text.h"
 
 #include <algorithm>
 #include <cmath>

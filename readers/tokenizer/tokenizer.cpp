@@ -6,16 +6,16 @@
 #include <unordered_map>
 #include <utility>
 
+#include "readers/errors.h"
+#include "readers/files/sha256.h"
+#include "readers/files/source_file.h"
+#include "readers/text/utf8.h"
 #include "readers/tokenizer/added_tokens.h"
 #include "readers/tokenizer/byte_level_bpe.h"
-#include "readers/errors.h"
 #include "readers/tokenizer/nfc.h"
 #include "readers/tokenizer/pre_token_cache.h"
 #include "readers/tokenizer/pre_tokenizer.h"
-#include "readers/files/sha256.h"
-#include "readers/files/source_file.h"
 #include "readers/tokenizer/tokenizer_json.h"
-#include "readers/text/utf8.h"
 
 namespace moescope {
 namespace {

@@ -5,10 +5,10 @@
 #include <unordered_set>
 #include <utility>
 
-#include "readers/tokenizer/byte_alphabet.h"
 #include "readers/errors.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
+#include "readers/tokenizer/byte_alphabet.h"
 #include "readers/tokenizer/tokenizer_steps.h"
 
 namespace moescope {

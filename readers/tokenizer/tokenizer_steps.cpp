@@ -1,8 +1,8 @@
 #include "readers/tokenizer/tokenizer_steps.h"
 
 #include "readers/errors.h"
-#include "readers/tokenizer/pre_tokenizer.h"
 #include "readers/text/strict_json.h"
+#include "readers/tokenizer/pre_tokenizer.h"
 
 namespace moescope {
 namespace {

@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "analysis/plan/machine_speed.h"
 #include "analysis/machine/memory.h"
+#include "analysis/plan/machine_speed.h"
 #include "analysis/weights/weight_pass.h"
-#include "metrics/weights/bfloat16_histogram.h"
 #include "metrics/statistics.h"
+#include "metrics/weights/bfloat16_histogram.h"
 #include "readers/checkpoint/checkpoint.h"
 #include "readers/checkpoint/model_weights.h"
 #include "tests/benchmarks/stopwatch.h"

@@ -36,8 +36,8 @@ std::vector<std::string> broken(const RunComparison& values, const std::string& 
 TEST(ComparisonLimits, NameWhatIsFarthestAboveAndCountTheOthers) {
   EXPECT_THAT(
       broken(comparison(), "relative_drift=0.35"),
-      ElementsAre("tensor 'a.weight': relative_drift is above its limit (expected at most 0.35, found "
-                  "0.6); 2 more above it"));
+      ElementsAre("tensor 'a.weight': relative_drift is above its limit (expected at most 0.35, found 0.6); "
+                  "2 more above it"));
 }
 
 TEST(ComparisonLimits, HoldAtTheLimitItself) {

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "readers/corpus/corpus_reader.h"
 #include "readers/corpus/corpus.h"
+#include "readers/corpus/corpus_reader.h"
 #include "readers/files/source_file.h"
 #include "tests/support/temporary_directory.h"
 

@@ -4,8 +4,8 @@
 
 #include <numeric>
 
-#include "readers/model/parameter_count.h"
 #include "readers/files/source_file.h"
+#include "readers/model/parameter_count.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"

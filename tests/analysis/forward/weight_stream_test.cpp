@@ -9,8 +9,8 @@
 #include <string>
 #include <system_error>
 
-#include "readers/checkpoint/model_weights.h"
 #include "analysis/kernels/element_convert.h"
+#include "readers/checkpoint/model_weights.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/temporary_directory.h"
 
@@ -79,7 +79,8 @@ TEST_F(WeightStreamTest, TilesAreWholeBlocksOfRows) {
   std::vector<std::size_t> first_rows;
   stream.take(head, [&](const WeightTile& tile) { first_rows.push_back(tile.first_row); });
   ASSERT_GT(first_rows.size(), 1u);
-  for (std::size_t i = 0; i < first_rows.size(); ++i) EXPECT_EQ(first_rows[i], i * (100 / row_block * row_block));
+  for (std::size_t i = 0; i < first_rows.size(); ++i)
+    EXPECT_EQ(first_rows[i], i * (100 / row_block * row_block));
 }
 
 TEST_F(WeightStreamTest, BringsTheSameBytesFromThePageCacheAndFromTheDisk) {

@@ -37,8 +37,8 @@ TEST_F(JobLimits, WithoutControlGroupsThereAreNone) {
 // Control Group v2, in the documentation of the kernel: cpu.max is "$MAX $PERIOD", memory.max bytes or "max".
 TEST_F(JobLimits, OfVersion2AreTheLeastOfAGroupAndThoseAboveIt) {
   write("proc/self/mountinfo",
-        "24 1 0:20 / /sys rw - sysfs sysfs rw\n30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 "
-        "cgroup2 rw");
+        "24 1 0:20 / /sys rw - sysfs sysfs rw\n"
+        "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw");
   write("proc/self/cgroup", "0::/user.slice/job.scope");
   write("sys/fs/cgroup/user.slice/job.scope/cpu.max", "max 100000");
   write("sys/fs/cgroup/user.slice/job.scope/memory.max", "1073741824");

@@ -54,8 +54,8 @@ TEST_F(CheckpointChange, OtherContentsAreAChange) {
 TEST_F(CheckpointChange, AFileThatWasWrittenToMayHaveChangedWhereNobodyLooked) {
   fs::last_write_time(shard(), fs::file_time_type::clock::now() + std::chrono::hours(1));
   EXPECT_THAT(change(), testing::ContainsRegex(
-                            "may have changed since: 'model.safetensors' has been written to, though "
-                            "no sample of it differs .*touch -d @[0-9]+[.][0-9]+ gives it back"));
+                            "may have changed since: 'model.safetensors' has been written to, though no "
+                            "sample of it differs .*touch -d @[0-9]+[.][0-9]+ gives it back"));
 }
 
 TEST_F(CheckpointChange, RunFilesOfEarlierVersionsCannotTell) {

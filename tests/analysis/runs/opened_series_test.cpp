@@ -38,8 +38,8 @@ TEST(OpenSeries, RefusesAnotherModelNamingTensorAndBothCheckpoints) {
     FAIL();
   } catch (const FormatError& error) {
     EXPECT_THAT(error.what(),
-                testing::HasSubstr("tensor 'model.layers.1.mlp.experts.0.gate_proj.weight': not the "
-                                   "model of checkpoint 'first' (expected "));
+                testing::HasSubstr("tensor 'model.layers.1.mlp.experts.0.gate_proj.weight': not the model of "
+                                   "checkpoint 'first' (expected "));
     EXPECT_THAT(error.what(), testing::HasSubstr("[8, 16], found "));
   }
 }

@@ -13,13 +13,13 @@
 #include <utility>
 
 #include "analysis/runs/run_merge.h"
+#include "readers/checkpoint/checkpoint.h"
+#include "readers/checkpoint/model_weights.h"
 #include "readers/errors.h"
+#include "readers/model/weight.h"
 #include "readers/recorded/recorded_notes.h"
 #include "readers/run_file/run_file.h"
 #include "readers/run_file/run_lock.h"
-#include "readers/checkpoint/model_weights.h"
-#include "readers/model/weight.h"
-#include "readers/checkpoint/checkpoint.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/temporary_directory.h"
 
@@ -531,8 +531,7 @@ const char* const router_warning =
     "warning: 2T: 1 of 128 values of model.layers.2.mlp.gate.weight is not finite";
 const char* const pass_warning =
     "warning: 2T: in layer 2 router scores are not finite for 19 of 19 tokens: they choose no expert there "
-    "and are left "
-    "out of its routing; 14 of 14 losses are not finite, so that the loss is NaN";
+    "and are left out of its routing; 14 of 14 losses are not finite, so that the loss is NaN";
 
 TEST_F(SeriesAnalysisTest, TokensWithoutFiniteRouterScoresAreCountedApartAndNothingElseCountsThem) {
   break_second(directory_ / "series", broken_router);
@@ -571,7 +570,8 @@ TEST_F(SeriesAnalysisTest, WhatIsNotFiniteIsToldAndKeptWithTheTensorThatItComesF
   NoteTaker listener;
   analyze_series(options_, listener);
   EXPECT_THAT(listener.notes, testing::ElementsAre(pass_warning, router_warning, few_tokens));
-  EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::ElementsAre(router_warning, pass_warning, few_tokens));
+  EXPECT_THAT(read_notes(RunFile::open(options_.output)),
+              testing::ElementsAre(router_warning, pass_warning, few_tokens));
   NoteTaker again;  // a complete analysis that is repeated
   analyze_series(options_, again);
   EXPECT_THAT(again.notes, testing::ElementsAre(router_warning, pass_warning, few_tokens));

@@ -14,8 +14,8 @@
 #include "metrics/routing/expert_load.h"
 #include "readers/checkpoint/checkpoint.h"
 #include "readers/errors.h"
-#include "readers/run_file/run_file.h"
 #include "readers/model/parameter_count.h"
+#include "readers/run_file/run_file.h"
 
 using namespace moescope;
 

@@ -182,8 +182,8 @@ TEST(ExpertLoad, RandomRoutingStaysWithinTheBounds) {
   }
 }
 
-/// Calls `visit` with every way to give `choices` to experts, at most `tokens` each, in descending order: every
-/// such way is one in which tokens can choose different experts (Gale and Ryser 1957).
+/// Calls `visit` with every way to give `choices` to experts, at most `tokens` each, in descending order:
+/// every such way is one in which tokens can choose different experts (Gale and Ryser 1957).
 void for_each_load(Counts& counts, std::size_t place, std::int64_t choices, std::int64_t most,
                    const std::function<void(const Counts&)>& visit) {
   if (place == counts.size()) {
@@ -217,14 +217,10 @@ Range range_of(double (*metric)(std::span<const std::int64_t>), std::int64_t exp
 TEST(ExpertLoad, BoundsAreTheExtremesOfAllLoads) {
   using Bound = double (*)(std::int64_t, std::int64_t);
   const std::vector<std::pair<double (*)(std::span<const std::int64_t>), Bound>> bounded = {
-      {max_violation, max_violation_bound},
-      {min_violation, min_violation_bound},
-      {mean_violation, mean_violation_bound},
-      {load_cv, load_cv_bound},
-      {load_gini, load_gini_bound},
-      {dead_experts, dead_experts_bound},
-      {cold_experts, cold_experts_bound},
-      {hot_experts, hot_experts_bound}};
+      {max_violation, max_violation_bound},   {min_violation, min_violation_bound},
+      {mean_violation, mean_violation_bound}, {load_cv, load_cv_bound},
+      {load_gini, load_gini_bound},           {dead_experts, dead_experts_bound},
+      {cold_experts, cold_experts_bound},     {hot_experts, hot_experts_bound}};
   for (std::int64_t experts = 1; experts <= 6; ++experts) {
     for (std::int64_t top_k = 1; top_k <= experts; ++top_k) {
       for (std::size_t i = 0; i < bounded.size(); ++i) {
@@ -243,10 +239,20 @@ TEST(ExpertLoad, BoundsAreTheExtremesOfAllLoads) {
   }
 }
 
-// 20 experts of 21 that are hot would have taken more than all choices; with 10 K or more of E, none can be hot.
+// 20 experts of 21 that are hot would have taken more than all choices; with 10 K or more of E, none can be
+// hot.
 TEST(ExpertLoad, AsManyExpertsAreHotAsAnyLoadAllows) {
-  for (const auto& [experts, top_k] : std::vector<std::pair<int, int>>{
-           {10, 1}, {11, 1}, {12, 1}, {20, 1}, {21, 1}, {20, 2}, {21, 2}, {22, 2}, {31, 1}, {31, 2}, {31, 3}}) {
+  for (const auto& [experts, top_k] : std::vector<std::pair<int, int>>{{10, 1},
+                                                                       {11, 1},
+                                                                       {12, 1},
+                                                                       {20, 1},
+                                                                       {21, 1},
+                                                                       {20, 2},
+                                                                       {21, 2},
+                                                                       {22, 2},
+                                                                       {31, 1},
+                                                                       {31, 2},
+                                                                       {31, 3}}) {
     EXPECT_EQ(range_of(hot_experts, experts, top_k, 6).most, hot_experts_bound(experts, top_k))
         << top_k << " of " << experts;
   }
@@ -254,8 +260,8 @@ TEST(ExpertLoad, AsManyExpertsAreHotAsAnyLoadAllows) {
   EXPECT_EQ(hot_experts_bound(64, 8), 0);
 }
 
-/// The most experts below a tenth of the mean, over all numbers of tokens: as many as leave choices for T each
-/// to the others.
+/// The most experts below a tenth of the mean, over all numbers of tokens: as many as leave choices for T
+/// each to the others.
 double most_cold_experts(std::int64_t experts, std::int64_t top_k, std::int64_t tokens) {
   std::int64_t most = 0;
   for (std::int64_t t = 1; t <= tokens; ++t) {

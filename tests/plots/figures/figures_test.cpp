@@ -472,7 +472,8 @@ TEST_F(FiguresTest, OneCheckpointHasNoDrift) {
 TEST_F(FiguresTest, AnUnknownFigureCheckpointOrDomainIsAUsageErrorThatNamesTheKnown) {
   const RunFile run = sample();
   EXPECT_THROW(build_figure(run, "los"), UsageError);
-  EXPECT_THROW(build_figure(run, "load_heatmap", {.checkpoint = "none", .domain = {}, .layer = {}}), UsageError);
+  EXPECT_THROW(build_figure(run, "load_heatmap", {.checkpoint = "none", .domain = {}, .layer = {}}),
+               UsageError);
   try {
     build_figure(run, "load_heatmap", {.checkpoint = {}, .domain = "none", .layer = {}});
     FAIL();

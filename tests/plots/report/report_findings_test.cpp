@@ -87,19 +87,19 @@ TEST(ReportFindings, OfAPlainRunRestateItsNumbers) {
   EXPECT_THAT(
       report_findings(facts),
       ElementsAre(
-          "Loss over all domains fell from 5 to 3 nats per token (perplexity 148 to 20.1). At c it is "
-          "lowest on math (2.5) and highest on prose (3.5).",
-          "MaxVio, averaged over layers and with all domains together, fell from 1.5 to 0.5. The least "
-          "even layer at c is layer 2: its busiest expert takes 1.67 times an even share. No expert is "
-          "without a token in any domain there.",
+          "Loss over all domains fell from 5 to 3 nats per token (perplexity 148 to 20.1). At c it is lowest "
+          "on math (2.5) and highest on prose (3.5).",
+          "MaxVio, averaged over layers and with all domains together, fell from 1.5 to 0.5. The least even "
+          "layer at c is layer 2: its busiest expert takes 1.67 times an even share. No expert is without a "
+          "token in any domain there.",
           "Router entropy, averaged over layers, fell from 1 to 0.7 of its maximum ln E. At c the chosen "
           "experts hold 50 % of the router distribution.",
-          "Router saturation, averaged over layers, is 0.2 at a (chance 0.25) and by definition 1 at c, "
-          "with whose choices it compares. It is half-way from chance to 1 between a and b. At b, the "
-          "checkpoint before, it is 65 %, least in layer 2 (60 %).",
+          "Router saturation, averaged over layers, is 0.2 at a (chance 0.25) and by definition 1 at c, with "
+          "whose choices it compares. It is half-way from chance to 1 between a and b. At b, the checkpoint "
+          "before, it is 65 %, least in layer 2 (60 %).",
           "Since a the weights of the role router moved most (relative drift 1), those of the role routed "
-          "expert least (0.5). In the last step, from b to c, the largest is that of router (0.5). The "
-          "path of the whole model is 1.25 times as long as the straight way."));
+          "expert least (0.5). In the last step, from b to c, the largest is that of router (0.5). The path "
+          "of the whole model is 1.25 times as long as the straight way."));
 }
 
 TEST(ReportFindings, OneDomainIsNeitherTheEasiestNorTheHardest) {
@@ -128,8 +128,7 @@ TEST(ReportFindings, ALossThatIsNotFiniteIsToldAndNotReplacedByAnother) {
   facts.checkpoints[2].domain_loss = {nan_value, 2.5};
   EXPECT_EQ(finding(facts, "Loss"),
             "Loss over all domains fell from 5 at a to 4 nats per token at b (perplexity 148 to 54.6). It is "
-            "not finite "
-            "at c. At c it is not finite on prose.");
+            "not finite at c. At c it is not finite on prose.");
   const Headline loss = *headline(report_headlines(facts), "Loss");
   EXPECT_EQ(loss.value, "4");
   EXPECT_THAT(loss.meaning, HasSubstr("at b"));
@@ -176,8 +175,7 @@ TEST(ReportFindings, TwoCheckpointsHaveNoOneBeforeTheLastAndNoLastStepOfItsOwn) 
   facts.checkpoints[1].saturation = layers({1, 1});
   EXPECT_THAT(finding(facts, "Router saturation"),
               AllOf(HasSubstr("is 0.2 at a (chance 0.25) and by definition 1 at b, with whose choices it "
-                              "compares. Before that it does not come half-way "
-                              "from chance to 1."),
+                              "compares. Before that it does not come half-way from chance to 1."),
                     Not(HasSubstr("the checkpoint before"))));
   EXPECT_EQ(headline(report_headlines(facts), "Saturation half-way"), nullptr);
   EXPECT_THAT(finding(facts, "Since a"), AllOf(Not(HasSubstr("last step")), Not(HasSubstr("path"))));

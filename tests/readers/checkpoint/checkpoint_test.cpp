@@ -315,8 +315,8 @@ TEST(Checkpoint, TheIndexDecidesBetweenCopiesOfATensor) {
             (directory / "overlay.safetensors").string());
   EXPECT_EQ(overlaid.bytes(), bytes + 2 * 8 * 16);
   EXPECT_THAT(overlaid.notes(),
-              testing::Contains(HasSubstr("1 stored copy of tensors superseded, for the index names "
-                                          "other shards: first '" +
+              testing::Contains(HasSubstr("1 stored copy of tensors superseded, for the index names other "
+                                          "shards: first '" +
                                           std::string(name) + "' in model-00001-of-00002")));
 }
 
@@ -359,8 +359,8 @@ TEST(Checkpoint, AnIndexOfAnotherShardingIsNamedWithTheFilesThatAreThere) {
       HasSubstr(
           "index.json: is of another sharding than the files: of the shards that it names, these are not "
           "there: model-00001-of-00004.safetensors, model-00002-of-00004.safetensors, "
-          "model-00003-of-00004.safetensors, model-00004-of-00004.safetensors; and these are there, which "
-          "it does not name: model-00001-of-00002.safetensors, model-00002-of-00002.safetensors"));
+          "model-00003-of-00004.safetensors, model-00004-of-00004.safetensors; and these are there, which it "
+          "does not name: model-00001-of-00002.safetensors, model-00002-of-00002.safetensors"));
 }
 
 TEST(Checkpoint, AnIndexOfOtherShardsOfTheSameNamesIsToldByHowMuchItMisplaces) {
@@ -431,8 +431,8 @@ TEST(Checkpoint, EveryWeightFileThatIsNotReadIsNoted) {
   EXPECT_THAT(
       Checkpoint::open(directory.path()).notes(),
       ElementsAre(
-          "adapter_model.safetensors, consolidated.00.pth, model.gguf, pytorch_model.bin: weights that "
-          "are not read",
+          "adapter_model.safetensors, consolidated.00.pth, model.gguf, pytorch_model.bin: weights that are "
+          "not read",
           "x.safetensors.incomplete: unfinished downloads, not read",
           "checkpoint-100: checkpoints inside this one, not read",
           "original: directories with weights that are not read"));
@@ -495,8 +495,8 @@ TEST(Checkpoint, AStoredHeadThatDiffersFromTheEmbeddingIsTheHead) {
   EXPECT_FALSE(differs.config().tie_word_embeddings);
   EXPECT_THAT(differs.notes(),
               ElementsAre(HasSubstr(
-                  "config.json: 'tie_word_embeddings' is true, but the stored 'lm_head.weight' differs "
-                  "from 'model.embed_tokens.weight': the stored one is used")));
+                  "config.json: 'tie_word_embeddings' is true, but the stored 'lm_head.weight' differs from "
+                  "'model.embed_tokens.weight': the stored one is used")));
   built.tensor("lm_head.weight").data = built.tensor("model.embed_tokens.weight").data;
   built.write(directory / "equal");
   EXPECT_TRUE(Checkpoint::open(directory / "equal").config().tie_word_embeddings);

@@ -1,8 +1,8 @@
 #include "readers/checkpoint/model_weights.h"
-#include "readers/model/weight.h"
-#include "readers/model/parameter_count.h"
 #include "readers/checkpoint/checkpoint.h"
 #include "readers/model/model_config.h"
+#include "readers/model/parameter_count.h"
+#include "readers/model/weight.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -287,8 +287,8 @@ TEST(TensorRoles, NamesWithAPartInsideAreNamed) {
   built.tensor("model.layers.1.mlp.gate.weight").name = "model.layers.1._orig_mod.mlp.gate.weight";
   built.tensor("lm_head.weight").name = "module.lm_head.weight";
   EXPECT_THAT(failure_of(built),
-              HasSubstr("tensor 'model.layers.1.mlp.gate.weight': is missing (expected shape "
-                        "[8, 16]); it is stored as 'model.layers.1._orig_mod.mlp.gate.weight'"));
+              HasSubstr("tensor 'model.layers.1.mlp.gate.weight': is missing (expected shape [8, 16]); it is "
+                        "stored as 'model.layers.1._orig_mod.mlp.gate.weight'"));
   built.tensor("model.layers.1._orig_mod.mlp.gate.weight").name = "model.layers.1.mlp.gate.weight";
   EXPECT_THAT(failure_of(built),
               HasSubstr("it is stored as 'module.lm_head.weight', with the prefix 'module.'"));
@@ -327,8 +327,8 @@ TEST(TensorRoles, ABiasOfFewStepsOfBf16IsNoted) {
   // Between 4 and 8, neighbours in BF16 are 1/32 apart.
   EXPECT_THAT(notes(6.75f, 0.125f, DType::bf16),
               ElementsAre(HasSubstr(
-                  "the score correction bias of 2 layers is stored as BF16 and spans few of its steps, "
-                  "so that its differences are rounded away: 4 steps in layer")));
+                  "the score correction bias of 2 layers is stored as BF16 and spans few of its steps, so "
+                  "that its differences are rounded away: 4 steps in layer")));
   EXPECT_THAT(notes(6.75f, 0.125f, DType::f32), IsEmpty());
   EXPECT_THAT(notes(4.5f, 3.0f, DType::bf16), IsEmpty());
   EXPECT_THAT(notes(0.0f, 0.05f, DType::bf16), IsEmpty());

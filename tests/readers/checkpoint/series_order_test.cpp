@@ -131,8 +131,8 @@ TEST(SeriesOrder, AnUnnumberedNameDoesNotThrowTheRestIntoNameOrder) {
   const Ordered found = ordered({"checkpoint-1000", "checkpoint-200", "best", "ema", "last"});
   EXPECT_THAT(found.names, ElementsAre("checkpoint-200", "checkpoint-1000", "best", "ema", "last"));
   EXPECT_THAT(found.doubts,
-              ElementsAre("'best' and 'ema' have no place that their names tell, and stand behind those "
-                          "that have one"));
+              ElementsAre("'best' and 'ema' have no place that their names tell, and stand behind those that "
+                          "have one"));
 }
 
 TEST(SeriesOrder, AnAverageHasNoPlaceUnlessAllAreAverages) {

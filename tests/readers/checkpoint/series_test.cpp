@@ -82,8 +82,9 @@ TEST(Series, ALinkToACheckpointBesideItCountsOnce) {
   fs::create_directory_symlink("elsewhere/x", directory / "final");
   const FoundSeries found = find_series({directory.path()});
   EXPECT_THAT(names(found.entries), ElementsAre("step1", "step2", "final"));
-  EXPECT_THAT(found.notes, ElementsAre("latest: is another name of 'step2', and counts once",
-                                       "elsewhere: left out: it is not a checkpoint itself, but holds others: x"));
+  EXPECT_THAT(found.notes,
+              ElementsAre("latest: is another name of 'step2', and counts once",
+                          "elsewhere: left out: it is not a checkpoint itself, but holds others: x"));
   // As a shell lists them.
   const FoundSeries given = find_series({directory / "latest", directory / "step1", directory / "step2"});
   EXPECT_THAT(names(given.entries), ElementsAre("step1", "step2"));
@@ -105,8 +106,8 @@ TEST(Series, AnOrderThatNoNameTellsIsANoteThatPointsToTheSeriesFile) {
   for (const char* name : {"beta", "alpha"}) make_checkpoint(directory / name);
   EXPECT_THAT(find_series({directory.path()}).notes,
               ElementsAre(directory.path().string() +
-                          ": nothing in the names tells the order of 'alpha' and 'beta'; a "
-                          "series file (.json) says better"));
+                          ": nothing in the names tells the order of 'alpha' and 'beta'; a series file "
+                          "(.json) says better"));
   // Who gives an order is not told that it is unknown.
   EXPECT_THAT(find_series({directory / "beta", directory / "alpha"}).notes, testing::IsEmpty());
 }
@@ -118,8 +119,8 @@ TEST(Series, AnOrderGivenAgainstTheNamesIsKeptWithANote) {
       {directory / "step1000", directory / "step10000", directory / "step2000"});  // as shells sort
   EXPECT_THAT(names(found.entries), ElementsAre("step1000", "step10000", "step2000"));
   EXPECT_THAT(found.notes,
-              ElementsAre("the order given is not the one that the names tell: 'step2000' is given "
-                          "after 'step10000'"));
+              ElementsAre("the order given is not the one that the names tell: 'step2000' is given after "
+                          "'step10000'"));
 }
 
 TEST(Series, NamesAreUtf8WhateverBytesTheirPathsAreMadeOf) {

@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "readers/files/directory.h"
 #include "readers/errors.h"
+#include "readers/files/directory.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {

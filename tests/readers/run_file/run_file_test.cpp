@@ -450,8 +450,8 @@ TEST_F(RunFileTest, RejectsDatasetsThatAreNotAsInEveryRunFile) {
   written_as(3, other, 2);
   expect_format_error(
       path,
-      "/loss/nll: has other dimensions than in a run file (expected [checkpoint, token], found "
-      "[token, checkpoint])");
+      "/loss/nll: has other dimensions than in a run file (expected [checkpoint, token], found [token, "
+      "checkpoint])");
   other.dimensions = {};
   written_as(3, other, 2);
   expect_format_error(path, "/loss/nll: has other dimensions");

@@ -7,8 +7,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "readers/text/closest_names.h"
 #include "readers/files/source_file.h"
+#include "readers/text/closest_names.h"
 #include "tests/support/source_path.h"
 
 namespace moescope {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "readers/errors.h"
-#include "readers/storage/safetensors.h"
 #include "readers/files/source_file.h"
+#include "readers/storage/safetensors.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/temporary_directory.h"
 

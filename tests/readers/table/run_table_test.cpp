@@ -10,9 +10,9 @@
 #include <sstream>
 #include <system_error>
 
-#include "readers/text/closest_names.h"
 #include "readers/errors.h"
 #include "readers/schema/run_schema.h"
+#include "readers/text/closest_names.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {

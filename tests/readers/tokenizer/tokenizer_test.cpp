@@ -10,9 +10,9 @@
 #include <thread>
 
 #include "readers/errors.h"
-#include "readers/tokenizer/nfc.h"
 #include "readers/files/sha256.h"
 #include "readers/files/source_file.h"
+#include "readers/tokenizer/nfc.h"
 #include "tests/support/source_path.h"
 
 namespace moescope {
