@@ -291,7 +291,7 @@ const Weight* ModelWeights::find(const WeightKey& key) const {
 
 const Weight& ModelWeights::at(const WeightKey& key) const {
   if (const Weight* weight = find(key)) return *weight;
-  throw std::out_of_range("no weight of role " + std::to_string(static_cast<int>(key.role)) + " in layer " +
+  throw std::out_of_range("no weight of role " + std::string(role_name(key.role)) + " in layer " +
                           std::to_string(key.layer) + ", expert " + std::to_string(key.expert));
 }
 

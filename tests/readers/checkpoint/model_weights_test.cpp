@@ -385,13 +385,5 @@ TEST(TensorRoles, ModelsWithoutSharedExpertsHaveNone) {
             model.checkpoint.bytes());
 }
 
-TEST(TensorRoles, EveryRoleHasANamedGroup) {
-  EXPECT_EQ(role_group_name(role_group(Role::query_norm)), "norm");
-  EXPECT_EQ(role_group_name(role_group(Role::router)), "router");
-  EXPECT_EQ(role_group_name(role_group(Role::score_correction_bias)), "score_correction_bias");
-  EXPECT_EQ(role_group_name(role_group(Role::expert_up)), "routed_expert");
-  EXPECT_EQ(role_group_name(role_group(Role::head)), "head");
-}
-
 }  // namespace
 }  // namespace moescope

@@ -1,0 +1,76 @@
+#pragma once
+/// What a weight is for, and the groups by which weight metrics are aggregated.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace moescope {
+
+/// One row a role: its name and its group. They stand in the order in which a forward pass takes a model's
+/// weights, which is their canonical order everywhere. H hidden_size, V vocab_size, E routed experts, M
+/// moe_intermediate_size, I intermediate_size, S shared experts.
+#define MOESCOPE_ROLES(ROLE)                                                             \
+  ROLE(embedding, embedding) /* [V, H] */                                                \
+  ROLE(input_norm, norm)     /* [H] */                                                   \
+  ROLE(query, attention)     /* [heads * head_dim, H] */                                 \
+  ROLE(key, attention)       /* [kv heads * head_dim, H] */                              \
+  ROLE(value, attention)     /* [kv heads * head_dim, H] */                              \
+  ROLE(query_bias, attention)                                                            \
+  ROLE(key_bias, attention)                                                              \
+  ROLE(value_bias, attention)                                                            \
+  ROLE(query_norm, norm) /* [head_dim], or of all heads */                               \
+  ROLE(key_norm, norm)                                                                   \
+  ROLE(attention_output, attention)                  /* [H, heads * head_dim] */         \
+  ROLE(attention_output_bias, attention)             /* [H] */                           \
+  ROLE(post_attention_norm, norm)                    /* [H] */                           \
+  ROLE(dense_gate, dense_mlp)                        /* [I, H] */                        \
+  ROLE(dense_up, dense_mlp)                          /* [I, H] */                        \
+  ROLE(dense_down, dense_mlp)                        /* [H, I] */                        \
+  ROLE(router, router)                               /* [E, H] */                        \
+  ROLE(score_correction_bias, score_correction_bias) /* [E] */                           \
+  ROLE(expert_gate, routed_expert)                   /* [M, H], one per routed expert */ \
+  ROLE(expert_up, routed_expert)                     /* [M, H] */                        \
+  ROLE(expert_down, routed_expert)                   /* [H, M] */                        \
+  ROLE(shared_gate, shared_expert)                   /* [S * M, H] */                    \
+  ROLE(shared_up, shared_expert)                     /* [S * M, H] */                    \
+  ROLE(shared_down, shared_expert)                   /* [H, S * M] */                    \
+  ROLE(final_norm, norm)                             /* [H] */                           \
+  ROLE(head, head)                                   /* [V, H]; absent when tied to the embedding */
+
+/// The correction bias is a group of its own: no part of a matrix, in the unit of scores, and trained without
+/// a gradient.
+#define MOESCOPE_ROLE_GROUPS(GROUP) \
+  GROUP(embedding)                  \
+  GROUP(attention)                  \
+  GROUP(norm)                       \
+  GROUP(dense_mlp)                  \
+  GROUP(router)                     \
+  GROUP(score_correction_bias)      \
+  GROUP(routed_expert)              \
+  GROUP(shared_expert)              \
+  GROUP(head)
+
+#define MOESCOPE_ROLE(name, group) name,
+enum class Role : std::uint8_t { MOESCOPE_ROLES(MOESCOPE_ROLE) };
+#undef MOESCOPE_ROLE
+
+#define MOESCOPE_GROUP(name) name,
+enum class RoleGroup : std::uint8_t { MOESCOPE_ROLE_GROUPS(MOESCOPE_GROUP) };
+#undef MOESCOPE_GROUP
+
+#define MOESCOPE_ROLE(name, group) Role::name,
+inline constexpr Role all_roles[] = {MOESCOPE_ROLES(MOESCOPE_ROLE)};
+#undef MOESCOPE_ROLE
+
+#define MOESCOPE_GROUP(name) RoleGroup::name,
+inline constexpr RoleGroup all_role_groups[] = {MOESCOPE_ROLE_GROUPS(MOESCOPE_GROUP)};
+#undef MOESCOPE_GROUP
+
+std::string_view role_name(Role role);  // "attention_output"
+RoleGroup role_group(Role role);
+std::string_view role_group_name(RoleGroup group);  // "routed_expert"
+/// Its place in all_role_groups.
+std::size_t role_group_index(Role role);
+
+}  // namespace moescope
