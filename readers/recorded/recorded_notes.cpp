@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "readers/schema/datasets.h"
+
 namespace moescope {
 
 std::vector<std::string> read_notes(const RunFile& run) {
-  if (!run.contains("/notes")) return {};
-  std::vector<std::string> notes = run.read<std::string>("/notes");
+  if (!run.contains(dataset::notes)) return {};
+  std::vector<std::string> notes = run.read(dataset::notes);
   std::erase(notes, std::string());
   std::ranges::stable_partition(notes,
                                 [](const std::string& note) { return note.starts_with(warning_mark); });

@@ -5,11 +5,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "readers/run_file/hdf5_handle.h"
-#include "readers/schema/dataset_spec.h"
+#include "readers/schema/dataset.h"
 
 namespace moescope {
 
@@ -23,26 +22,6 @@ std::optional<ElementType> parse_stored_type(hid_t type);
 const char* element_type_name(ElementType type);
 /// Bytes of one element; of text the bytes of the reference to it.
 std::size_t element_bytes(ElementType type);
-
-template <class T>
-constexpr ElementType element_type_of() {
-  if constexpr (std::is_same_v<T, std::uint8_t>)
-    return ElementType::u1;
-  else if constexpr (std::is_same_v<T, std::uint16_t>)
-    return ElementType::u2;
-  else if constexpr (std::is_same_v<T, std::uint32_t>)
-    return ElementType::u4;
-  else if constexpr (std::is_same_v<T, std::int32_t>)
-    return ElementType::i4;
-  else if constexpr (std::is_same_v<T, std::int64_t>)
-    return ElementType::i8;
-  else if constexpr (std::is_same_v<T, float>)
-    return ElementType::f4;
-  else if constexpr (std::is_same_v<T, double>)
-    return ElementType::f8;
-  else
-    return ElementType::text;
-}
 
 /// Whether every value of `from` can be had as `to`: exactly, or rounded to floating point.
 bool converts(ElementType from, ElementType to);

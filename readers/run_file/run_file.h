@@ -9,12 +9,23 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
+#include "readers/schema/dataset.h"
 #include "readers/schema/dataset_spec.h"
 
 namespace moescope {
+
+/// What a dataset of T is read as: T, or `As` where that is spelled and holds every T.
+template <class T, class As>
+struct ReadType {
+  using type = std::conditional_t<std::is_void_v<As>, T, As>;
+  static_assert(reads_as<T, type>(), "the elements of this dataset are of another type");
+};
+template <class T, class As>
+using ReadAs = typename ReadType<T, As>::type;
 
 /// An open run file. HDF5 converts numbers where that is exact, and to floating point: reading f4 or i8 as
 /// double is fine, u2 as u1 is not. All functions throw std::system_error (I/O, disk full), std::bad_alloc or
@@ -68,6 +79,31 @@ class RunFile {
   std::vector<T> read(const std::string& path) const;
   template <class T>
   std::vector<T> read(const std::string& path, const Slab& slab) const;
+
+  /// Of a dataset whose type is known, T follows from it, and another one that its elements do not convert to
+  /// does not compile: read<double>(dataset::loss_nll) widens, write<double>(dataset::loss_nll, …) is
+  /// refused.
+  template <class T>
+  void write(Dataset<T> dataset, std::span<const std::type_identity_t<T>> values) {
+    write<T>(std::string(dataset), values);
+  }
+  template <class T>
+  void write(Dataset<T> dataset, const Slab& slab, std::span<const std::type_identity_t<T>> values) {
+    write<T>(std::string(dataset), slab, values);
+  }
+  template <class Other, class T>
+  requires(!std::is_same_v<Other, T>) void write(Dataset<T> dataset, std::span<const Other> values) = delete;
+  template <class Other, class T>
+  requires(!std::is_same_v<Other, T>) void write(Dataset<T> dataset, const Slab& slab,
+                                                 std::span<const Other> values) = delete;
+  template <class As = void, class T>
+  auto read(Dataset<T> dataset) const {
+    return read<ReadAs<T, As>>(std::string(dataset));
+  }
+  template <class As = void, class T>
+  auto read(Dataset<T> dataset, const Slab& slab) const {
+    return read<ReadAs<T, As>>(std::string(dataset), slab);
+  }
 
   /// Attributes of a dataset or group; of the file where `path` is "/".
   void set_attribute(const std::string& path, const std::string& name, const AttributeValue& value);
