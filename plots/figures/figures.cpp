@@ -2,17 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "plots/figures/drift_figures.h"
+#include "plots/figures/expert_drift_figures.h"
 #include "plots/figures/load_figures.h"
 #include "plots/figures/loss_figures.h"
 #include "plots/figures/pass_figures.h"
 #include "plots/figures/path_figures.h"
 #include "plots/figures/router_figures.h"
 #include "plots/figures/run_values.h"
+#include "plots/figures/saturation_figures.h"
 #include "plots/figures/sketch_figures.h"
 #include "plots/figures/spectrum_figures.h"
+#include "plots/figures/weight_figures.h"
 #include "readers/errors.h"
 #include "readers/run_file/run_file.h"
 #include "readers/text/closest_names.h"
@@ -20,257 +24,14 @@
 namespace moescope {
 namespace {
 
-std::vector<FigureEntry> loss_entries() {
-  const std::string section = "Loss";
-  return {
-      {"loss", "Loss by domain", section, {"/metrics/loss"}, 1, loss_figure},
-  };
-}
-
-std::vector<FigureEntry> load_entries() {
-  const std::string section = "Load balance";
-  return {
-      {"load_heatmap",
-       "Expert load by layer and expert",
-       section,
-       {"/metrics/relative_load"},
-       1,
-       load_heatmap_figure,
-       selects_checkpoint | selects_domain | selects_moe_layer},
-      {"max_violation",
-       "MaxVio by layer",
-       section,
-       {"/metrics/max_violation"},
-       1,
-       max_violation_figure,
-       selects_domain | selects_moe_layer},
-      {"max_violation_by_domain",
-       "MaxVio by domain",
-       section,
-       {"/metrics/max_violation"},
-       1,
-       max_violation_by_domain_figure,
-       selects_moe_layer},
-      {"load_entropy",
-       "Entropy of load by layer",
-       section,
-       {"/metrics/load_entropy"},
-       1,
-       load_entropy_figure,
-       selects_domain | selects_moe_layer},
-      {"dead_experts",
-       "Dead experts by domain",
-       section,
-       {"/metrics/dead_experts"},
-       1,
-       dead_experts_figure,
-       selects_moe_layer},
-  };
-}
-
-std::vector<FigureEntry> router_entries() {
-  const std::string section = "Router";
-  return {
-      {"router_entropy",
-       "Router entropy by layer",
-       section,
-       {"/metrics/router_entropy"},
-       1,
-       router_entropy_figure,
-       selects_domain | selects_moe_layer},
-      {"router_entropy_by_domain",
-       "Router entropy of single tokens by domain",
-       section,
-       {"/metrics/router_entropy_quantile"},
-       1,
-       router_entropy_by_domain_figure,
-       selects_moe_layer},
-      {"topk_mass",
-       "Router mass on the chosen experts by layer",
-       section,
-       {"/metrics/topk_mass"},
-       1,
-       topk_mass_figure,
-       selects_domain | selects_moe_layer},
-      {"top1_share",
-       "Weight of the strongest expert by layer",
-       section,
-       {"/metrics/top1_share"},
-       1,
-       top1_share_figure,
-       selects_domain | selects_moe_layer},
-      {"routing_margin",
-       "Routing margin by layer",
-       section,
-       {"/metrics/routing_margin"},
-       1,
-       routing_margin_figure,
-       selects_domain | selects_moe_layer},
-      {"bias_flip_rate",
-       "Choices made by the correction bias by layer",
-       section,
-       {"/metrics/bias_flip_rate"},
-       1,
-       bias_flip_rate_figure,
-       selects_domain | selects_moe_layer},
-  };
-}
-
-std::vector<FigureEntry> settling_entries() {
-  const std::string section = "Routing over time";
-  return {
-      {"router_saturation",
-       "Router saturation by layer",
-       section,
-       {"/metrics/router_saturation"},
-       2,
-       router_saturation_figure,
-       selects_moe_layer},
-      {"router_saturation_top1",
-       "Router saturation of the first choice by layer",
-       section,
-       {"/metrics/router_saturation_top1"},
-       2,
-       router_saturation_top1_figure,
-       selects_moe_layer},
-      {"routing_agreement",
-       "Routing agreement between checkpoints",
-       section,
-       {"/metrics/routing_agreement"},
-       2,
-       routing_agreement_figure,
-       selects_moe_layer},
-  };
-}
-
-std::vector<FigureEntry> weight_entries() {
-  const std::string section = "Weights";
-  const std::vector<std::string> by_sketch = {
-      "/metrics/role_sketched_drift", "/metrics/role_sketched_drift_error", "/metrics/role_relative_drift"};
-  return {
-      {"drift_heatmap",
-       "Weight drift by layer and role",
-       section,
-       {"/metrics/layer_relative_drift"},
-       2,
-       drift_heatmap_figure,
-       selects_checkpoint | selects_layer},
-      {"weight_drift",
-       "Weight drift since the first checkpoint by role",
-       section,
-       {"/metrics/role_relative_drift"},
-       2,
-       weight_drift_figure},
-      {"weight_step_drift",
-       "Weight drift between successive checkpoints by role",
-       section,
-       {"/metrics/role_relative_drift"},
-       2,
-       weight_step_drift_figure},
-      {"sketched_drift", "Weight drift by sketch beside exact by role", section, by_sketch, 2,
-       sketched_drift_figure},
-      {"sketched_drift_ratio", "Weight drift by sketch relative to exact by role", section, by_sketch, 2,
-       sketched_drift_ratio_figure},
-      {"weight_norm", "Norm of the weights by role", section, {"/metrics/role_norm"}, 1, weight_norm_figure},
-      {"weight_update_rate",
-       "Update per trillion tokens by role",
-       section,
-       {"/metrics/role_update_rms_per_token"},
-       2,
-       weight_update_rate_figure},
-      {"expert_drift",
-       "Drift of single experts since the first checkpoint",
-       section,
-       {"/metrics/expert_relative_drift"},
-       2,
-       expert_drift_figure,
-       selects_checkpoint | selects_moe_layer},
-  };
-}
-
-std::vector<FigureEntry> path_entries() {
-  const std::string section = "The way of the weights";
-  return {
-      {"weight_trajectory",
-       "Trajectory of the weights in the plane of most movement",
-       section,
-       {"/metrics/role_trajectory_coordinate", "/metrics/role_trajectory_share"},
-       3,
-       weight_trajectory_figure},
-      {"update_direction",
-       "Direction of the updates",
-       section,
-       {"/metrics/role_update_direction"},
-       3,
-       update_direction_figure},
-      {"weight_path_length",
-       "Length of the weights' path by role",
-       section,
-       {"/metrics/role_path_length", "/metrics/role_norm"},
-       2,
-       weight_path_length_figure},
-      {"weight_tortuosity",
-       "Tortuosity of the weights' path by role",
-       section,
-       {"/metrics/role_tortuosity"},
-       3,
-       weight_tortuosity_figure},
-  };
-}
-
-std::vector<FigureEntry> spectrum_entries() {
-  const std::string section = "Spectra";
-  return {
-      {"router_stable_rank",
-       "Stable rank of the routers by layer",
-       section,
-       {"/weights/stable_rank", "/moe_layer"},
-       1,
-       router_stable_rank_figure,
-       selects_moe_layer},
-      {"router_effective_rank",
-       "Effective rank of the routers by layer",
-       section,
-       {"/weights/effective_rank", "/moe_layer"},
-       1,
-       router_effective_rank_figure,
-       selects_moe_layer},
-      {"router_row_cosine",
-       "Likeness of the router's rows",
-       section,
-       {"/weights/router_row_cosine"},
-       1,
-       router_row_cosine_figure,
-       selects_checkpoint | selects_moe_layer},
-      {"expert_alpha",
-       "Power-law exponent of the routed experts by layer",
-       section,
-       {"/weights/power_law_alpha", "/moe_layer"},
-       1,
-       expert_alpha_figure,
-       selects_moe_layer},
-  };
-}
-
-std::vector<FigureEntry> pass_entries() {
-  const std::string section = "The run itself";
-  return {
-      {"pass_time",
-       "Time of the forward pass by layer",
-       section,
-       {"/io/read_seconds", "/io/wait_seconds", "/io/compute_seconds", "/io/flops", "/io/wall_seconds",
-        "/io/overlap_efficiency"},
-       1,
-       pass_time_figure,
-       selects_checkpoint},
-  };
-}
+/// In the order of presentation.
+constexpr std::vector<FigureEntry> (*figure_files[])() = {
+    loss_figures,   load_figures,         router_figures, saturation_figures, drift_figures, sketch_figures,
+    weight_figures, expert_drift_figures, path_figures,   spectrum_figures,   pass_figures};
 
 std::vector<FigureEntry> all_entries() {
   std::vector<FigureEntry> all;
-  for (const auto& part : {loss_entries(), load_entries(), router_entries(), settling_entries(),
-                           weight_entries(), path_entries(), spectrum_entries(), pass_entries()})
-    all.insert(all.end(), part.begin(), part.end());
+  for (const auto entries_of : figure_files) std::ranges::move(entries_of(), std::back_inserter(all));
   return all;
 }
 
@@ -342,6 +103,19 @@ FigureChoice known_choice(const RunFile& run, const FigureEntry& entry, const Fi
 
 }  // namespace
 
+Figure figure_of(const RunFile& run, const FigureEntry& entry, const FigureChoice& choice) {
+  Figure figure = entry.build(run, choice);
+  figure.id = entry.id;
+  return figure;
+}
+
+std::optional<HeatmapExplorer> explorer_of(const RunFile& run, const FigureEntry& entry) {
+  if (entry.explore == nullptr) return std::nullopt;
+  HeatmapExplorer explorer = entry.explore(run);
+  explorer.id = entry.id;
+  return explorer;
+}
+
 Figure build_figure(const RunFile& run, std::string_view id, const FigureChoice& choice) {
   std::vector<std::string> ids;
   for (const FigureEntry& entry : figure_table()) {
@@ -350,7 +124,7 @@ Figure build_figure(const RunFile& run, std::string_view id, const FigureChoice&
     const FigureChoice known = known_choice(run, entry, choice);
     const std::string reason = figure_unavailable(run, entry);
     if (!reason.empty()) throw FormatError(run.path().string(), "figure '" + entry.id + "'", reason);
-    Figure figure = entry.build(run, known);
+    Figure figure = figure_of(run, entry, known);
     if (!has_number(figure))
       throw FormatError(run.path().string(), "figure '" + entry.id + "'", figure_without_number);
     return figure;

@@ -2,6 +2,7 @@
 /// Heatmaps of which the report's reader chooses the slice: a checkpoint, a domain, a layer.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,7 @@
 
 namespace moescope {
 
-class RunFile;
+struct RunLabels;
 
 /// One choice of the reader.
 struct Selector {
@@ -21,7 +22,7 @@ struct Selector {
 
 /// All slices of one heatmap, for the page to draw.
 struct HeatmapExplorer {
-  std::string id;  // of the figure it explores
+  std::string id = {};  // of the figure it explores
   std::string row_name, column_name, value_name;
   std::vector<std::string> row_labels, column_labels;
   std::vector<Selector> selectors;  // two
@@ -36,16 +37,14 @@ struct HeatmapExplorer {
 /// Whether there is a number, and every number is 0.
 bool is_all_zero(const HeatmapExplorer& explorer);
 
-/// Load by checkpoint and domain, "all domains" first.
-HeatmapExplorer load_explorer(const RunFile& run);
-/// Drift by checkpoint, since the first or since the one before.
-HeatmapExplorer drift_explorer(const RunFile& run);
-/// Drift of experts, by checkpoint, since the first or since the one before.
-HeatmapExplorer expert_drift_explorer(const RunFile& run);
-/// Agreement of checkpoints, by layer, their mean first.
-HeatmapExplorer agreement_explorer(const RunFile& run);
+/// Adds `values` to those of an explorer.
+void append(std::vector<float>& all, std::span<const double> values);
 
-/// The explorer of the figure `id`, if it has one. The run file must hold what the figure needs.
-std::optional<HeatmapExplorer> find_explorer(const RunFile& run, const std::string& id);
+/// Which checkpoint, the last one first.
+Selector checkpoint_slider(const std::vector<std::string>& labels);
+/// To which checkpoint, and since which one: the first, or the one before.
+std::vector<Selector> drift_selectors(const RunLabels& labels);
+/// MoE layers x experts, the first layer at the bottom.
+HeatmapExplorer expert_explorer(const RunLabels& labels);
 
 }  // namespace moescope

@@ -104,7 +104,6 @@ Figure layer_lines(const RunFile& run, const FigureChoice& choice, const LayerLi
   const Values values = by_layer(run, choice, what);
   Figure figure = metric_figure(run, what.metric, layers_reading, what.unit_size);
   add_random_routing(figure, random_levels(run, choice, what), what.unit_size);
-  figure.id = what.id;
   if (!choice.domain.empty()) figure.title += ", " + choice.domain;
   name_chosen_layer(figure, choice);
   figure.x = progress.axis;
@@ -174,7 +173,6 @@ Figure role_lines(
   const Progress progress = training_progress(labels);
   const Values metric = read_values(run, "/metrics/" + what.metric);
   Figure figure = metric_figure(run, what.metric, what.reading);
-  figure.id = what.id;
   figure.title = what.title;
   figure.x = progress.axis;
   figure.y.label = what.y_label;

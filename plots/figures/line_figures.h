@@ -42,7 +42,6 @@ inline constexpr const char* layers_reading = "One line per MoE layer, from dark
 
 /// What to draw of a metric by layer.
 struct LayerLines {
-  std::string id;
   std::string metric;  // /metrics/NAME: [C, D, L], averaged over domains; or [C, L]
   std::string
       pooled_metric;  // /metrics/NAME [C, L] over all domains' tokens, preferred to the average; may be empty
@@ -72,7 +71,7 @@ void name_chosen_layer(Figure& figure, const FigureChoice& choice);
 
 /// What to draw of a metric by role.
 struct RoleLines {
-  std::string id, title;
+  std::string title;
   std::string metric;   // /metrics/NAME
   std::string reading;  // how to read it, after the metric's description; may be empty
   std::string y_label;

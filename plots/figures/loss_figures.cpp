@@ -3,6 +3,7 @@
 #include "plots/figures/line_figures.h"
 
 namespace moescope {
+namespace {
 
 Figure loss_figure(const RunFile& run, const FigureChoice&) {
   const RunLabels labels = read_labels(run);
@@ -11,7 +12,6 @@ Figure loss_figure(const RunFile& run, const FigureChoice&) {
   Figure figure = metric_figure(
       run, "loss",
       "One line per domain: the distance between two is how much higher the loss is on one of them.");
-  figure.id = "loss";
   figure.title = "Loss by domain";
   figure.x = progress.axis;
   figure.y.label = "mean loss (nat per token)";
@@ -21,6 +21,19 @@ Figure loss_figure(const RunFile& run, const FigureChoice&) {
     for (std::size_t c = 0; c < progress.x.size(); ++c) series.y.push_back(loss.at(c, d));
   }
   return figure;
+}
+
+}  // namespace
+
+std::vector<FigureEntry> loss_figures() {
+  const std::string section = "Loss";
+  return {
+      {.id = "loss",
+       .title = "Loss by domain",
+       .section = section,
+       .needs = {"/metrics/loss"},
+       .build = loss_figure},
+  };
 }
 
 }  // namespace moescope

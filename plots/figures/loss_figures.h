@@ -1,11 +1,12 @@
 #pragma once
 /// What the model learned, by domain.
 
+#include <vector>
+
 #include "plots/figures/figure_entry.h"
 
 namespace moescope {
 
-/// Needs /metrics/loss.
-Figure loss_figure(const RunFile& run, const FigureChoice& choice);
+std::vector<FigureEntry> loss_figures();
 
 }  // namespace moescope

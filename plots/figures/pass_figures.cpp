@@ -58,8 +58,8 @@ std::string caption(const RunFile& run, std::size_t c) {
          percent_text(read_values(run, "/io/overlap_efficiency").data[c]) + ".";
 }
 
-}  // namespace
-
+/// Reading, waiting and computing of each layer in the chosen checkpoint's forward pass; without a choice the
+/// last one that was measured.
 Figure pass_time_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
   const std::size_t measured = last_measured(read_values(run, "/io/wall_seconds"));
@@ -72,7 +72,6 @@ Figure pass_time_figure(const RunFile& run, const FigureChoice& choice) {
   const double unit_size = slowest < 1 ? 1e-3 : 1;
 
   Figure figure;
-  figure.id = "pass_time";
   figure.title = "Time of the forward pass by layer, " + labels.checkpoints.at(c);
   figure.caption = run.read<double>("/io/wall_seconds", {{c}, {1}})[0] > 0
                        ? caption(run, c)
@@ -87,6 +86,21 @@ Figure pass_time_figure(const RunFile& run, const FigureChoice& choice) {
   panel.series = {layer_series("computing", compute, unit_size, 0),
                   layer_series("reading", read, unit_size, 1), layer_series("waiting", wait, unit_size, 2)};
   return figure;
+}
+
+}  // namespace
+
+std::vector<FigureEntry> pass_figures() {
+  const std::string section = "The run itself";
+  return {
+      {.id = "pass_time",
+       .title = "Time of the forward pass by layer",
+       .section = section,
+       .needs = {"/io/read_seconds", "/io/wait_seconds", "/io/compute_seconds", "/io/flops",
+                 "/io/wall_seconds", "/io/overlap_efficiency"},
+       .build = pass_time_figure,
+       .selects = selects_checkpoint},
+  };
 }
 
 }  // namespace moescope

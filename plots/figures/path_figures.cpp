@@ -69,15 +69,13 @@ ColorScale cosine_scale(const std::vector<double>& cosines) {
   return {.label = "cosine of two updates", .minimum = -end, .maximum = end, .centre = 0.0};
 }
 
-}  // namespace
-
+/// The whole model and the roles that matter most in the plane of their first two principal components.
 Figure weight_trajectory_figure(const RunFile& run, const FigureChoice&) {
   const RunLabels labels = read_labels(run);
   const Values coordinates = read_values(run, "/metrics/role_trajectory_coordinate");
   const Values share = read_values(run, "/metrics/role_trajectory_share");
   Figure figure = metric_figure(run, "role_trajectory_coordinate", "");
   const std::string &first = labels.short_checkpoints.front(), &last = labels.short_checkpoints.back();
-  figure.id = "weight_trajectory";
   figure.title = "Trajectory of the weights in the plane of most movement";
   figure.caption =
       "Where each checkpoint stands in the plane of the first two principal components; in each panel 1 is "
@@ -109,6 +107,7 @@ Figure weight_trajectory_figure(const RunFile& run, const FigureChoice&) {
   return figure;
 }
 
+/// Cosines between the updates of the whole model.
 Figure update_direction_figure(const RunFile& run, const FigureChoice&) {
   const RunLabels labels = read_labels(run);
   const Values direction = read_values(run, "/metrics/role_update_direction");
@@ -118,7 +117,6 @@ Figure update_direction_figure(const RunFile& run, const FigureChoice&) {
       "went back. The diagonal, where each step meets itself, is left out. Between random directions of so "
       "many weights the cosine is close to 0.");
   figure.references.clear();
-  figure.id = "update_direction";
   figure.title = "Direction of the updates";
   figure.x.label = figure.y.label = "step from one checkpoint to the next";
   const std::vector<std::string> names = step_names(labels);
@@ -135,11 +133,11 @@ Figure update_direction_figure(const RunFile& run, const FigureChoice&) {
   return figure;
 }
 
+/// Of every role.
 HeatmapExplorer update_direction_explorer(const RunFile& run) {
   const RunLabels labels = read_labels(run);
   const Values direction = read_values(run, "/metrics/role_update_direction");
   HeatmapExplorer explorer;
-  explorer.id = "update_direction";
   explorer.row_name = explorer.column_name = "Step";
   explorer.value_name = "cosine of the two updates";
   explorer.row_labels = explorer.column_labels = step_names(labels);
@@ -162,8 +160,7 @@ Figure weight_path_length_figure(const RunFile& run, const FigureChoice&) {
   const Values norm = read_values(run, "/metrics/role_norm");
   Figure figure =
       role_lines(run,
-                 {.id = "weight_path_length",
-                  .title = "Length of the weights' path by role",
+                 {.title = "Length of the weights' path by role",
                   .metric = "role_path_length",
                   .reading = "",
                   .y_label = "path length, times the norm at " + read_labels(run).short_checkpoints.at(0)},
@@ -182,8 +179,7 @@ Figure weight_path_length_figure(const RunFile& run, const FigureChoice&) {
 Figure weight_tortuosity_figure(const RunFile& run, const FigureChoice&) {
   Figure figure = role_lines(
       run,
-      {.id = "weight_tortuosity",
-       .title = "Tortuosity of the weights' path by role",
+      {.title = "Tortuosity of the weights' path by role",
        .metric = "role_tortuosity",
        .reading = "",
        .y_label = "path length / displacement"},
@@ -197,25 +193,37 @@ Figure weight_tortuosity_figure(const RunFile& run, const FigureChoice&) {
   return figure;
 }
 
-Figure weight_update_rate_figure(const RunFile& run, const FigureChoice&) {
-  Figure figure = role_lines(run,
-                             {.id = "weight_update_rate",
-                              .title = "Update per trillion tokens by role",
-                              .metric = "role_update_rms_per_token",
-                              .reading = "",
-                              .y_label = "root mean square update per trillion tokens"},
-                             [](const Values& rate, std::size_t c, std::size_t role) {
-                               return c == 0 ? nan : 1e12 * rate.at(c - 1, role);
-                             });
-  figure.caption =
-      "How far an average weight of a role moved per trillion tokens of training, in the step from one "
-      "checkpoint to the next, drawn at the later one; long gaps look slower, because steps partly undo each "
-      "other.";
-  if (read_labels(run).tokens_are_as_named)
-    figure.caption += " Tokens are counted as the checkpoints' names do.";
-  figure.formula = "norm(D_i) / sqrt(elements) / (tokens_(i+1) - tokens_i), tokens in trillions";
-  figure.y.logarithmic = true;
-  return figure;
+}  // namespace
+
+std::vector<FigureEntry> path_figures() {
+  const std::string section = "The way of the weights";
+  return {
+      {.id = "weight_trajectory",
+       .title = "Trajectory of the weights in the plane of most movement",
+       .section = section,
+       .needs = {"/metrics/role_trajectory_coordinate", "/metrics/role_trajectory_share"},
+       .checkpoints_needed = 3,
+       .build = weight_trajectory_figure},
+      {.id = "update_direction",
+       .title = "Direction of the updates",
+       .section = section,
+       .needs = {"/metrics/role_update_direction"},
+       .checkpoints_needed = 3,
+       .build = update_direction_figure,
+       .explore = update_direction_explorer},
+      {.id = "weight_path_length",
+       .title = "Length of the weights' path by role",
+       .section = section,
+       .needs = {"/metrics/role_path_length", "/metrics/role_norm"},
+       .checkpoints_needed = 2,
+       .build = weight_path_length_figure},
+      {.id = "weight_tortuosity",
+       .title = "Tortuosity of the weights' path by role",
+       .section = section,
+       .needs = {"/metrics/role_tortuosity"},
+       .checkpoints_needed = 3,
+       .build = weight_tortuosity_figure},
+  };
 }
 
 }  // namespace moescope

@@ -61,21 +61,20 @@ Figure by_role(const RunFile& run, const std::string& reading, LinesOf lines_of)
   return figure;
 }
 
-}  // namespace
-
+/// Where the exact drift is not known, the estimate stands alone.
 Figure sketched_drift_figure(const RunFile& run, const FigureChoice&) {
   const auto lines = [](const Drifts& drifts, const Progress& progress, std::size_t role) {
     return std::vector<Series>{exact_line(progress, drifts, role),
                                estimates(progress, drifts, role, [](std::size_t) { return 1.0; })};
   };
   Figure figure = by_role(run, "Band: two standard errors to each side.", lines);
-  figure.id = "sketched_drift";
   figure.title = "Weight drift by sketch beside exact";
   figure.y.label = "relative drift since " + read_labels(run).short_checkpoints.at(0);
   figure.y.minimum = 0;
   return figure;
 }
 
+/// The estimate divided by the exact drift.
 Figure sketched_drift_ratio_figure(const RunFile& run, const FigureChoice&) {
   const auto lines = [](const Drifts& drifts, const Progress& progress, std::size_t role) {
     const auto exact = [&](std::size_t c) {
@@ -88,11 +87,32 @@ Figure sketched_drift_ratio_figure(const RunFile& run, const FigureChoice&) {
                           "side, should hold it mostly. Errors of one tensor at successive checkpoints are "
                           "alike, because its sketch has the same signs.",
                           lines);
-  figure.id = "sketched_drift_ratio";
   figure.title = "Weight drift by sketch relative to exact";
   figure.y.label = "drift by sketch / exact drift, since " + read_labels(run).short_checkpoints.at(0);
   figure.references = {{1, ""}};
   return figure;
+}
+
+}  // namespace
+
+std::vector<FigureEntry> sketch_figures() {
+  const std::string section = "Weights";
+  const std::vector<std::string> by_sketch = {
+      "/metrics/role_sketched_drift", "/metrics/role_sketched_drift_error", "/metrics/role_relative_drift"};
+  return {
+      {.id = "sketched_drift",
+       .title = "Weight drift by sketch beside exact by role",
+       .section = section,
+       .needs = by_sketch,
+       .checkpoints_needed = 2,
+       .build = sketched_drift_figure},
+      {.id = "sketched_drift_ratio",
+       .title = "Weight drift by sketch relative to exact by role",
+       .section = section,
+       .needs = by_sketch,
+       .checkpoints_needed = 2,
+       .build = sketched_drift_ratio_figure},
+  };
 }
 
 }  // namespace moescope

@@ -119,13 +119,11 @@ ColorScale cosine_scale(std::span<const Value> values) {
   return {.label = "cosine", .minimum = -largest, .maximum = largest, .logarithmic = false, .centre = 0.0};
 }
 
-}  // namespace
-
+/// Rank of each layer's router, beside what a random matrix has and what a matrix can have at most.
 Figure router_stable_rank_figure(const RunFile& run, const FigureChoice& choice) {
   const auto [n, m] = router_sides(run);
   const double random = random_stable_rank(n, m);
   Figure figure = layer_figure(run, choice, "/weights/stable_rank", is_router);
-  figure.id = "router_stable_rank";
   figure.title = "Stable rank of the routers";
   name_chosen_layer(figure, choice);
   figure.caption =
@@ -145,7 +143,6 @@ Figure router_stable_rank_figure(const RunFile& run, const FigureChoice& choice)
 Figure router_effective_rank_figure(const RunFile& run, const FigureChoice& choice) {
   const double n = router_sides(run).first;
   Figure figure = layer_figure(run, choice, "/weights/effective_rank", is_router);
-  figure.id = "router_effective_rank";
   figure.title = "Effective rank of the routers";
   name_chosen_layer(figure, choice);
   figure.caption =
@@ -159,9 +156,9 @@ Figure router_effective_rank_figure(const RunFile& run, const FigureChoice& choi
   return figure;
 }
 
+/// Power-law exponent of the routed experts by layer: the median over the experts that were measured.
 Figure expert_alpha_figure(const RunFile& run, const FigureChoice& choice) {
   Figure figure = layer_figure(run, choice, "/weights/power_law_alpha", is_routed_expert);
-  figure.id = "expert_alpha";
   figure.title = "Power-law exponent of the routed experts";
   name_chosen_layer(figure, choice);
   figure.caption =
@@ -178,12 +175,12 @@ Figure expert_alpha_figure(const RunFile& run, const FigureChoice& choice) {
   return figure;
 }
 
+/// Cosines of the router's rows at the chosen checkpoint, in the first, a middle and the last MoE layer.
 Figure router_row_cosine_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
   const std::size_t experts = labels.experts.size(), layers = labels.moe_layers.size();
   const std::size_t checkpoint = find_checkpoint(labels, choice.checkpoint);
   Figure figure;
-  figure.id = "router_row_cosine";
   figure.title = "Likeness of the router's rows at " + labels.checkpoints.at(checkpoint);
   name_chosen_layer(figure, choice);
   figure.caption =
@@ -206,11 +203,11 @@ Figure router_row_cosine_figure(const RunFile& run, const FigureChoice& choice) 
   return figure;
 }
 
+/// The same by checkpoint and layer.
 HeatmapExplorer router_row_cosine_explorer(const RunFile& run) {
   const RunLabels labels = read_labels(run);
   const std::size_t experts = labels.experts.size(), checkpoints = labels.checkpoints.size();
   HeatmapExplorer explorer;
-  explorer.id = "router_row_cosine";
   explorer.row_name = "Expert";
   explorer.column_name = "Other expert";
   explorer.value_name = "cosine";
@@ -229,6 +226,39 @@ HeatmapExplorer router_row_cosine_explorer(const RunFile& run) {
   }
   explorer.scales = {cosine_scale<float>(explorer.values)};
   return explorer;
+}
+
+}  // namespace
+
+std::vector<FigureEntry> spectrum_figures() {
+  const std::string section = "Spectra";
+  return {
+      {.id = "router_stable_rank",
+       .title = "Stable rank of the routers by layer",
+       .section = section,
+       .needs = {"/weights/stable_rank", "/moe_layer"},
+       .build = router_stable_rank_figure,
+       .selects = selects_moe_layer},
+      {.id = "router_effective_rank",
+       .title = "Effective rank of the routers by layer",
+       .section = section,
+       .needs = {"/weights/effective_rank", "/moe_layer"},
+       .build = router_effective_rank_figure,
+       .selects = selects_moe_layer},
+      {.id = "router_row_cosine",
+       .title = "Likeness of the router's rows",
+       .section = section,
+       .needs = {"/weights/router_row_cosine"},
+       .build = router_row_cosine_figure,
+       .selects = selects_checkpoint | selects_moe_layer,
+       .explore = router_row_cosine_explorer},
+      {.id = "expert_alpha",
+       .title = "Power-law exponent of the routed experts by layer",
+       .section = section,
+       .needs = {"/weights/power_law_alpha", "/moe_layer"},
+       .build = expert_alpha_figure,
+       .selects = selects_moe_layer},
+  };
 }
 
 }  // namespace moescope

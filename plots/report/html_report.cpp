@@ -8,7 +8,6 @@
 
 #include "plots/figure/figure_text.h"
 #include "plots/figures/figures.h"
-#include "plots/figures/heatmap_explorer.h"
 #include "plots/gnuplot/gnuplot.h"
 #include "plots/gnuplot/svg.h"
 #include "plots/report/report_facts.h"
@@ -52,8 +51,8 @@ void draw(Content& content) {
 }
 
 /// What the page shows of a figure: nothing that is all zero is drawn.
-void find_look(const RunFile& run, PageFigure& page, Content& content) {
-  auto explorer = find_explorer(run, page.figure.id);
+void find_look(const RunFile& run, const FigureEntry& entry, PageFigure& page, Content& content) {
+  auto explorer = explorer_of(run, entry);
   if (explorer ? is_all_zero(*explorer) : is_all_zero(page.figure)) {
     page.look = PageFigure::Look::zero;
   } else if (explorer) {
@@ -68,14 +67,14 @@ Content collect(const RunFile& run) {
     std::string reason = figure_unavailable(run, entry);
     PageFigure page = {.figure = {}, .title = entry.title, .section = entry.section};
     if (reason.empty()) {
-      page.figure = entry.build(run, {});
+      page.figure = figure_of(run, entry);
       if (!has_number(page.figure)) reason = figure_without_number;
     }
     if (!reason.empty()) {
       content.omitted.emplace_back(entry.title, reason);
       continue;
     }
-    find_look(run, page, content);
+    find_look(run, entry, page, content);
     content.figures.push_back(std::move(page));
   }
   draw(content);
