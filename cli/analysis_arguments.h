@@ -9,6 +9,7 @@
 #include "analysis/runs/series_analysis.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/scope_arguments.h"
 
 namespace moescope {
 
@@ -16,25 +17,19 @@ namespace moescope {
 struct AnalysisArguments {
   std::vector<std::string> corpus;  // [DOMAIN=]FILE
   CorpusOptions corpus_options;
-  std::string precision;  // empty: what suits the weights
-  std::string spectra = "sample";
-  bool no_sketches = false;
+  ScopeArguments scope;
   std::uint64_t threads = 0, memory = 0;
 
+  /// What every command has that runs or plans an analysis; the rest of the scope is declared apart.
   void declare(CommandLine& line);
-  /// --spectra and --no-sketches, for commands that measure or plan a whole series.
-  void declare_weights(CommandLine& line);
   /// Whether any option was given that the numbers depend on, besides the corpus.
   bool changes_numbers() const;
-  /// With the corpus, its options and the resources filled in. Throws UsageError.
+  /// With the corpus, the scope and the resources filled in. Throws UsageError.
   AnalysisOptions options() const;
 };
 
 /// For commands that declare SERIES as what may be absent. Throws UsageError, with what may have taken it.
 void require_series(const std::vector<std::string>& series, const CommandLine& line);
-
-/// What --save asks for, "router_logits,logits" or several words. Throws UsageError.
-RecordOptions parse_saved_parts(const std::vector<std::string>& values);
 
 /// Shows an analysis on the terminal: a progress bar, notes as lines of their own, stages with --verbose.
 class AnalysisDisplay : public AnalysisListener {

@@ -1,4 +1,3 @@
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -20,9 +19,7 @@ struct Options {
   std::vector<std::string> series;
   AnalysisArguments analysis;
   std::optional<std::string> output;  // absent: run.h5
-  std::string only;
-  std::vector<std::string> save;
-  std::string part, append;
+  std::string append;
   bool overwrite = false, resume = false;
   std::uint64_t seconds_between_saves = 60;
   CommonOptions common;
@@ -49,10 +46,11 @@ void check_append(const Options& options) {
     throw UsageError("--append takes the texts that the run file holds, not --corpus",
                      "to measure other texts, analyze all checkpoints again");
   }
-  if (!options.part.empty() || !options.only.empty() || options.overwrite)
+  const AnalysisScope& scope = options.analysis.scope.scope;
+  if (!scope.part.is_whole() || !scope.forward || !scope.weights || options.overwrite)
     throw UsageError("--append cannot be joined with --part, --only or --overwrite");
   if (options.output) throw UsageError("--append and --output exclude each other (both name the run file)");
-  if (options.analysis.changes_numbers() || !options.save.empty()) {
+  if (options.analysis.changes_numbers()) {
     throw UsageError("--append takes the options of the analysis from the run file",
                      "only --threads, --memory and --save-every can be others");
   }
@@ -64,7 +62,7 @@ void check(const Options& options, const CommandLine& line) {
     throw UsageError(
         "--resume and --overwrite exclude each other (one keeps what is there, the other replaces it)");
   if (!options.append.empty()) return check_append(options);
-  if (options.analysis.corpus.empty() && options.only != "weights") {
+  if (options.analysis.corpus.empty() && options.analysis.scope.scope.forward) {
     throw UsageError("--corpus is missing", "without texts, --only weights compares the weights alone");
   }
 }
@@ -80,31 +78,14 @@ bool parse(const Arguments& arguments, Options& options) {
       "only go on with the run file (the same command without it also does, but begins where there is none)");
   line.text("append", "RUN", &options.append,
             "add the checkpoints of SERIES to this run file, with its texts and options");
-  line.text(
-      "part", "I/N", &options.part,
-      "do the I-th of N shares of the work, for N jobs side by side; moescope merge joins their run files");
+  options.analysis.scope.declare_part(line);
   line.number("save-every", "SECONDS", &options.seconds_between_saves, 0,
               "save where a pass stands, so that no more is lost (default 60)");
-  line.choice("only", {"forward", "weights"}, &options.only, "leave out the other half of the work");
-  options.analysis.declare_weights(line);
-  line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
+  options.analysis.scope.declare(line);
   line.common(&options.common);
   if (!line.parse(arguments)) return false;
   check(options, line);
   return true;
-}
-
-AnalysisPart parse_part(const std::string& text) {
-  if (text.empty()) return {};
-  std::size_t index = 0, count = 0;
-  const char* end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, index);
-  if (first.ec == std::errc() && first.ptr != end && *first.ptr == '/') {
-    const auto second = std::from_chars(first.ptr + 1, end, count);
-    if (second.ec == std::errc() && second.ptr == end && index >= 1 && index <= count)
-      return {index - 1, count};
-  }
-  throw UsageError("--part: expected I/N with I from 1 to N, as 2/8, found '" + text + "'");
 }
 
 std::string command_line(const Arguments& arguments) {
@@ -120,24 +101,19 @@ std::string run_file_of(const Options& options) {
 
 AnalysisOptions analysis_options(const Options& options, const Arguments& arguments) {
   AnalysisOptions analysis = options.analysis.options();
+  AnalysisInputs& inputs = analysis.inputs;
   FoundSeries found = find_series({options.series.begin(), options.series.end()});
-  analysis.series = std::move(found.entries);
-  analysis.series_notes = std::move(found.notes);
-  analysis.output = run_file_of(options);
-  analysis.overwrite = options.overwrite;
-  analysis.forward = options.only != "weights";
-  analysis.weights = options.only != "forward";
-  if (!analysis.forward && !analysis.corpus.empty()) {
-    analysis.corpus.clear();
-    analysis.series_notes.emplace_back(
-        "the texts of --corpus are not read: --only weights runs no forward pass");
+  inputs.series = std::move(found.entries);
+  inputs.notes = std::move(found.notes);
+  if (!analysis.scope.forward && !inputs.corpus.empty()) {
+    inputs.corpus.clear();
+    inputs.notes.emplace_back("the texts of --corpus are not read: --only weights runs no forward pass");
   }
-  analysis.save = parse_saved_parts(options.save);
-  analysis.part = parse_part(options.part);
-  analysis.resume = options.resume;
-  analysis.seconds_between_saves = static_cast<double>(options.seconds_between_saves);
-  analysis.command_line = command_line(arguments);
-  analysis.version = program_version();
+  analysis.resources.seconds_between_saves = static_cast<double>(options.seconds_between_saves);
+  analysis.output = {.file = run_file_of(options),
+                     .overwrite = options.overwrite,
+                     .resume = options.resume,
+                     .command_line = command_line(arguments)};
   return analysis;
 }
 
@@ -151,7 +127,7 @@ std::string nonfinite_line(const AnalysisOptions& analysis, const AnalysisSummar
   for (std::size_t c = 0; c < summary.nonfinite_losses.size(); ++c) {
     if (summary.nonfinite_losses[c] == 0) continue;
     text += (text.empty() ? "          not finite: " : ", ") + std::to_string(summary.nonfinite_losses[c]) +
-            " of " + std::to_string(summary.predictions) + " losses of " + analysis.series[c].name;
+            " of " + std::to_string(summary.predictions) + " losses of " + analysis.inputs.series[c].name;
   }
   return text.empty() ? "" : text + '\n';
 }
@@ -162,8 +138,8 @@ std::string loss_line(const AnalysisOptions& analysis, const AnalysisSummary& su
     return "";  // of another part
   std::string text = "loss      " + loss_in_words(summary, 0);
   if (summary.loss.size() > 1) text += " -> " + loss_in_words(summary, summary.loss.size() - 1);
-  text += " nats per token (" + analysis.series.front().name;
-  if (summary.loss.size() > 1) text += " -> " + analysis.series.back().name;
+  text += " nats per token (" + analysis.inputs.series.front().name;
+  if (summary.loss.size() > 1) text += " -> " + analysis.inputs.series.back().name;
   return text + ")\n" + nonfinite_line(analysis, summary);
 }
 
@@ -193,14 +169,14 @@ void print_summary(const AnalysisOptions& analysis, const AnalysisSummary& summa
     std::cout << "reused    " << summary.reused << " of " << summary.checkpoints
               << " forward passes, of an earlier run\n";
   }
-  const std::string run = shell_quoted(analysis.output.string());
+  const std::string run = shell_quoted(analysis.output.file.string());
   std::cout << "run file  " << run << " ("
-            << format_bytes(static_cast<double>(fs::file_size(analysis.output))) << ")\n"
+            << format_bytes(static_cast<double>(fs::file_size(analysis.output.file))) << ")\n"
             << "next      moescope report " << run << " -o report.html\n";
 }
 
 std::string kept(const AnalysisOptions& analysis, const AnalysisSummary& summary, bool appends) {
-  const std::string output = analysis.output.string();
+  const std::string output = analysis.output.file.string();
   if (appends) return output + " is as it was, and what is finished waits in " + output + ".append";
   const std::string spectra =
       summary.spectra > 0 ? " and the spectra of " + plural(summary.spectra, "matrix", "matrices") : "";
@@ -210,7 +186,7 @@ std::string kept(const AnalysisOptions& analysis, const AnalysisSummary& summary
 
 ExitCode report_interruption(const AnalysisOptions& analysis, const AnalysisSummary& summary, bool appends) {
   std::cerr << "moescope: interrupted: " << kept(analysis, summary, appends)
-            << "\nhint: to go on: " << analysis.command_line << '\n';
+            << "\nhint: to go on: " << analysis.output.command_line << '\n';
   return exit_interrupted;
 }
 
@@ -221,7 +197,7 @@ ExitCode run_analyze(const Arguments& arguments) {
   if (!parse(arguments, options)) return exit_done;
   AnalysisOptions analysis = analysis_options(options, arguments);
   const InterruptGuard interrupt;
-  analysis.interrupted = &interrupt.flag();
+  analysis.resources.interrupted = &interrupt.flag();
   AnalysisDisplay display(options.common);
   const bool appends = !options.append.empty();
   const AnalysisSummary summary =

@@ -104,9 +104,8 @@ class ComparisonDisplay : public AnalysisDisplay {
 
 RunComparison compare_directories(const Options& options) {
   AnalysisOptions analysis = options.analysis.options();
-  analysis.version = program_version();
   const InterruptGuard interrupt;
-  analysis.interrupted = &interrupt.flag();
+  analysis.resources.interrupted = &interrupt.flag();
   ComparisonDisplay display(options.common);
   const auto comparison = compare_checkpoints(options.names[0], options.names[1], analysis, display);
   display.end();

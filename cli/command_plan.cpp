@@ -21,8 +21,7 @@ constexpr double least_bare_rate = 1e6;
 struct Options {
   std::vector<std::string> series;
   AnalysisArguments analysis;
-  std::string output = "run.h5", only;
-  std::vector<std::string> save;
+  std::string output = "run.h5";
   std::uint64_t tokens = 0;  // 0: the corpus, or the default
   std::optional<std::string> bandwidth, flops;
   bool json = false;
@@ -63,9 +62,7 @@ bool parse(const Arguments& arguments, Options& options) {
   line.number("tokens", "N", &options.tokens, 1,
               "tokens to evaluate where no corpus is given (default 4096)");
   line.text("output,o", "FILE", &options.output, "where the run file would be (default run.h5)");
-  line.choice("only", {"forward", "weights"}, &options.only, "leave out the other half of the work");
-  options.analysis.declare_weights(line);
-  line.list("save", "WHAT,...", &options.save, "keep large parts too: router_logits, hidden_states, logits");
+  options.analysis.scope.declare(line);
   line.text("bandwidth", "RATE", &options.bandwidth, "reading rate, e.g. 2GB/s, instead of measuring it");
   line.text("flops", "RATE", &options.flops,
             "rate of matrix products, e.g. 400GFLOP/s, instead of measuring it");
@@ -92,14 +89,11 @@ PlanRequest plan_request(const Options& options) {
   request.bytes_per_second = given_rate("--bandwidth", options.bandwidth, "B", "2GB/s or 2e9");
   request.flops_per_second = given_rate("--flops", options.flops, "FLOP", "400GFLOP/s or 4e11");
   request.analysis = options.analysis.options();
-  request.analysis.save = parse_saved_parts(options.save);
-  request.analysis.forward = options.only != "weights";
-  request.analysis.weights = options.only != "forward";
-  request.analysis.output = options.output;
+  request.analysis.output.file = options.output;
   if (options.tokens > 0) request.tokens = options.tokens;
   FoundSeries found = find_series({options.series.begin(), options.series.end()});
-  request.analysis.series = std::move(found.entries);
-  request.analysis.series_notes = std::move(found.notes);
+  request.analysis.inputs.series = std::move(found.entries);
+  request.analysis.inputs.notes = std::move(found.notes);
   return request;
 }
 

@@ -39,16 +39,6 @@ std::string joined(const std::vector<std::string>& words, const std::string& sep
   return text;
 }
 
-// "csv, tsv or json"
-std::string alternatives(const std::vector<std::string>& words) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 < words.size() ? ", " : " or ";
-    text += words[i];
-  }
-  return text;
-}
-
 std::uint64_t parse_number(const std::string& option, const std::string& value, std::uint64_t minimum) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -80,10 +70,23 @@ std::uint64_t parse_number(const std::string& option, const std::string& value, 
 
 }  // namespace
 
+std::string alternatives(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) text += i + 1 < names.size() ? ", " : " or ";
+    text += names[i];
+  }
+  return text;
+}
+
 CommandLine::CommandLine(CommandText text) : text_(std::move(text)) {}
 
 void CommandLine::flag(const std::string& names, bool* target, const std::string& meaning) {
   add({names, "", meaning, Kind::flag, [target](const auto&, const auto&) { *target = true; }});
+}
+
+void CommandLine::flag(const std::string& names, std::function<void()> given, const std::string& meaning) {
+  add({names, "", meaning, Kind::flag, [given](const auto&, const auto&) { given(); }});
 }
 
 void CommandLine::text(const std::string& names, const std::string& placeholder, std::string* target,
@@ -96,6 +99,12 @@ void CommandLine::text(const std::string& names, const std::string& placeholder,
                        std::optional<std::string>* target, const std::string& meaning) {
   add({names, placeholder, meaning, Kind::single,
        [target](const auto&, const auto& values) { *target = values.front(); }});
+}
+
+void CommandLine::text(const std::string& names, const std::string& placeholder,
+                       std::function<void(const std::string&)> take, const std::string& meaning) {
+  add({names, placeholder, meaning, Kind::single,
+       [take](const auto&, const auto& values) { take(values.front()); }});
 }
 
 void CommandLine::list(const std::string& names, const std::string& placeholder,
@@ -112,6 +121,12 @@ void CommandLine::repeated(const std::string& names, const std::string& placehol
 
 void CommandLine::choice(const std::string& names, const std::vector<std::string>& choices,
                          std::string* target, const std::string& meaning) {
+  choice(
+      names, choices, [target](const std::string& given) { *target = given; }, meaning);
+}
+
+void CommandLine::choice(const std::string& names, const std::vector<std::string>& choices,
+                         std::function<void(const std::string&)> take, const std::string& meaning) {
   add({names, joined(choices, "|"), meaning, Kind::single,
        [=](const std::string& option, const auto& values) {
          if (std::find(choices.begin(), choices.end(), values.front()) == choices.end()) {
@@ -119,7 +134,7 @@ void CommandLine::choice(const std::string& names, const std::vector<std::string
                option + ": expected " + alternatives(choices) + ", found '" + values.front() + "'",
                did_you_mean(values.front(), choices));
          }
-         *target = values.front();
+         take(values.front());
        }});
 }
 

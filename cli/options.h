@@ -26,17 +26,20 @@ struct CommonOptions {
   bool verbose = false;
 };
 
-/// All functions that take a pointer keep it until parse() returns. `names` is "output" or "output,o".
-/// parse() throws UsageError.
+/// All functions that take a pointer, or a function that takes what was given, keep it until parse() returns.
+/// `names` is "output" or "output,o". parse() throws UsageError.
 class CommandLine {
  public:
   explicit CommandLine(CommandText text);
 
   void flag(const std::string& names, bool* target, const std::string& meaning);
+  void flag(const std::string& names, std::function<void()> given, const std::string& meaning);
   void text(const std::string& names, const std::string& placeholder, std::string* target,
             const std::string& meaning);
   void text(const std::string& names, const std::string& placeholder, std::optional<std::string>* target,
             const std::string& meaning);
+  void text(const std::string& names, const std::string& placeholder,
+            std::function<void(const std::string&)> take, const std::string& meaning);
   /// May be given several times, each time with one or more values.
   void list(const std::string& names, const std::string& placeholder, std::vector<std::string>* target,
             const std::string& meaning);
@@ -46,6 +49,8 @@ class CommandLine {
   /// One of `choices`; the target keeps its value when the option is absent.
   void choice(const std::string& names, const std::vector<std::string>& choices, std::string* target,
               const std::string& meaning);
+  void choice(const std::string& names, const std::vector<std::string>& choices,
+              std::function<void(const std::string&)> take, const std::string& meaning);
   void number(const std::string& names, const std::string& placeholder, std::uint64_t* target,
               std::uint64_t minimum, const std::string& meaning);
   /// A number of bytes, see parse_size().
@@ -88,6 +93,9 @@ class CommandLine {
 /// Bytes from "4GiB", "512MB", "1.5g" (k, m, g and t alone are binary) or "1000000"; empty when it is no
 /// size.
 std::optional<std::uint64_t> parse_size(const std::string& text);
+
+/// "csv, tsv or json".
+std::string alternatives(const std::vector<std::string>& names);
 
 /// "did you mean 'inspect'?", or empty when no candidate is near.
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates);

@@ -71,16 +71,16 @@ void read_domains(const RunFile& run, RunSummary& summary) {
 }
 
 void read_passes(const RunFile& run, RunSummary& summary) {
-  const RunIdentity identity = read_identity(run);
-  const AnalysisOptions options = recorded_options(identity);
+  const AnalysisScope scope = read_scope(run);
   const bool forward = run.contains("/loss/nll"), weights = run.contains("/weights/norm");
   if (forward) summary.passes.emplace_back("forward");
   if (weights) summary.passes.emplace_back("weights");
-  if (const auto part = identity.find("part"); part != identity.end()) summary.part = part->second;
-  if (const auto saved = identity.find("saved"); saved != identity.end()) summary.saved = saved->second;
-  while (summary.saved.ends_with(' ')) summary.saved.pop_back();
-  if (weights) summary.spectra = spectra_choice_name(options.spectra);
-  summary.sketches = weights && options.sketches;
+  if (!scope.part.is_whole()) summary.part = scope.part.name();
+  for (const SavedPart& part : saved_parts) {
+    if (scope.save.*part.wanted) summary.saved += (summary.saved.empty() ? "" : " ") + std::string(part.name);
+  }
+  if (weights) summary.spectra = spectra_choice_name(scope.spectra);
+  summary.sketches = weights && scope.sketches;
 }
 
 Finished finished(const RunFile& run, const char* path) {

@@ -149,13 +149,13 @@ class SignalListener : public AnalysisListener {
 AnalysisOptions comparison_options(const std::vector<std::string>& corpus, std::size_t sequence_length,
                                    std::optional<std::size_t> max_tokens, const std::string& precision) {
   AnalysisOptions options;
-  for (const std::string& source : corpus) options.corpus.push_back(parse_corpus_source(source));
-  options.corpus_options.sequence_length = sequence_length;
-  if (max_tokens) options.corpus_options.max_tokens = *max_tokens;
-  if (precision != "" && precision != "f32" && precision != "bf16")
+  for (const std::string& source : corpus) options.inputs.corpus.push_back(parse_corpus_source(source));
+  options.inputs.corpus_options.sequence_length = sequence_length;
+  if (max_tokens) options.inputs.corpus_options.max_tokens = *max_tokens;
+  options.scope.precision = parse_precision(precision);
+  if (!precision.empty() && !options.scope.precision)
     throw UsageError("precision: expected f32 or bf16, found '" + precision + "'");
-  if (!precision.empty()) options.precision = precision == "f32" ? Precision::f32 : Precision::bf16;
-  options.version = program_version();
+  options.scope.version = program_version();
   return options;
 }
 
@@ -163,7 +163,7 @@ std::string compare_directories(const fs::path& before, const fs::path& after,
                                 const AnalysisOptions& analysis) {
   SignalListener listener;
   AnalysisOptions options = analysis;
-  options.interrupted = &listener.interrupted();
+  options.resources.interrupted = &listener.interrupted();
   std::optional<RunComparison> comparison;
   {
     const py::gil_scoped_release release;
@@ -180,8 +180,8 @@ void bind_comparison(py::module_& module) {
                 const std::string& precision, unsigned threads, std::uint64_t memory) {
                AnalysisOptions options = comparison_options(corpus, sequence_length, max_tokens, precision);
                require_useful_threads(threads);
-               options.threads = threads;
-               options.memory = memory;
+               options.resources.threads = threads;
+               options.resources.memory = memory;
                return compare_directories(before, after, options);
              });
   module.def(

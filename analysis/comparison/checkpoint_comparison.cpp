@@ -36,17 +36,18 @@ std::optional<RunComparison> compare_checkpoints(const fs::path& before, const f
                                                  AnalysisOptions options, AnalysisListener& listener) {
   const TemporaryDirectory directory;
   // Which is the first, and whether they are one, is the caller's wish: the notes on it are no news.
-  options.series = find_series({before, after}).entries;
-  if (options.series.size() == 1) {
-    options.series.push_back(options.series.front());
-    options.series.back().name += "#2";
+  options.inputs.series = find_series({before, after}).entries;
+  if (options.inputs.series.size() == 1) {
+    options.inputs.series.push_back(options.inputs.series.front());
+    options.inputs.series.back().name += "#2";
   }
-  options.output = directory.path / "run.h5";
-  options.forward = !options.corpus.empty();
-  options.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest
-  options.sketches = false;
+  options.output.file = directory.path / "run.h5";
+  options.scope.forward = !options.inputs.corpus.empty();
+  options.scope.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest
+  options.scope.sketches = false;
   if (!analyze_series(options, listener).complete) return std::nullopt;
-  return compare_in_run(RunFile::open(options.output), options.series[0].name, options.series[1].name);
+  const std::vector<SeriesEntry>& series = options.inputs.series;
+  return compare_in_run(RunFile::open(options.output.file), series[0].name, series[1].name);
 }
 
 }  // namespace moescope

@@ -12,8 +12,8 @@
 namespace moescope {
 
 /// Two checkpoints are a short series: analysed like any other, into a run file that nobody keeps. Of
-/// `options`, the corpus (without one, weights alone are compared), precision, resources, version and
-/// `interrupted` count. Empty when it was interrupted. Throws what analyze_series() throws.
+/// `options`, the corpus (without one, weights alone are compared), precision, resources and version
+/// count. Empty when it was interrupted. Throws what analyze_series() throws.
 std::optional<RunComparison> compare_checkpoints(const std::filesystem::path& before,
                                                  const std::filesystem::path& after, AnalysisOptions options,
                                                  AnalysisListener& listener);

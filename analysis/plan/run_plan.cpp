@@ -53,7 +53,8 @@ PlannedTokens read_tokens(const AnalysisOptions& options, const PlannedSeries& s
   std::vector<TokenizerPlace> tokenizers;
   for (const PlannedCheckpoint& checkpoint : series.checkpoints)
     tokenizers.push_back({checkpoint.entry.name, checkpoint.tokenizer});
-  const SeriesCorpus read = read_series_corpus(options, tokenizers, series.config());
+  const SeriesCorpus read =
+      read_series_corpus(options.inputs, options.resources.memory, tokenizers, series.config());
   notes.insert(notes.end(), read.notes.begin(), read.notes.end());
   return {read.corpus.sequence_start, read.corpus.domains.size()};
 }
@@ -76,7 +77,8 @@ class RunPlanner {
   explicit RunPlanner(const PlanRequest& request)
       : request_(request),
         options_(request.analysis),
-        series_(find_planned_series(options_.series, options_.series_notes)) {}
+        scope_(options_.scope),
+        series_(find_planned_series(options_.inputs.series, options_.inputs.notes)) {}
 
   RunPlan plan();
 
@@ -92,6 +94,7 @@ class RunPlanner {
 
   const PlanRequest& request_;
   const AnalysisOptions& options_;
+  const AnalysisScope& scope_;
   PlannedSeries series_;
   PlannedTokens tokens_;
   SpectraCost spectra_;
@@ -102,10 +105,10 @@ class RunPlanner {
 
 void RunPlanner::plan_tokens() {
   plan_.precision =
-      options_.precision.value_or(stored_type(series_) == DType::bf16 ? Precision::bf16 : Precision::f32);
-  if (!options_.forward) return;
-  tokens_ = options_.corpus.empty()
-                ? imagined_tokens(request_.tokens, options_.corpus_options.sequence_length)
+      scope_.precision.value_or(stored_type(series_) == DType::bf16 ? Precision::bf16 : Precision::f32);
+  if (!scope_.forward) return;
+  tokens_ = options_.inputs.corpus.empty()
+                ? imagined_tokens(request_.tokens, options_.inputs.corpus_options.sequence_length)
                 : read_tokens(options_, series_, plan_.notes);
   plan_.tokens = tokens_.tokens();
   plan_.sequences = tokens_.sequences();
@@ -113,9 +116,9 @@ void RunPlanner::plan_tokens() {
 }
 
 void RunPlanner::plan_chosen_spectra() {
-  if (!options_.weights) return;
-  spectra_ = spectra_cost(series_.checkpoints.front().weights.all(), options_.spectra, series_.size());
-  plan_.spectra_choice = options_.spectra;
+  if (!scope_.weights) return;
+  spectra_ = spectra_cost(series_.checkpoints.front().weights.all(), scope_.spectra, series_.size());
+  plan_.spectra_choice = scope_.spectra;
   plan_.spectra_matrices = spectra_.matrices;
 }
 
@@ -137,17 +140,17 @@ std::uint64_t spectra_peak(const SpectraCost& cost, std::uint64_t memory, unsign
 void RunPlanner::plan_memory() {
   const std::uint64_t checkpoints = series_.size();
   const std::uint64_t weights = series_.checkpoints.front().weights.all().size();
-  plan_.memory_budget = moescope::memory_budget(options_.memory);
-  if (!options_.forward) require_program_memory(options_.memory);
+  plan_.memory_budget = moescope::memory_budget(options_.resources.memory);
+  if (!scope_.forward) require_program_memory(options_.resources.memory);
   std::uint64_t forward = 0;
-  if (options_.forward) {
+  if (scope_.forward) {
     budget_ = divide_memory(series_.config(), plan_.memory_budget, plan_.tokens, plan_.longest_sequence);
     batches_ = cut_into_batches(tokens_.sequence_start, budget_.batch_tokens);
     forward = largest_batch(tokens_.sequence_start, batches_) * activation_bytes_per_token(series_.config()) +
               std::min(budget_.weight_bytes, series_.checkpoints.front().bytes());
   }
   std::uint64_t pass = 0;
-  if (options_.weights) {
+  if (scope_.weights) {
     const std::uint64_t record = WeightRecorder::bytes(checkpoints, weights);
     const std::uint64_t budget = plan_.memory_budget - std::min(plan_.memory_budget, program_memory + record);
     pass = record +
@@ -158,12 +161,13 @@ void RunPlanner::plan_memory() {
 }
 
 void RunPlanner::plan_file() {
-  const RunExtent extent{
-      series_.size(),   tokens_.domains,  plan_.tokens,  series_.checkpoints.front().weights.all().size(),
-      options_.forward, options_.weights, options_.save, options_.spectra != SpectraChoice::none,
-      options_.sketches};
+  const RunExtent extent{.checkpoints = series_.size(),
+                         .domains = tokens_.domains,
+                         .tokens = plan_.tokens,
+                         .tensors = series_.checkpoints.front().weights.all().size(),
+                         .scope = scope_};
   plan_.run_file_bytes = moescope::run_file_bytes(series_.config(), extent);
-  const fs::path directory = options_.output.parent_path();
+  const fs::path directory = options_.output.file.parent_path();
   std::error_code error;
   const fs::space_info space = fs::space(directory.empty() ? "." : directory, error);
   if (!error) plan_.free_bytes = space.available;
@@ -181,13 +185,13 @@ double RunPlanner::measure_reading() const {
 }
 
 void RunPlanner::measure_products() {
-  ThreadPool threads(options_.threads);
+  ThreadPool threads(options_.resources.threads);
   const ModelConfig& config = series_.config();
   const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
   plan_.rates.weight_pass_elements =
-      options_.weights ? measure_weight_pass_rate(threads, series_.size(), stored_type(series_)) : 0;
+      scope_.weights ? measure_weight_pass_rate(threads, series_.size(), stored_type(series_)) : 0;
   plan_.rates.spectra_flops = spectra_.matrices > 0 ? measure_spectra_rate(threads) : 0;
-  if (!options_.forward) return;
+  if (!scope_.forward) return;
   const std::size_t batch = plan_.tokens / (batches_.size() - 1);
   const std::size_t expert_tokens = batch * size(config.num_experts_per_tok) / size(config.n_routed_experts);
   const auto rate = [&](std::int64_t rows, std::size_t tokens) {
@@ -220,7 +224,7 @@ void RunPlanner::plan_work() {
         planned.entry.name, planned.entry.tokens, planned.checkpoint.has_value(), planned.bytes(), {}};
     for (const Weight& weight : planned.weights.all()) elements += weight.size();
     bytes += checkpoint.bytes;
-    if (options_.forward) {
+    if (scope_.forward) {
       const auto parts = forward_cost(planned.config, planned.weights, tokens_.sequence_start);
       checkpoint.forward = plan_forward(parts, batches_.size() - 1, plan_.rates);
       plan_.forward += checkpoint.forward;
@@ -228,17 +232,17 @@ void RunPlanner::plan_work() {
     }
     plan_.checkpoints.push_back(std::move(checkpoint));
   }
-  if (options_.weights) plan_.weights = plan_weight_pass(series_.size(), elements, bytes, plan_.rates);
+  if (scope_.weights) plan_.weights = plan_weight_pass(series_.size(), elements, bytes, plan_.rates);
   if (spectra_.matrices > 0)
     plan_.spectra = plan_spectra(spectra_, series_.size(), plan_.rates, plan_.threads);
-  if (!options_.forward) plan_.parts = stored_parts(series_.checkpoints.front());
+  if (!scope_.forward) plan_.parts = stored_parts(series_.checkpoints.front());
   plan_.seconds = plan_.forward.seconds + plan_.weights.seconds + plan_.spectra.seconds;
 }
 
 RunPlan RunPlanner::plan() {
   plan_.config = series_.config();
   plan_.parameters = count_parameters(series_.config());
-  plan_.threads = options_.threads == 0 ? available_processors() : options_.threads;
+  plan_.threads = options_.resources.threads == 0 ? available_processors() : options_.resources.threads;
   plan_.notes = series_.notes;
   plan_tokens();
   plan_chosen_spectra();

@@ -84,21 +84,21 @@ bool is_of_sketches(const std::string& path) {
 /// Whether a run records this part of the schema.
 bool is_recorded(const DatasetSpec& spec, const RunExtent& extent) {
   const std::string& path = spec.path;
-  if (path == "/routing/router_logit") return extent.forward && extent.save.router_logits;
-  if (is_below(path, "/hidden/")) return extent.forward && extent.save.hidden_states;
-  if (is_below(path, "/logits/")) return extent.forward && extent.save.logits;
-  if (is_below(path, "/io/spectra_")) return extent.weights && extent.spectra;
-  if (is_spectra_dataset(path) && !extent.spectra) return false;
-  if (is_of_sketches(path) && !extent.sketches) return false;
-  if (is_of_steps(spec)) return extent.weights && extent.checkpoints > 1;
-  if (path == "/other_expert") return extent.weights;
-  if (path == "/probability") return extent.weights;
+  if (path == "/routing/router_logit") return extent.scope.forward && extent.scope.save.router_logits;
+  if (is_below(path, "/hidden/")) return extent.scope.forward && extent.scope.save.hidden_states;
+  if (is_below(path, "/logits/")) return extent.scope.forward && extent.scope.save.logits;
+  if (is_below(path, "/io/spectra_")) return extent.scope.weights && extent.scope.measures_spectra();
+  if (is_spectra_dataset(path) && !extent.scope.measures_spectra()) return false;
+  if (is_of_sketches(path) && !extent.scope.sketches) return false;
+  if (is_of_steps(spec)) return extent.scope.weights && extent.checkpoints > 1;
+  if (path == "/other_expert") return extent.scope.weights;
+  if (path == "/probability") return extent.scope.weights;
   if (path == "/tensor" || path == "/status/tensor_done" || path == "/status/pair_done" ||
       is_below(path, "/weights/") || is_below(path, "/io/weight_pass_"))
-    return extent.weights;
+    return extent.scope.weights;
   if (path == "/domain" || is_below(path, "/corpus/") || is_below(path, "/routing/") ||
       is_below(path, "/loss/") || path == "/pass_part" || is_below(path, "/io/")) {
-    return extent.forward;
+    return extent.scope.forward;
   }
   return true;
 }
@@ -133,8 +133,8 @@ std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const Ru
       datasets.back().type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
   }
   for (const MetricInfo& metric : metric_catalogue()) {
-    if (!(metric.from_weights ? extent.weights : extent.forward)) continue;
-    if (metric.from_sketches && !extent.sketches) continue;
+    if (!(metric.from_weights ? extent.scope.weights : extent.scope.forward)) continue;
+    if (metric.from_sketches && !extent.scope.sketches) continue;
     PlannedDataset dataset = plan_dataset("/metrics/" + metric.name, ElementType::f8, metric.axes, sizes);
     if (dataset.elements() > 0) datasets.push_back(std::move(dataset));  // one checkpoint has no steps
   }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/record/forward_recorder.h"
+#include "analysis/runs/analysis_scope.h"
 #include "readers/model/model_config.h"
 #include "readers/run_file/run_file.h"
 
@@ -15,10 +15,7 @@ namespace moescope {
 /// What a run will record, apart from the model.
 struct RunExtent {
   std::uint64_t checkpoints = 0, domains = 0, tokens = 0, tensors = 0;
-  bool forward = true, weights = true;
-  RecordOptions save;
-  bool spectra = true;
-  bool sketches = true;
+  AnalysisScope scope;
 };
 
 /// A dataset that the run file will have.

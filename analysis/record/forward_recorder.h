@@ -5,17 +5,11 @@
 #include <vector>
 
 #include "analysis/forward/observer.h"
+#include "analysis/record/record_options.h"
 #include "readers/corpus/corpus.h"
 #include "readers/run_file/run_file.h"
 
 namespace moescope {
-
-/// The large parts of a record, kept on request only.
-struct RecordOptions {
-  bool router_logits = false;
-  bool hidden_states = false;
-  bool logits = false;
-};
 
 /// Observes the forward pass of checkpoint number `checkpoint`; the run file's datasets must have been
 /// defined.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "analysis/runs/run_identity.h"
 #include "readers/corpus/corpus_builder.h"
 #include "readers/errors.h"
 #include "readers/recorded/recorded_corpus.h"
@@ -15,12 +16,10 @@ namespace fs = std::filesystem;
 MergePart open_part(const fs::path& path) {
   RunFile run = RunFile::open(path);
   RunSubject subject = subject_of(run);
-  MergePart part{std::move(run), std::move(subject), {}, {}, {}, {}, {}, {}, {}, {}, 0};
-  part.identity = read_identity(part.run);
-  for (const char* name : {"checkpoints", "part"}) {
-    if (!part.identity.contains(name))
-      throw FormatError(part.file(), "/status", std::string("identity_") + name + " is missing");
-  }
+  AnalysisScope scope = read_scope(run);
+  if (scope.checkpoints.empty())
+    throw FormatError(path.string(), "/status", "identity_checkpoints is missing");
+  MergePart part{.run = std::move(run), .subject = std::move(subject), .scope = std::move(scope)};
   if (part.run.contains("/loss/nll")) part.corpus = read_recorded_corpus(part.run);
   part.forward_done = part.run.read<std::uint8_t>("/status/forward");
   if (part.run.contains("/status/tensor_done")) {
@@ -30,20 +29,35 @@ MergePart open_part(const fs::path& path) {
   return part;
 }
 
-/// What must be the same in all parts that have it at all.
-void require_same_options(const MergePart& first, const MergePart& other) {
-  for (const char* name : {"version", "precision", "saved", "spectra", "sketches"}) {
-    const auto expected = first.identity.find(name), found = other.identity.find(name);
-    const std::string a = expected == first.identity.end() ? "" : expected->second,
-                      b = found == other.identity.end() ? "" : found->second;
-    const bool of_forward = name == std::string("precision") || name == std::string("saved");
-    const bool both =
-        name == std::string("version") || (of_forward ? first.has_forward() && other.has_forward()
-                                                      : first.has_weights() && other.has_weights());
-    if (!both || a == b) continue;
-    throw FormatError(other.file(), name,
-                      "differs (expected '" + a + "' as in " + first.file() + ", found '" + b + "')",
-                      "only runs made with the same options can be joined");
+/// Whether both have what the field is about.
+bool must_agree(const ScopeField& field, const MergePart& first, const MergePart& other) {
+  switch (field.agreement) {
+    case Agreement::of_all:
+      return true;
+    case Agreement::of_forward:
+      return first.has_forward() && other.has_forward();
+    case Agreement::of_weights:
+      return first.has_weights() && other.has_weights();
+    case Agreement::none:
+      return false;
+  }
+  return false;
+}
+
+void require_same_field(const ScopeField& field, const MergePart& first, const MergePart& other) {
+  const std::string expected = field.text(first.scope), found = field.text(other.scope);
+  if (expected == found || !must_agree(field, first, other)) return;
+  throw FormatError(other.file(), field.name,
+                    "differs (expected '" + expected + "' as in " + first.file() + ", found '" + found + "')",
+                    "only runs made with the same options can be joined");
+}
+
+/// Of runs of two versions, nothing else is told.
+void require_same_scope(const MergePart& first, const MergePart& other) {
+  for (const bool of_all : {true, false}) {
+    for (const ScopeField& field : scope_fields()) {
+      if ((field.agreement == Agreement::of_all) == of_all) require_same_field(field, first, other);
+    }
   }
 }
 
@@ -134,40 +148,39 @@ Places places_of_checkpoints(const MergePart& part, const RunSubject& whole) {
   return places;
 }
 
-/// The options of an analysis that would give the whole.
-AnalysisOptions joined_options(const std::deque<MergePart>& parts) {
-  AnalysisOptions joined;
+/// Of an analysis that would give the whole: what the parts agree in, and the passes of all of them.
+AnalysisScope joined_scope(const std::deque<MergePart>& parts, const RunSubject& whole,
+                           const Corpus& corpus) {
+  AnalysisScope joined;
   joined.forward = joined.weights = false;
   for (const MergePart& part : parts) {
-    const AnalysisOptions of_part = recorded_options(part.identity);
-    if (of_part.forward) {
-      joined.forward = true;
-      joined.save = of_part.save;
-      joined.precision = of_part.precision;
+    joined.forward = joined.forward || part.scope.forward;
+    joined.weights = joined.weights || part.scope.weights;
+    for (const ScopeField& field : scope_fields()) {
+      const bool told = field.agreement == Agreement::of_all ||
+                        (field.agreement == Agreement::of_forward && part.scope.forward) ||
+                        (field.agreement == Agreement::of_weights && part.scope.weights);
+      if (told) field.parse(field.text(part.scope), joined);
     }
-    if (of_part.weights) {
-      joined.weights = true;
-      joined.spectra = of_part.spectra;
-      joined.sketches = of_part.sketches;
-    }
-    joined.version = of_part.version;
   }
+  joined.checkpoints = checkpoints_digest(whole);
+  joined.corpus = corpus.sha256;
   return joined;
 }
 
 void require_single_parts(const std::deque<MergePart>& parts) {
-  std::set<std::string> seen;
+  std::set<std::size_t> seen;
+  const AnalysisPart* first = nullptr;
   for (const MergePart& part : parts) {
-    const auto found = part.identity.find("part");
-    if (found == part.identity.end() || found->second.empty()) continue;
-    const std::string& name = found->second;
-    if (name.find('/') == std::string::npos)
-      throw FormatError(part.file(), "/status",
-                        "identity_part is not of the form 1/2 (found '" + name + "')");
-    if (!seen.insert(name).second) throw FormatError(part.file(), {}, "is part " + name + " once more");
-    if (name.substr(name.find('/')) != seen.begin()->substr(seen.begin()->find('/')))
-      throw FormatError(part.file(), {}, "is part " + name + ", another division than part " + *seen.begin());
-    if (part.identity.at("checkpoints") != parts.front().identity.at("checkpoints"))
+    const AnalysisPart& share = part.scope.part;
+    if (share.is_whole()) continue;
+    if (first == nullptr) first = &share;
+    if (share.count != first->count)
+      throw FormatError(part.file(), {},
+                        "is part " + share.name() + ", another division than part " + first->name());
+    if (!seen.insert(share.index).second)
+      throw FormatError(part.file(), {}, "is part " + share.name() + " once more");
+    if (part.scope.checkpoints != parts.front().scope.checkpoints)
       throw FormatError(part.file(), {}, "is a part of the analysis of other checkpoints");
   }
 }
@@ -176,7 +189,7 @@ std::deque<MergePart> open_parts(const std::vector<fs::path>& paths) {
   std::deque<MergePart> parts;
   for (const fs::path& path : paths) {
     parts.push_back(open_part(path));
-    require_same_options(parts.front(), parts.back());
+    require_same_scope(parts.front(), parts.back());
     require_same_model(parts.front(), parts.back());
   }
   require_single_parts(parts);
@@ -197,8 +210,12 @@ MergeParts open_merge_parts(const std::vector<fs::path>& paths) {
   for (MergePart& part : parts) part.checkpoint = places_of_checkpoints(part, subject);
   std::size_t corpora = 0;
   Corpus corpus = joined_corpus(parts, corpora);
-  AnalysisOptions options = joined_options(parts);
-  return {std::move(parts), std::move(subject), std::move(corpus), corpora, std::move(options)};
+  AnalysisScope scope = joined_scope(parts, subject, corpus);
+  return {.parts = std::move(parts),
+          .subject = std::move(subject),
+          .corpus = std::move(corpus),
+          .corpora = corpora,
+          .scope = std::move(scope)};
 }
 
 }  // namespace moescope

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "analysis/record/run_copy.h"
-#include "analysis/runs/run_identity.h"
+#include "analysis/runs/analysis_scope.h"
 #include "analysis/runs/run_subject.h"
 #include "readers/corpus/corpus.h"
 #include "readers/run_file/run_file.h"
@@ -20,12 +20,12 @@ namespace moescope {
 struct MergePart {
   RunFile run;
   RunSubject subject;
-  RunIdentity identity;
-  std::optional<Corpus> corpus;                      // of its forward passes
-  std::vector<std::uint8_t> forward_done;            // (C)
-  std::vector<std::uint8_t> tensor_done, pair_done;  // (W), (C, C); empty without a weight pass
-  Places checkpoint, token, domain;                  // in the joined run; every index has one
-  std::size_t corpus_number = 0;                     // among the different ones
+  AnalysisScope scope;
+  std::optional<Corpus> corpus = {};                           // of its forward passes
+  std::vector<std::uint8_t> forward_done = {};                 // (C)
+  std::vector<std::uint8_t> tensor_done = {}, pair_done = {};  // (W), (C, C); empty without a weight pass
+  Places checkpoint = {}, token = {}, domain = {};             // in the joined run; every index has one
+  std::size_t corpus_number = 0;                               // among the different ones
 
   bool has_forward() const { return corpus.has_value(); }
   bool has_weights() const { return !tensor_done.empty(); }
@@ -40,7 +40,7 @@ struct MergeParts {
   RunSubject subject;           // all checkpoints, once each, in training order
   Corpus corpus;                // the different ones, one after the other
   std::size_t corpora = 0;      // how many of them
-  AnalysisOptions options;      // of an analysis that would give the whole; no command line
+  AnalysisScope scope;          // of an analysis that would give the whole
 };
 
 /// Throws FormatError, naming the file and what does not fit: another model, other options, a checkpoint or a

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 /// What the run file says about itself.
 struct Recorded {
   RunSubject subject;
-  AnalysisOptions options;
+  AnalysisScope scope;
   bool complete = false;
 };
 
@@ -29,10 +29,10 @@ bool all_set(const RunFile& run, const char* status) {
 
 Recorded read_recorded(const fs::path& path) {
   const RunFile run = RunFile::open(path);
-  Recorded recorded{subject_of(run), recorded_options(read_identity(run)), false};
-  const AnalysisOptions& options = recorded.options;
-  recorded.complete = (!options.forward || all_set(run, "/status/forward")) &&
-                      (!options.weights || all_set(run, "/status/tensor_done"));
+  Recorded recorded{subject_of(run), read_scope(run), false};
+  const AnalysisScope& scope = recorded.scope;
+  recorded.complete = (!scope.forward || all_set(run, "/status/forward")) &&
+                      (!scope.weights || all_set(run, "/status/tensor_done"));
   return recorded;
 }
 
@@ -70,13 +70,13 @@ std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vect
                                        std::vector<std::string>& present, std::vector<std::string>& notes) {
   std::vector<RunCheckpoint> all;
   for (const RunCheckpoint& checkpoint : recorded.subject.checkpoints) {
-    const std::string gone = recorded.options.weights ? what_is_gone(checkpoint) : "is not needed";
+    const std::string gone = recorded.scope.weights ? what_is_gone(checkpoint) : "is not needed";
     if (gone.empty()) {
       all.push_back(checkpoint);
       present.push_back(checkpoint.entry.name);
-    } else if (recorded.options.weights) {
+    } else if (recorded.scope.weights) {
       notes.push_back(checkpoint.entry.name + " " + gone +
-                      (recorded.options.sketches
+                      (recorded.scope.sketches
                            ? ": its distances to new checkpoints are estimated from its sketches"
                            : ": without sketches, its distances to new checkpoints stay unknown"));
     }
@@ -88,50 +88,57 @@ std::vector<SeriesEntry> joined_series(const Recorded& recorded, const std::vect
   return series;
 }
 
-void require_continuable(const fs::path& run, const Recorded& recorded, const AnalysisOptions& options) {
+void require_continuable(const fs::path& run, const Recorded& recorded, const std::string& version) {
   if (!recorded.complete)
     throw UsageError(run.string() + ": is not complete", "first finish it, by the command that began it");
-  if (recorded.options.version != options.version) {
+  if (recorded.scope.version != version) {
     throw UsageError(
-        run.string() + ": was made by moescope " + recorded.options.version + ", this is " + options.version,
+        run.string() + ": was made by moescope " + recorded.scope.version + ", this is " + version,
         "numbers of two versions are not mixed in one file");
   }
+}
+
+/// Of all checkpoints that can be read, in the recorded scope; with the resources of `options`.
+AnalysisOptions appended_analysis(const AnalysisOptions& options, const Recorded& recorded,
+                                  const std::vector<SeriesEntry>& fresh, const fs::path& file) {
+  AnalysisOptions work;
+  work.resources = options.resources;
+  work.scope = recorded.scope;
+  work.scope.part = {};
+  work.inputs.notes = options.inputs.notes;
+  work.inputs.series = joined_series(recorded, fresh, work.inputs.recorded_elsewhere, work.inputs.notes);
+  if (work.scope.forward) work.inputs.recorded_corpus = options.output.file;
+  work.output.file = file;
+  work.output.overwrite = true;  // what an append of other checkpoints has left
+  work.output.command_line = options.output.command_line;
+  return work;
 }
 
 }  // namespace
 
 AnalysisSummary append_checkpoints(const AnalysisOptions& options, AnalysisListener& listener) {
-  const fs::path& run = options.output;
+  const fs::path& run = options.output.file;
   require_run_output(run, {});
   const RunLock lock(run);
   const Recorded recorded = read_recorded(run);
-  require_continuable(run, recorded, options);
-  AnalysisOptions work = recorded.options;
-  work.output = run.string() + ".append";
-  const std::vector<SeriesEntry> fresh = new_checkpoints(options.series, recorded, run);
+  require_continuable(run, recorded, options.scope.version);
+  const fs::path unfinished = run.string() + ".append";
+  const std::vector<SeriesEntry> fresh = new_checkpoints(options.inputs.series, recorded, run);
   AnalysisSummary summary;
   summary.checkpoints = recorded.subject.checkpoints.size();
   summary.complete = true;
   if (!fresh.empty()) {
-    work.series_notes = options.series_notes;
-    work.series = joined_series(recorded, fresh, work.recorded_elsewhere, work.series_notes);
-    if (work.forward) work.recorded_corpus = run;
-    work.overwrite = true;  // what an append of other checkpoints has left
-    work.threads = options.threads;
-    work.memory = options.memory;
-    work.seconds_between_saves = options.seconds_between_saves;
-    work.command_line = options.command_line;
-    work.version = options.version;
-    work.interrupted = options.interrupted;
+    const AnalysisOptions work = appended_analysis(options, recorded, fresh, unfinished);
     summary = analyze_series(work, listener);
     if (!summary.complete) return summary;
     listener.stage("joining");
-    const MergeSummary merged = merge_runs_locked({{run, work.output}, run, true, options.command_line});
+    const MergeSummary merged =
+        merge_runs_locked({{run, unfinished}, run, true, options.output.command_line});
     summary.checkpoints = merged.checkpoints;
     summary.loss.clear();  // of a part of the series
     summary.nonfinite_losses.clear();
   }
-  fs::remove(work.output);
+  fs::remove(unfinished);
   return summary;
 }
 

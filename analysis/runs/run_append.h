@@ -10,9 +10,9 @@
 
 namespace moescope {
 
-/// Adds the checkpoints of `options.series` to the run file `options.output`, which must be complete, with
-/// the texts and the options that it records; of `options`, only threads, memory, command line, version and
-/// interruption count. Forward passes that are recorded are not run again. Checkpoints that are still there
+/// Adds the checkpoints of `options.inputs` to the run file of `options.output`, which must be complete, with
+/// the texts and the options that it records; of `options`, only the resources, the command line and
+/// the version count. Forward passes that are recorded are not run again. Checkpoints that are still there
 /// as they were are read once more, for the weight pass to compare them with the new ones exactly; of those
 /// that were deleted, the record and the sketches stay. Until everything is finished the work lies in
 /// OUTPUT.append, and OUTPUT stays as it is; repeating the same command goes on. Throws as analyze_series

@@ -1,18 +1,22 @@
 #include "analysis/runs/run_identity.h"
 
+#include <algorithm>
+
 #include "analysis/runs/checkpoint_change.h"
+#include "readers/errors.h"
 #include "readers/files/sha256.h"
+#include "readers/recorded/attribute_text.h"
 
 namespace moescope {
 namespace {
 
-constexpr const char* prefix = "identity_";
-constexpr const char* names[] = {"checkpoints", "corpus",   "part",    "passes", "precision",
-                                 "saved",       "sketches", "spectra", "version"};
+std::string attribute_of(const ScopeField& field) {
+  return std::string("identity_") + field.name;
+}
 
-std::string saved_parts(const RecordOptions& save) {
-  return std::string(save.router_logits ? "router_logits " : "") +
-         (save.hidden_states ? "hidden_states " : "") + (save.logits ? "logits " : "");
+/// As it was written; "" where it was not.
+std::string recorded_text(const RunFile& run, const ScopeField& field) {
+  return attribute_text(run, "/status", attribute_of(field));
 }
 
 std::string quoted_or_none(const std::string& value) {
@@ -40,10 +44,6 @@ std::string checkpoint_difference(const RunFile& run, const RunSubject& subject)
 
 }  // namespace
 
-std::string precision_name(Precision precision) {
-  return precision == Precision::f32 ? "f32" : "bf16";
-}
-
 std::string checkpoints_digest(const RunSubject& subject) {
   Sha256 digest;
   for (const RunCheckpoint& checkpoint : subject.checkpoints)
@@ -51,71 +51,43 @@ std::string checkpoints_digest(const RunSubject& subject) {
   return digest.hex();
 }
 
-RunIdentity run_identity(const AnalysisOptions& options, const RunSubject& subject, const Corpus& corpus,
-                         Precision precision) {
-  RunIdentity identity;
-  identity["checkpoints"] = checkpoints_digest(subject);
-  identity["corpus"] = options.forward ? corpus.sha256 : "";
-  identity["part"] = options.part.is_whole() ? "" : options.part.name();
-  identity["passes"] = std::string(options.forward ? "forward " : "") + (options.weights ? "weights" : "");
-  identity["precision"] = options.forward ? precision_name(precision) : "";
-  identity["saved"] = saved_parts(options.save);
-  identity["sketches"] = options.weights && options.sketches ? "yes" : "";
-  identity["spectra"] = options.weights ? std::string(spectra_choice_name(options.spectra)) : "";
-  identity["version"] = options.version;
-  return identity;
+void write_scope(RunFile& run, const AnalysisScope& scope) {
+  for (const ScopeField& field : scope_fields())
+    run.set_attribute("/status", attribute_of(field), field.text(scope));
 }
 
-void write_identity(RunFile& run, const RunIdentity& identity) {
-  for (const auto& [name, value] : identity) run.set_attribute("/status", prefix + name, value);
-}
-
-RunIdentity read_identity(const RunFile& run) {
-  RunIdentity identity;
-  for (const char* name : names) {
-    const auto stored = run.attribute("/status", std::string(prefix) + name);
-    if (const auto* text = stored ? std::get_if<std::string>(&*stored) : nullptr) identity[name] = *text;
+AnalysisScope read_scope(const RunFile& run) {
+  AnalysisScope scope;
+  for (const ScopeField& field : scope_fields()) {
+    const std::string text = recorded_text(run, field);
+    if (field.parse(text, scope)) continue;
+    throw FormatError(run.path().string(), "/status",
+                      attribute_of(field) + " is not of the form " + field.form + " (found '" + text + "')");
   }
-  return identity;
+  return scope;
 }
 
-AnalysisOptions recorded_options(const RunIdentity& identity) {
-  const auto value = [&](const char* name) {
-    const auto found = identity.find(name);
-    return found == identity.end() ? std::string() : found->second;
-  };
-  const auto has = [](const std::string& text, const char* word) {
-    return text.find(word) != std::string::npos;
-  };
-  AnalysisOptions options;
-  options.forward = has(value("passes"), "forward");
-  options.weights = has(value("passes"), "weights");
-  const std::string saved = value("saved");
-  options.save = {has(saved, "router_logits"), has(saved, "hidden_states"), has(" " + saved, " logits")};
-  if (options.forward) options.precision = value("precision") == "f32" ? Precision::f32 : Precision::bf16;
-  options.sketches = value("sketches") == "yes";
-  options.spectra = parse_spectra_choice(value("spectra")).value_or(SpectraChoice::none);
-  options.version = value("version");
-  return options;
-}
-
-std::string identity_difference(const RunFile& run, const RunIdentity& identity, const RunSubject& subject) {
-  const RunIdentity recorded = read_identity(run);
-  for (const auto& [name, value] : identity) {
-    const auto found = recorded.find(name);
-    if (found != recorded.end() && found->second == value) continue;
-    if (name == "checkpoints") return checkpoint_difference(run, subject);
-    if (name == "corpus") return "it is of another corpus";
-    const std::string before = found == recorded.end() ? "" : found->second;
-    return name + ": recorded " + quoted_or_none(before) + ", now " + quoted_or_none(value);
+std::string identity_difference(const RunFile& run, const AnalysisScope& scope, const RunSubject& subject) {
+  for (const ScopeField& field : scope_fields()) {
+    const std::string before = recorded_text(run, field), now = field.text(scope);
+    if (before == now) continue;
+    if (const std::string change = checkpoint_difference(run, subject); !change.empty()) return change;
+    if (field.difference != nullptr) return field.difference;
+    return std::string(field.name) + ": recorded " + quoted_or_none(before) + ", now " + quoted_or_none(now);
   }
   return checkpoint_difference(run, subject);
 }
 
-std::string identity_digest(const RunIdentity& identity) {
+std::string identity_digest(const AnalysisScope& scope) {
   Sha256 digest;
-  for (const auto& [name, value] : identity) digest.update(name + " " + value + "\n");
+  for (const ScopeField& field : scope_fields())
+    digest.update(std::string(field.name) + " " + field.text(scope) + "\n");
   return digest.hex();
+}
+
+bool is_same_scope(const AnalysisScope& a, const AnalysisScope& b) {
+  return std::ranges::all_of(scope_fields(),
+                             [&](const ScopeField& field) { return field.text(a) == field.text(b); });
 }
 
 }  // namespace moescope

@@ -9,6 +9,7 @@
 #include "analysis/record/spectra_record.h"
 #include "analysis/record/telemetry.h"
 #include "analysis/record/weight_recorder.h"
+#include "analysis/runs/run_identity.h"
 #include "analysis/runs/run_notes.h"
 #include "readers/errors.h"
 #include "readers/recorded/recorded_config.h"
@@ -156,33 +157,32 @@ void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t c
   }
 }
 
-RunFile create_run(const std::filesystem::path& path, const AnalysisOptions& options,
-                   const RunSubject& subject, const Corpus& corpus, const RunIdentity& identity,
-                   const std::vector<std::string>& notes) {
-  RunFile run = RunFile::create(path);
-  run.set_attribute("/", "moescope_version", options.version);
-  run.set_attribute("/", "command_line", options.command_line);
+RunFile create_run(const RunBeginning& beginning) {
+  const AnalysisScope& scope = beginning.scope;
+  const RunSubject& subject = beginning.subject;
+  RunFile run = RunFile::create(beginning.file);
+  run.set_attribute("/", "moescope_version", scope.version);
+  run.set_attribute("/", "command_line", beginning.command_line);
   run.set_attribute("/", "model_type", subject.config.model_type);
-  run.set_attribute("/", "precision", identity.at("precision"));
-  run.set_attribute("/", "corpus_sha256", identity.at("corpus"));
+  run.set_attribute("/", "precision", scope.forward ? precision_name(scope.precision.value()) : "");
+  run.set_attribute("/", "corpus_sha256", scope.forward ? scope.corpus : "");
 
   define_checkpoints(run, subject);
-  define_notes(run, notes, column(subject, [](const RunCheckpoint& c) { return c.entry.name; }));
+  define_notes(run, beginning.notes, column(subject, [](const RunCheckpoint& c) { return c.entry.name; }));
   record_head(run, subject.checkpoints.front().config_json, subject.config);
   define_model(run, subject.config);
   for (const char* status : {"/status/forward", "/status/weights", "/status/spectra"})
     run.define(raw_dataset(status));
-  write_identity(run, identity);
-  if (options.forward) {
-    define_corpus(run, corpus);
-    define_forward(run, subject.config, options.save);
+  write_scope(run, scope);
+  if (scope.forward) {
+    define_corpus(run, beginning.corpus);
+    define_forward(run, subject.config, scope.save);
   }
-  if (options.weights) {
-    define_weights(run, subject.weights.all(), subject.checkpoints.size(), options.sketches);
-    define_spectra_and_routers(run, subject, options.spectra);
+  if (scope.weights) {
+    define_weights(run, subject.weights.all(), subject.checkpoints.size(), scope.sketches);
+    define_spectra_and_routers(run, subject, scope.spectra);
   }
-  define_telemetry(run, subject.config, options.forward, options.weights,
-                   options.weights && options.spectra != SpectraChoice::none);
+  define_telemetry(run, subject.config, scope.forward, scope.weights, scope.measures_spectra());
   return run;
 }
 

@@ -118,7 +118,7 @@ void add_magnitudes(const MergePart& part, RunFile& whole) {
   constexpr const char* path = "/weights/magnitude_histogram";
   if (!part.has_weights()) return;
   const std::vector<std::uint64_t> shape = part.run.shape(path);  // (C, roles, magnitudes)
-  const bool adds = !part.identity.at("part").empty();
+  const bool adds = !part.scope.part.is_whole();
   for (std::size_t c = 0; c < shape[0]; ++c) {
     std::vector<std::int64_t> counts =
         part.run.read<std::int64_t>(path, {{c, 0, 0}, {1, shape[1], shape[2]}});
@@ -207,17 +207,17 @@ bool has_all_spectra(const RunFile& whole, const RunSubject& subject, SpectraCho
                              [&](std::size_t index) { return record.contains(index); });
 }
 
-MergeSummary write_status(RunFile& whole, const RunSubject& subject, const AnalysisOptions& options,
+MergeSummary write_status(RunFile& whole, const RunSubject& subject, const AnalysisScope& scope,
                           const Coverage& coverage) {
   const std::size_t checkpoints = subject.checkpoints.size();
   MergeSummary summary;
   std::vector<std::uint8_t> forward, tensors;
-  for (std::size_t c = 0; c < checkpoints; ++c) forward.push_back(options.forward && coverage.forward(c));
+  for (std::size_t c = 0; c < checkpoints; ++c) forward.push_back(scope.forward && coverage.forward(c));
   whole.write<std::uint8_t>("/status/forward", forward);
   summary.forward_finished = static_cast<std::size_t>(std::ranges::count(forward, 1));
-  summary.complete = !options.forward || summary.forward_finished == checkpoints;
+  summary.complete = !scope.forward || summary.forward_finished == checkpoints;
   summary.checkpoints = checkpoints;
-  if (!options.weights) return summary;
+  if (!scope.weights) return summary;
 
   std::vector<std::uint8_t> weights, pairs;
   for (std::size_t w = 0; w < subject.weights.all().size(); ++w) tensors.push_back(coverage.tensor(w));
@@ -230,12 +230,12 @@ MergeSummary write_status(RunFile& whole, const RunSubject& subject, const Analy
   summary.pairs = pairs.size();
   summary.pairs_finished = static_cast<std::size_t>(std::ranges::count(pairs, 1));
   const bool all_pairs = summary.pairs_finished == summary.pairs;
-  const bool spectra = all_pairs && has_all_spectra(whole, subject, options.spectra);
+  const bool spectra = all_pairs && has_all_spectra(whole, subject, scope.spectra);
   whole.write<std::uint8_t>("/status/tensor_done", tensors);
   whole.write<std::uint8_t>("/status/weights", weights);
   whole.write<std::uint8_t>("/status/pair_done", pairs);
   whole.write<std::uint8_t>("/status/spectra", std::vector<std::uint8_t>(checkpoints, spectra));
-  summary.complete = summary.complete && all_pairs && (spectra || options.spectra == SpectraChoice::none);
+  summary.complete = summary.complete && all_pairs && (spectra || !scope.measures_spectra());
   return summary;
 }
 
@@ -246,14 +246,10 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
   if (fs::exists(options.output) && !options.overwrite)
     throw UsageError(options.output.string() + ": exists", "give another -o, or --overwrite to replace it");
   require_replaceable(options.output);
-  MergeParts merge = open_merge_parts(options.parts);
-  merge.options.command_line = options.command_line;
+  const MergeParts merge = open_merge_parts(options.parts);
   const RunSubject& subject = merge.subject;
-  const RunIdentity identity =
-      run_identity(merge.options, subject, merge.corpus, merge.options.precision.value_or(Precision::f32));
-
-  RunFile whole =
-      create_run(options.output, merge.options, subject, merge.corpus, identity, known_notes(merge.parts));
+  RunFile whole = create_run(
+      {options.output, options.command_line, merge.scope, subject, merge.corpus, known_notes(merge.parts)});
   Coverage coverage(subject.checkpoints.size(), merge.corpora, subject.weights.all().size());
   std::string tokenizer;
   for (const MergePart& part : merge.parts) {
@@ -265,11 +261,11 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
     if (tokenizer.empty()) tokenizer = attribute_text(part.run, "/", "tokenizer_sha256");
   }
   whole.set_attribute("/", "tokenizer_sha256", tokenizer);
-  if (merge.options.weights) {
+  if (merge.scope.weights) {
     renew_distances(whole, subject.weights.all().size());
     match_recorded_experts(whole, subject.weights);
   }
-  MergeSummary summary = write_status(whole, subject, merge.options, coverage);
+  MergeSummary summary = write_status(whole, subject, merge.scope, coverage);
   summary.domains = merge.corpus.domains.size();
   summary.tokens = merge.corpus.tokens();
   write_run_metrics(whole);

@@ -36,7 +36,7 @@ std::uint64_t sum(const std::vector<std::int64_t>& values) {
 
 /// The weights of this part.
 WeightRange own_weights(const RunUnderWay& work) {
-  return part_of_weights(work.series.weights.front().all(), work.options.part.index, work.options.part.count);
+  return part_of_weights(work.series.weights.front().all(), work.scope().part.index, work.scope().part.count);
 }
 
 std::vector<std::size_t> numbers(WeightRange range) {
@@ -48,7 +48,7 @@ std::vector<std::size_t> numbers(WeightRange range) {
 /// The matrices among them whose spectra are measured.
 std::vector<std::size_t> own_spectra(const RunUnderWay& work) {
   const WeightRange own = own_weights(work);
-  std::vector<std::size_t> chosen = choose_spectra(work.series.weights.front().all(), work.options.spectra);
+  std::vector<std::size_t> chosen = choose_spectra(work.series.weights.front().all(), work.scope().spectra);
   std::erase_if(chosen, [&](std::size_t index) { return index < own.begin || index >= own.end; });
   return chosen;
 }
@@ -108,9 +108,9 @@ void save_if_due(RunUnderWay& work, Complete complete, Save save) {
 
 ForwardOptions forward_options(RunUnderWay& work, std::size_t checkpoint) {
   ForwardOptions options;
-  options.precision = work.precision;
-  options.memory = work.options.memory;
-  options.interrupted = work.options.interrupted;
+  options.precision = work.scope().precision.value();
+  options.memory = work.options.resources.memory;
+  options.interrupted = work.options.resources.interrupted;
   options.progress = [&work](std::uint64_t bytes) { work.listener.advance(bytes); };
   options.layer_done = [&work, checkpoint](const ForwardPosition& position, const Matrix& x) {
     save_if_due(
@@ -122,32 +122,32 @@ ForwardOptions forward_options(RunUnderWay& work, std::size_t checkpoint) {
 }  // namespace
 
 std::uint64_t RunUnderWay::memory() const {
-  return memory_budget(options.memory);
+  return memory_budget(options.resources.memory);
 }
 
 bool RunUnderWay::wants_forward(std::size_t checkpoint) const {
-  return options.forward && options.part.has(checkpoint) && !forward_done[checkpoint] &&
+  return scope().forward && scope().part.has(checkpoint) && !forward_done[checkpoint] &&
          !is_recorded_elsewhere(checkpoint);
 }
 
 bool RunUnderWay::is_recorded_elsewhere(std::size_t checkpoint) const {
-  return std::ranges::count(options.recorded_elsewhere, series.entries[checkpoint].name) > 0;
+  return std::ranges::count(options.inputs.recorded_elsewhere, series.entries[checkpoint].name) > 0;
 }
 
 bool RunUnderWay::wants_weights() const {
-  return options.weights && !all_set(pair_done);
+  return scope().weights && !all_set(pair_done);
 }
 
 bool RunUnderWay::wants_spectra() const {
-  return options.weights && options.spectra != SpectraChoice::none && !all_set(spectra_done);
+  return scope().measures_spectra() && !all_set(spectra_done);
 }
 
 std::uint64_t remaining_bytes(const RunUnderWay& work) {
   std::uint64_t bytes = 0;
   for (std::size_t c = 0; c < work.series.size(); ++c) {
     if (!work.wants_forward(c)) continue;
-    bytes +=
-        forward_weight_bytes(work.series.config(), work.series.weights[c], work.corpus, work.options.memory);
+    bytes += forward_weight_bytes(work.series.config(), work.series.weights[c], work.corpus,
+                                  work.options.resources.memory);
   }
   if (work.wants_weights()) bytes += sum(bytes_of(work.series, numbers(own_weights(work))));
   if (work.wants_spectra()) bytes += sum(spectra_bytes(work));
@@ -162,10 +162,10 @@ void warn_of_forward(RunUnderWay& work, std::size_t c) {
   const std::string problem = describe_nonfinite_pass(work.run, c);
   if (problem.empty()) return;
   const NoteRows rows = NoteRows::of(work.run);
-  if (!work.options.weights) {
-    std::string cause =
-        find_nonfinite_weights(work.series.checkpoints[c], work.series.weights[c],
-                               work.series.entries[c].name, work.memory() / 2, work.options.interrupted);
+  if (!work.scope().weights) {
+    std::string cause = find_nonfinite_weights(work.series.checkpoints[c], work.series.weights[c],
+                                               work.series.entries[c].name, work.memory() / 2,
+                                               work.options.resources.interrupted);
     if (cause.empty())
       cause =
           work.series.entries[c].name + ": all weights are finite: numbers overflow on the way through them";
@@ -180,7 +180,7 @@ void record_forward(RunUnderWay& work, std::size_t c) {
   work.listener.stage(work.series.entries[c].name + ": forward pass");
   const Checkpoint& checkpoint = work.series.checkpoints[c];
   const ModelWeights& weights = work.series.weights[c];
-  ForwardRecorder recorder(work.run, c, work.corpus, work.options.save);
+  ForwardRecorder recorder(work.run, c, work.corpus, work.scope().save);
   const Clock::time_point start = Clock::now();
   const ForwardTimes times =
       run_forward(checkpoint, weights, work.corpus, forward_options(work, c), work.threads, recorder,
@@ -213,7 +213,7 @@ void trace_own_weights(RunUnderWay& work, WeightRange own) {
       program_memory + WeightRecorder::bytes(checkpoints, work.series.weights.front().all().size());
   WeightRecorder recorder(work.run, checkpoints, std::move(start.magnitude_counts));
   const auto add = [&](const WeightTrajectory& trajectory) {
-    if (work.options.interrupted && *work.options.interrupted) throw Interrupted{};
+    if (work.options.resources.interrupted && *work.options.resources.interrupted) throw Interrupted{};
     recorder.add(trajectory);
     const std::uint64_t bytes = trajectory.weight->bytes() * checkpoints;
     work.listener.advance(bytes);
@@ -232,7 +232,7 @@ void trace_own_weights(RunUnderWay& work, WeightRange own) {
 void record_routers(RunUnderWay& work) {
   if (!work.run.contains("/weights/router_row_norm")) return;
   // A part has the sketches of its own weights only; when parts are joined, experts are matched by all.
-  const SketchReader sketches = work.options.part.is_whole() ? sketches_of(work.run) : SketchReader();
+  const SketchReader sketches = work.scope().part.is_whole() ? sketches_of(work.run) : SketchReader();
   const RouterRecord record = read_routers(work.series.views(), sketches, work.threads);
   std::vector<std::string> names;
   for (const SeriesEntry& entry : work.series.entries) names.push_back(entry.name);
@@ -272,7 +272,7 @@ namespace {
 void trace_spectra_into(SpectraRecord& record, RunUnderWay& work) {
   SpectraOptions options;
   options.memory = spectra_budget(work.memory());
-  options.interrupted = work.options.interrupted;
+  options.interrupted = work.options.resources.interrupted;
   options.advance = [&](std::uint64_t bytes) {
     work.listener.advance(bytes);
     work.summary.spectra_bytes += bytes;
@@ -281,7 +281,7 @@ void trace_spectra_into(SpectraRecord& record, RunUnderWay& work) {
   const auto add = [&](const MatrixSpectra& spectra) {
     record.add(spectra);
     ++work.summary.spectra;
-    if (seconds_since(written) < work.options.seconds_between_saves) return;
+    if (seconds_since(written) < work.options.resources.seconds_between_saves) return;
     record.write(work.run);
     written = Clock::now();
   };

@@ -19,18 +19,18 @@ namespace moescope {
 
 /// An analysis under way: what its stages share.
 struct RunUnderWay {
-  const AnalysisOptions& options;
+  const AnalysisOptions& options;  // with a precision
   RunNotes& listener;
   ThreadPool& threads;
   const OpenedSeries& series;
   const Corpus& corpus;
-  Precision precision;
   RunFile& run;
   Bookmark& bookmark;
   AnalysisSummary& summary;
   std::vector<std::uint8_t> forward_done, spectra_done;  // (C), as in /status
   std::vector<std::uint8_t> pair_done;                   // (C, C); empty without a weight pass
 
+  const AnalysisScope& scope() const { return options.scope; }
   /// Bytes that may be used for everything.
   std::uint64_t memory() const;
   bool is_recorded_elsewhere(std::size_t checkpoint) const;

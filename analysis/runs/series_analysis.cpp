@@ -42,13 +42,13 @@ struct ExistingRecord {
   std::string difference;  // empty if nothing lies there
 };
 
-ExistingRecord find_record(const fs::path& path, const RunIdentity& identity, const RunSubject& subject) {
+ExistingRecord find_record(const fs::path& path, const AnalysisScope& scope, const RunSubject& subject) {
   if (!fs::exists(path)) return {};  // an error in finding out is thrown: it is no absence
   try {
     RunFile run = RunFile::open_for_update(path);
     if (!holds_analysis(run))
       return {std::nullopt, "exists and holds no analysis, or one that is not laid out as this version does"};
-    const std::string difference = identity_difference(run, identity, subject);
+    const std::string difference = identity_difference(run, scope, subject);
     if (difference.empty()) return {std::move(run), {}};
     return {std::nullopt, "exists and holds another analysis (" + difference + ")"};
   } catch (const InputError&) {
@@ -63,42 +63,50 @@ class SeriesAnalysis {
   SeriesAnalysis(const AnalysisOptions& options, AnalysisListener& listener)
       : options_(options),
         listener_(listener),
-        threads_(options.threads),
-        series_(open_series(options.series, options.series_notes)),
+        threads_(options.resources.threads),
+        series_(open_series(options.inputs.series, options.inputs.notes)),
         subject_(subject_of(series_)) {
     for (const std::string& note : series_.notes) listener_.note(note);
-    precision_ = options.precision.value_or(native_precision(series_.weights.front()));
-    require_run_output(options.output, input_files());
-    if (options.forward) load_corpus();
-    if (!options.forward) require_program_memory(options.memory);
-    identity_ = run_identity(options, subject_, corpus_, precision_);
+    require_run_output(options.output.file, input_files());
+    if (scope().forward) load_corpus();
+    if (!scope().forward) require_program_memory(options.resources.memory);
+    options_.scope = settled_scope();
   }
 
   AnalysisSummary run();
 
  private:
+  const AnalysisScope& scope() const { return options_.scope; }
+  AnalysisScope settled_scope() const;
   std::vector<fs::path> input_files() const;
   void load_corpus();
   void load_recorded_corpus();
   RunFile begin_record(Bookmark& bookmark);
   void announce(const RunUnderWay& work);
 
-  const AnalysisOptions& options_;
+  AnalysisOptions options_;
   RunNotes listener_;
   ThreadPool threads_;
   OpenedSeries series_;
   RunSubject subject_;
-  Precision precision_ = Precision::f32;
   Corpus corpus_;
   std::string tokenizer_sha256_;
-  RunIdentity identity_;
   bool continued_ = false;
   AnalysisSummary summary_;
 };
 
+/// With what the inputs decide.
+AnalysisScope SeriesAnalysis::settled_scope() const {
+  AnalysisScope settled = scope();
+  settled.precision = settled.precision.value_or(native_precision(series_.weights.front()));
+  settled.checkpoints = checkpoints_digest(subject_);
+  settled.corpus = corpus_.sha256;
+  return settled;
+}
+
 std::vector<fs::path> SeriesAnalysis::input_files() const {
   std::vector<fs::path> files;
-  for (const CorpusSource& source : options_.corpus) files.push_back(source.file);
+  for (const CorpusSource& source : options_.inputs.corpus) files.push_back(source.file);
   for (std::size_t c = 0; c < series_.size(); ++c) {
     for (const SourceFile& shard : series_.checkpoints[c].shards()) files.push_back(shard.name());
     for (const char* name : {"config.json", "tokenizer.json", "model.safetensors.index.json"})
@@ -108,46 +116,48 @@ std::vector<fs::path> SeriesAnalysis::input_files() const {
 }
 
 void SeriesAnalysis::load_recorded_corpus() {
-  const RunFile run = RunFile::open(options_.recorded_corpus);
+  const RunFile run = RunFile::open(options_.inputs.recorded_corpus);
   corpus_ = read_recorded_corpus(run);
   tokenizer_sha256_ = attribute_text(run, "/", "tokenizer_sha256");
   std::vector<TokenizerPlace> places = tokenizer_places(series_);
   std::erase_if(places, [&](const TokenizerPlace& place) {
-    return std::ranges::count(options_.recorded_elsewhere, place.checkpoint) > 0;
+    return std::ranges::count(options_.inputs.recorded_elsewhere, place.checkpoint) > 0;
   });
   const std::string note = other_tokenizers_note(places, tokenizer_sha256_);
   if (!note.empty()) listener_.note(note);
 }
 
 void SeriesAnalysis::load_corpus() {
-  if (!options_.recorded_corpus.empty()) {
+  if (!options_.inputs.recorded_corpus.empty()) {
     load_recorded_corpus();
   } else {
-    SeriesCorpus read = read_series_corpus(options_, tokenizer_places(series_), series_.config());
+    SeriesCorpus read = read_series_corpus(options_.inputs, options_.resources.memory,
+                                           tokenizer_places(series_), series_.config());
     corpus_ = std::move(read.corpus);
     tokenizer_sha256_ = std::move(read.tokenizer_sha256);
     for (const std::string& note : read.notes) listener_.note(note);
   }
   // Too little memory is told before there is a run file.
-  forward_budget(series_.config(), corpus_, options_.memory);
+  forward_budget(series_.config(), corpus_, options_.resources.memory);
 }
 
 /// Finds the record of the same analysis to go on with, or makes a new one; refuses to replace another.
 RunFile SeriesAnalysis::begin_record(Bookmark& bookmark) {
-  const std::string output = options_.output.string();
-  ExistingRecord existing = find_record(options_.output, identity_, subject_);
+  const std::string output = options_.output.file.string();
+  ExistingRecord existing = find_record(options_.output.file, scope(), subject_);
   continued_ = existing.run.has_value();
   if (existing.run) {
     require_layout(*existing.run, subject_, corpus_);
     return std::move(*existing.run);
   }
-  if (!existing.difference.empty() && !options_.overwrite)
+  if (!existing.difference.empty() && !options_.output.overwrite)
     throw UsageError(output + ": " + existing.difference, "give another -o, or --overwrite to replace it");
-  if (options_.resume && existing.difference.empty())
+  if (options_.output.resume && existing.difference.empty())
     throw UsageError(output + ": does not exist, so there is nothing to resume",
                      "leave out --resume to begin");
   bookmark.remove();  // of the analysis that is replaced
-  RunFile run = create_run(options_.output, options_, subject_, corpus_, identity_, listener_.told());
+  RunFile run = create_run(
+      {options_.output.file, options_.output.command_line, scope(), subject_, corpus_, listener_.told()});
   run.set_attribute("/", "tokenizer_sha256", tokenizer_sha256_);
   write_run_metrics(run);  // NaN all of them: from here on, only values change
   run.sync();
@@ -159,10 +169,10 @@ void SeriesAnalysis::announce(const RunUnderWay& work) {
   summary_.reused = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
   const std::uint64_t bytes = remaining_bytes(work);
   if (continued_ && bytes > 0) {
-    listener_.remark(options_.output.string() + " is continued" +
-                     (options_.forward ? ": " + std::to_string(summary_.reused) + " of " +
-                                             std::to_string(series_.size()) + " forward passes are finished"
-                                       : ""));
+    listener_.remark(options_.output.file.string() + " is continued" +
+                     (scope().forward ? ": " + std::to_string(summary_.reused) + " of " +
+                                            std::to_string(series_.size()) + " forward passes are finished"
+                                      : ""));
   }
   listener_.begin(bytes);
 }
@@ -189,23 +199,22 @@ AnalysisSummary SeriesAnalysis::run() {
   const Clock::time_point start = Clock::now();
   summary_.checkpoints = series_.size();
   summary_.tokens = corpus_.token_id.size();
-  const RunLock lock(options_.output);
-  Bookmark bookmark(options_.output, identity_digest(identity_), options_.seconds_between_saves);
+  const RunLock lock(options_.output.file);
+  Bookmark bookmark(options_.output.file, identity_digest(scope()), options_.resources.seconds_between_saves);
   RunFile run = begin_record(bookmark);
   listener_.keep_in(run);
-  RunUnderWay work{options_,
-                   listener_,
-                   threads_,
-                   series_,
-                   corpus_,
-                   precision_,
-                   run,
-                   bookmark,
-                   summary_,
-                   run.read<std::uint8_t>("/status/forward"),
-                   run.read<std::uint8_t>("/status/spectra"),
-                   {}};
-  if (options_.weights) work.pair_done = run.read<std::uint8_t>("/status/pair_done");
+  RunUnderWay work{.options = options_,
+                   .listener = listener_,
+                   .threads = threads_,
+                   .series = series_,
+                   .corpus = corpus_,
+                   .run = run,
+                   .bookmark = bookmark,
+                   .summary = summary_,
+                   .forward_done = run.read<std::uint8_t>("/status/forward"),
+                   .spectra_done = run.read<std::uint8_t>("/status/spectra"),
+                   .pair_done = {}};
+  if (scope().weights) work.pair_done = run.read<std::uint8_t>("/status/pair_done");
   announce(work);
   try {
     run_stages(work);
@@ -218,7 +227,7 @@ AnalysisSummary SeriesAnalysis::run() {
   listener_.warn(NoteRows::of(run).of_tokens(), describe_few_tokens(run));
   run.sync();
   summary_.forward_finished = static_cast<std::size_t>(std::ranges::count(work.forward_done, 1));
-  if (options_.forward) summarize_losses(run, summary_);
+  if (scope().forward) summarize_losses(run, summary_);
   summary_.seconds = seconds_since(start);
   return summary_;
 }
@@ -226,7 +235,7 @@ AnalysisSummary SeriesAnalysis::run() {
 }  // namespace
 
 AnalysisSummary analyze_series(const AnalysisOptions& options, AnalysisListener& listener) {
-  if (options.forward && options.corpus.empty() && options.recorded_corpus.empty()) {
+  if (options.scope.forward && options.inputs.corpus.empty() && options.inputs.recorded_corpus.empty()) {
     throw UsageError("a forward pass needs texts", "give --corpus FILE..., or --only weights");
   }
   return SeriesAnalysis(options, listener).run();

@@ -109,17 +109,17 @@ std::vector<std::string> SeriesTokenizers::notes() const {
 
 }  // namespace
 
-SeriesCorpus read_series_corpus(const AnalysisOptions& options, std::span<const TokenizerPlace> tokenizers,
-                                const ModelConfig& config) {
+SeriesCorpus read_series_corpus(const AnalysisInputs& inputs, std::uint64_t memory,
+                                std::span<const TokenizerPlace> tokenizers, const ModelConfig& config) {
   SeriesTokenizers all(tokenizers);
   const auto encode = [&all](const std::string& text, const std::string& place, std::size_t most) {
     return all.encode(text, place, most);
   };
-  CorpusOptions corpus_options = options.corpus_options;
-  const std::uint64_t budget = memory_budget(options.memory);
+  CorpusOptions corpus_options = inputs.corpus_options;
+  const std::uint64_t budget = memory_budget(memory);
   corpus_options.memory = budget - std::min(budget, program_memory);
   SeriesCorpus result;
-  result.corpus = read_corpus(options.corpus, corpus_options, TextEncoder(encode),
+  result.corpus = read_corpus(inputs.corpus, corpus_options, TextEncoder(encode),
                               static_cast<std::uint32_t>(config.vocab_size));
   result.tokenizer_sha256 = all.sha256();
   result.notes = result.corpus.notes;

@@ -24,12 +24,13 @@ struct SeriesCorpus {
   std::vector<std::string> notes;  // what the user should know of texts, tokenizers and the model's context
 };
 
-/// Reads the corpus of `options` with the tokenizer of the first checkpoint that has one. Where another
-/// checkpoint's file is a different one, its ids are compared text by text: a run holds one stream of ids, so
-/// that a single id that differs is a FormatError which names both checkpoints and the text. Tokenizers are
-/// only understood where there is text. Throws also UsageError, UnsupportedModel, std::system_error.
-SeriesCorpus read_series_corpus(const AnalysisOptions& options, std::span<const TokenizerPlace> tokenizers,
-                                const ModelConfig& config);
+/// Reads the corpus of `inputs`, holding at most `memory` bytes (0: the default), with the tokenizer of the
+/// first checkpoint that has one. Where another checkpoint's file is a different one, its ids are compared
+/// text by text: a run holds one stream of ids, so that a single id that differs is a FormatError which names
+/// both checkpoints and the text. Tokenizers are only understood where there is text. Throws also UsageError,
+/// UnsupportedModel, std::system_error.
+SeriesCorpus read_series_corpus(const AnalysisInputs& inputs, std::uint64_t memory,
+                                std::span<const TokenizerPlace> tokenizers, const ModelConfig& config);
 
 /// Which checkpoints have another tokenizer than that of `sha256`, with which ids were made that are there
 /// alone; empty if none has.

@@ -24,9 +24,9 @@ const fs::path dots_llm1 = source_path("data/dots_llm1");
 /// 1 GB/s, 1 GFLOP/s: times are then easy to tell.
 PlanRequest request_for(const fs::path& series) {
   PlanRequest request;
-  request.analysis.series = find_series({series}).entries;
-  request.analysis.threads = 2;
-  request.analysis.memory = 4ull << 30;
+  request.analysis.inputs.series = find_series({series}).entries;
+  request.analysis.resources.threads = 2;
+  request.analysis.resources.memory = 4ull << 30;
   request.bytes_per_second = 1e9;
   request.flops_per_second = 1e9;
   return request;
@@ -87,7 +87,7 @@ TEST(RunPlan, KnowsDotsLlm1FromItsConfigurationAlone) {
 // product.md: a 142 B checkpoint with 4,096 tokens in at most 3 GiB.
 TEST(RunPlan, OfDotsLlm1StaysWithinThreeGibibytes) {
   PlanRequest request = request_for(dots_llm1);
-  request.analysis.memory = 3ull << 30;
+  request.analysis.resources.memory = 3ull << 30;
   const RunPlan plan = plan_run(request);
   EXPECT_EQ(plan.forward.passes, 1u);
   EXPECT_LE(plan.peak_memory, 3ull << 30);
@@ -115,7 +115,7 @@ TEST(RunPlan, TakesMorePassesWithLessMemoryAndTheSameOperations) {
   PlanRequest request = request_for(dots_llm1);
   request.tokens = 100'000;
   const RunPlan roomy = plan_run(request);
-  request.analysis.memory = 1ull << 30;
+  request.analysis.resources.memory = 1ull << 30;
   const RunPlan narrow = plan_run(request);
   EXPECT_GT(narrow.forward.passes, roomy.forward.passes);
   EXPECT_GT(narrow.forward.bytes, roomy.forward.bytes);
@@ -131,7 +131,7 @@ TEST(RunPlan, SmallWorkNeedsLessThanTheBudget) {
 
 TEST(RunPlan, TakesLessTimeOnAFasterMachine) {
   PlanRequest request = request_for(dots_llm1);
-  request.analysis.weights = false;
+  request.analysis.scope.weights = false;
   const RunPlan slow = plan_run(request);
   request.flops_per_second = 4e9;
   const RunPlan computes = plan_run(request);
@@ -163,16 +163,16 @@ TEST(PlanSpectra, WaitsForTheLargestMatrixAndReadsBeforeItComputes) {
 
 TEST(RunPlan, CountsTheSpectraThatAreAskedFor) {
   PlanRequest request = request_for(dots_llm1);
-  request.analysis.forward = false;
+  request.analysis.scope.forward = false;
   const RunPlan sample = plan_run(request);
   EXPECT_EQ(sample.spectra_matrices, 61u + 8 * 3);  // routers, and the projections of 8 experts
   EXPECT_EQ(sample.spectra.bytes, 61u * 2 * 128 * 4096 + 24u * 2 * 1408 * 4096);
-  EXPECT_LE(sample.peak_memory, request.analysis.memory);
-  request.analysis.spectra = SpectraChoice::all;
+  EXPECT_LE(sample.peak_memory, request.analysis.resources.memory);
+  request.analysis.scope.spectra = SpectraChoice::all;
   const RunPlan all = plan_run(request);
   EXPECT_EQ(all.spectra_matrices, 24231u - 62 * 4 - 61 - 1);  // without norms and correction biases
-  EXPECT_LE(all.peak_memory, request.analysis.memory);
-  request.analysis.spectra = SpectraChoice::none;
+  EXPECT_LE(all.peak_memory, request.analysis.resources.memory);
+  request.analysis.scope.spectra = SpectraChoice::none;
   const RunPlan none = plan_run(request);
   EXPECT_EQ(none.spectra.passes, 0u);
   EXPECT_LT(none.run_file_bytes, sample.run_file_bytes);
@@ -182,13 +182,13 @@ TEST(RunPlan, CountsTheSpectraThatAreAskedFor) {
 TEST(RunPlan, LeavesOutWhatIsNotAskedFor) {
   PlanRequest request = request_for(dots_llm1);
   const RunPlan whole = plan_run(request);
-  request.analysis.forward = false;
+  request.analysis.scope.forward = false;
   const RunPlan weights = plan_run(request);
   EXPECT_EQ(weights.tokens, 0u);
   EXPECT_EQ(weights.forward.bytes, 0u);
   EXPECT_DOUBLE_EQ(weights.seconds, whole.weights.seconds + whole.spectra.seconds);
-  request.analysis.forward = true;
-  request.analysis.weights = false;
+  request.analysis.scope.forward = true;
+  request.analysis.scope.weights = false;
   const RunPlan forward = plan_run(request);
   EXPECT_EQ(forward.weights.bytes, 0u);
   EXPECT_EQ(forward.seconds, whole.forward.seconds);
@@ -238,7 +238,7 @@ TEST(RunPlan, RefusesASeriesOfDifferentModels) {
 
 TEST(RunPlan, RefusesTooLittleMemory) {
   PlanRequest request = request_for(dots_llm1);
-  request.analysis.memory = 64 << 20;
+  request.analysis.resources.memory = 64 << 20;
   EXPECT_THROW(plan_run(request), UsageError);
 }
 
@@ -246,7 +246,7 @@ TEST(RunPlan, RefusesTooLittleMemory) {
 TEST(RunPlan, NotesARunFileThatDoesNotFit) {
   PlanRequest request = request_for(dots_llm1);
   request.tokens = 100'000'000;
-  request.analysis.save.logits = true;
+  request.analysis.scope.save.logits = true;
   const RunPlan plan = plan_run(request);
   EXPECT_GT(plan.run_file_bytes, 60'000'000'000'000u);
   EXPECT_THAT(plan.notes, testing::Contains("the run file may not fit on its disk"));

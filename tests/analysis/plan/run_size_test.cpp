@@ -27,14 +27,14 @@ class RunSize : public testing::Test {
       checkpoint.seed = seed;
       write_checkpoint(directory_ / "series" / (std::to_string(seed) + "T"), checkpoint);
     }
-    options_.series = find_series({directory_ / "series"}).entries;
+    options_.inputs.series = find_series({directory_ / "series"}).entries;
     for (const char* domain : {"even", "odd"})
-      options_.corpus.push_back({domain, directory_ / (std::string(domain) + ".npy")});
+      options_.inputs.corpus.push_back({domain, directory_ / (std::string(domain) + ".npy")});
     write_ids("even.npy", 12);
     write_ids("odd.npy", 7);
-    options_.output = directory_ / "run.h5";
-    options_.version = "test";
-    options_.threads = 1;
+    options_.output.file = directory_ / "run.h5";
+    options_.scope.version = "test";
+    options_.resources.threads = 1;
   }
 
   /// A one-dimensional .npy of `count` ids, int32 (NumPy format version 1.0).
@@ -50,23 +50,19 @@ class RunSize : public testing::Test {
 
   RunExtent extent(const ModelConfig& config) const {
     const std::uint64_t tensors = ModelWeights(config, DType::bf16).all().size();
-    return {options_.series.size(),
-            2,
-            options_.forward ? 19u : 0u,
-            tensors,
-            options_.forward,
-            options_.weights,
-            options_.save,
-            options_.spectra != SpectraChoice::none,
-            options_.sketches};
+    return {.checkpoints = options_.inputs.series.size(),
+            .domains = 2,
+            .tokens = options_.scope.forward ? 19u : 0u,
+            .tensors = tensors,
+            .scope = options_.scope};
   }
 
   void expect_planned_as_written() {
     AnalysisListener silent;
     analyze_series(options_, silent);
-    const fs::path file = options_.series.front().path / "config.json";
+    const fs::path file = options_.inputs.series.front().path / "config.json";
     const ModelConfig config = parse_model_config(read_whole_file(file), file.string());
-    const RunFile run = RunFile::open(options_.output);
+    const RunFile run = RunFile::open(options_.output.file);
     std::set<std::string> planned;
     for (const PlannedDataset& dataset : planned_datasets(config, extent(config))) {
       planned.insert(dataset.path);
@@ -75,7 +71,7 @@ class RunSize : public testing::Test {
       EXPECT_EQ(dataset.type, run.describe(dataset.path).type) << dataset.path;
     }
     for (const std::string& path : run.datasets()) EXPECT_TRUE(planned.contains(path)) << path;
-    EXPECT_GE(run_file_bytes(config, extent(config)), fs::file_size(options_.output));
+    EXPECT_GE(run_file_bytes(config, extent(config)), fs::file_size(options_.output.file));
   }
 
   TemporaryDirectory directory_;
@@ -87,33 +83,33 @@ TEST_F(RunSize, PlansEveryDatasetThatIsWritten) {
 }
 
 TEST_F(RunSize, PlansWhatIsSavedOnRequest) {
-  options_.save = {true, true, true};
+  options_.scope.save = {true, true, true};
   expect_planned_as_written();
 }
 
 TEST_F(RunSize, PlansAWeightPassWithoutSpectra) {
-  options_.spectra = SpectraChoice::none;
+  options_.scope.spectra = SpectraChoice::none;
   expect_planned_as_written();
 }
 
 TEST_F(RunSize, PlansAWeightPassWithoutSketches) {
-  options_.sketches = false;
+  options_.scope.sketches = false;
   expect_planned_as_written();
 }
 
 TEST_F(RunSize, PlansAForwardPassAlone) {
-  options_.weights = false;
+  options_.scope.weights = false;
   expect_planned_as_written();
 }
 
 TEST_F(RunSize, PlansAWeightPassAlone) {
-  options_.forward = false;
-  options_.corpus.clear();
+  options_.scope.forward = false;
+  options_.inputs.corpus.clear();
   expect_planned_as_written();
 }
 
 TEST_F(RunSize, PlansOneCheckpointWithoutSteps) {
-  options_.series.resize(1);
+  options_.inputs.series.resize(1);
   expect_planned_as_written();
 }
 
@@ -122,7 +118,7 @@ TEST_F(RunSize, PlansOneCheckpointWithoutSteps) {
 TEST(RunSizeOfDotsLlm1, GrowsWithTheRecordOfEachToken) {
   const std::string file = (data_directory / "dots_llm1" / "config.json").string();
   const ModelConfig config = parse_model_config(read_whole_file(file), file);
-  const RunExtent thousand{1, 1, 1000, 24231, true, true, {}}, none{1, 1, 0, 24231, true, true, {}};
+  const RunExtent thousand{1, 1, 1000, 24231, {}}, none{1, 1, 0, 24231, {}};
   const std::uint64_t corpus = 4 + 4 + 4 + 4 + 8;
   EXPECT_EQ(run_file_bytes(config, thousand) - run_file_bytes(config, none),
             1000 * (61 * (6 + 24 + 20 + 1) + 4 + corpus));

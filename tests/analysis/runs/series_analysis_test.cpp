@@ -39,12 +39,12 @@ class SeriesAnalysisTest : public testing::Test {
     }
     write_ids("even", {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
     write_ids("odd", {39, 38, 37, 36, 35, 34, 33});
-    options_.series = find_series({directory_ / "series"}).entries;
-    options_.corpus = {{"", directory_ / "even.npy"}, {"", directory_ / "odd.npy"}};
-    options_.corpus_options.sequence_length = 5;
-    options_.output = directory_ / "run.h5";
-    options_.version = "test";
-    options_.threads = 2;
+    options_.inputs.series = find_series({directory_ / "series"}).entries;
+    options_.inputs.corpus = {{"", directory_ / "even.npy"}, {"", directory_ / "odd.npy"}};
+    options_.inputs.corpus_options.sequence_length = 5;
+    options_.output.file = directory_ / "run.h5";
+    options_.scope.version = "test";
+    options_.resources.threads = 2;
   }
 
   /// A one-dimensional .npy of int32 (NumPy format version 1.0).
@@ -126,7 +126,7 @@ TEST_F(SeriesAnalysisTest, RecordsEveryTokenLayerAndCheckpoint) {
   EXPECT_TRUE(summary.complete);
   EXPECT_EQ(summary.tokens, 19u);
   ASSERT_EQ(summary.loss.size(), 3u);
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   EXPECT_THAT(run.shape("/routing/topk_index"), testing::ElementsAre(3, 2, 19, 2));
   EXPECT_THAT(run.read<std::string>("/checkpoint"), testing::ElementsAre("1T", "2T", "3T"));
   EXPECT_THAT(run.read<double>("/tokens_seen"), testing::ElementsAre(1e12, 2e12, 3e12));
@@ -144,10 +144,10 @@ TEST_F(SeriesAnalysisTest, RecordsEveryTokenLayerAndCheckpoint) {
 TEST_F(SeriesAnalysisTest, MeasuresWhatEachPartOfAPassCost) {
   const AnalysisSummary summary = analyze();
   EXPECT_EQ(summary.forward.passes, 3u);
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   EXPECT_THAT(run.read<std::string>("/pass_part"),
               testing::ElementsAre("embedding", "layer 0", "layer 1", "layer 2", "head"));
-  const Checkpoint checkpoint = Checkpoint::open(options_.series.front().path);
+  const Checkpoint checkpoint = Checkpoint::open(options_.inputs.series.front().path);
   const ModelWeights weights(checkpoint);
   const std::vector<PartCost> cost =
       forward_cost(checkpoint.config(), weights, std::vector<std::size_t>{0, 5, 10, 12, 17, 19});
@@ -165,7 +165,7 @@ TEST_F(SeriesAnalysisTest, MeasuresWhatEachPartOfAPassCost) {
 
 TEST_F(SeriesAnalysisTest, TimesOfThePartsAddUpToThePass) {
   const AnalysisSummary summary = analyze();
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   const auto read = run.read<double>("/io/read_seconds"), wait = run.read<double>("/io/wait_seconds"),
              compute = run.read<double>("/io/compute_seconds"), wall = run.read<double>("/io/wall_seconds"),
              efficiency = run.read<double>("/io/overlap_efficiency");
@@ -185,7 +185,7 @@ TEST_F(SeriesAnalysisTest, TimesOfThePartsAddUpToThePass) {
 
 TEST_F(SeriesAnalysisTest, MeasuresTheWeightPass) {
   const AnalysisSummary summary = analyze();
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   const auto bytes = run.read<std::int64_t>("/io/weight_pass_bytes");
   EXPECT_EQ(static_cast<std::uint64_t>(bytes[0] + bytes[1] + bytes[2]), summary.weights.bytes);
   const auto seconds = run.read<double>("/io/weight_pass_seconds");
@@ -196,20 +196,20 @@ TEST_F(SeriesAnalysisTest, MeasuresTheWeightPass) {
 TEST_F(SeriesAnalysisTest, AContinuedAnalysisKeepsTheMeasurementsOfFinishedPasses) {
   Stopper stopper;
   stopper.where = "2T";
-  options_.interrupted = &stopper.stop;
+  options_.resources.interrupted = &stopper.stop;
   analyze_series(options_, stopper);
-  options_.interrupted = nullptr;
+  options_.resources.interrupted = nullptr;
   const Slab first{{0, 0}, {1, 5}};
   std::vector<double> before, wall;
   {
-    const RunFile run = RunFile::open(options_.output);
+    const RunFile run = RunFile::open(options_.output.file);
     before = run.read<double>("/io/compute_seconds", first);
     wall = run.read<double>("/io/wall_seconds");
     EXPECT_THAT(run.read<double>("/io/overlap_efficiency"),
                 testing::ElementsAre(testing::Gt(0), testing::IsNan(), testing::IsNan()));
   }
   EXPECT_EQ(analyze().forward.passes, 2u);
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   EXPECT_EQ(run.read<double>("/io/compute_seconds", first), before);
   EXPECT_EQ(run.read<double>("/io/wall_seconds")[0], wall[0]);
   EXPECT_THAT(run.read<double>("/io/wall_seconds"), testing::Each(testing::Gt(0)));
@@ -217,32 +217,32 @@ TEST_F(SeriesAnalysisTest, AContinuedAnalysisKeepsTheMeasurementsOfFinishedPasse
 
 TEST_F(SeriesAnalysisTest, RepeatingACompleteAnalysisLeavesItAsItIs) {
   analyze();
-  fs::copy_file(options_.output, directory_ / "first.h5");
+  fs::copy_file(options_.output.file, directory_ / "first.h5");
   const AnalysisSummary again = analyze();
   EXPECT_EQ(again.reused, 3u);
   EXPECT_EQ(again.forward.passes, 0u);
   EXPECT_EQ(again.weights.bytes, 0u);
-  expect_same_datasets(directory_ / "first.h5", options_.output);
+  expect_same_datasets(directory_ / "first.h5", options_.output.file);
 }
 
 TEST_F(SeriesAnalysisTest, AnInterruptedAnalysisKeepsWhatIsFinishedAndContinuesToTheSameBytes) {
   analyze();
   const fs::path whole = directory_ / "whole.h5";
-  fs::rename(options_.output, whole);
+  fs::rename(options_.output.file, whole);
   for (const char* where : {"1T", "2T", "weights"}) {
     Stopper stopper;
     stopper.where = where;
-    options_.interrupted = &stopper.stop;
+    options_.resources.interrupted = &stopper.stop;
     EXPECT_FALSE(analyze_series(options_, stopper).complete);
-    options_.interrupted = nullptr;
+    options_.resources.interrupted = nullptr;
     {
-      const RunFile run = RunFile::open(options_.output);
+      const RunFile run = RunFile::open(options_.output.file);
       const std::vector<std::uint8_t> done = run.read<std::uint8_t>("/status/forward");
       EXPECT_EQ(std::ranges::count(done, 1), where[0] == '1' ? 0 : where[0] == '2' ? 1 : 3);
     }
     EXPECT_TRUE(analyze().complete);
-    expect_same_datasets(whole, options_.output);
-    fs::remove(options_.output);
+    expect_same_datasets(whole, options_.output.file);
+    fs::remove(options_.output.file);
   }
 }
 
@@ -259,36 +259,36 @@ struct StopAfter : AnalysisListener {
 
 // Wherever it ends: between two layers, or between two weights.
 TEST_F(SeriesAnalysisTest, AnAnalysisGoesOnInsideAPass) {
-  options_.seconds_between_saves = 0;
+  options_.resources.seconds_between_saves = 0;
   analyze();
-  const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.string() + ".resume";
-  fs::rename(options_.output, whole);
+  const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.file.string() + ".resume";
+  fs::rename(options_.output.file, whole);
   std::size_t bookmarks = 0;
   for (std::uint64_t bytes = 1000; bytes < 200'000; bytes = bytes * 5 / 4) {
     StopAfter stopper(bytes);
-    options_.interrupted = &stopper.stop;
+    options_.resources.interrupted = &stopper.stop;
     const bool complete = analyze_series(options_, stopper).complete;
-    options_.interrupted = nullptr;
+    options_.resources.interrupted = nullptr;
     if (complete) break;
     bookmarks += fs::exists(bookmark) ? 1 : 0;
     EXPECT_TRUE(analyze().complete);
     EXPECT_FALSE(fs::exists(bookmark));
-    expect_same_datasets(whole, options_.output);
-    fs::remove(options_.output);
+    expect_same_datasets(whole, options_.output.file);
+    fs::remove(options_.output.file);
   }
   EXPECT_GT(bookmarks, 3u);
 }
 
 TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
-  options_.seconds_between_saves = 0;
+  options_.resources.seconds_between_saves = 0;
   analyze();
-  const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.string() + ".resume";
-  fs::rename(options_.output, whole);
+  const fs::path whole = directory_ / "whole.h5", bookmark = options_.output.file.string() + ".resume";
+  fs::rename(options_.output.file, whole);
   for (const char* kind : {"cut short", "foreign", "one value altered", "moved on"}) {
     StopAfter stopper(20'000);
-    options_.interrupted = &stopper.stop;
+    options_.resources.interrupted = &stopper.stop;
     ASSERT_FALSE(analyze_series(options_, stopper).complete);
-    options_.interrupted = nullptr;
+    options_.resources.interrupted = nullptr;
     ASSERT_TRUE(fs::exists(bookmark));
     if (kind == std::string("foreign")) {
       RunFile::open_for_update(bookmark).set_attribute("/", "identity", std::string("another"));
@@ -303,24 +303,24 @@ TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
       fs::resize_file(bookmark, fs::file_size(bookmark) / 2);
     }
     EXPECT_TRUE(analyze().complete) << kind;
-    expect_same_datasets(whole, options_.output);
-    fs::remove(options_.output);
+    expect_same_datasets(whole, options_.output.file);
+    fs::remove(options_.output.file);
   }
 }
 
 // As by an earlier version, which knew other roles.
 TEST_F(SeriesAnalysisTest, ARunFileWithOtherRolesIsRefusedInWordsAndCanBeReplaced) {
   analyze();
-  std::vector<std::string> roles = RunFile::open(options_.output).read<std::string>("/role");
+  std::vector<std::string> roles = RunFile::open(options_.output.file).read<std::string>("/role");
   roles.back() = "everything";
-  RunFile::open_for_update(options_.output).write<std::string>("/role", roles);
+  RunFile::open_for_update(options_.output.file).write<std::string>("/role", roles);
   try {
     analyze();
     FAIL() << "no error";
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("not laid out as this version does"));
   }
-  options_.overwrite = true;
+  options_.output.overwrite = true;
   EXPECT_EQ(analyze().reused, 0u);
 }
 
@@ -328,10 +328,10 @@ TEST_F(SeriesAnalysisTest, ARunFileWithOtherRolesIsRefusedInWordsAndCanBeReplace
 TEST_F(SeriesAnalysisTest, ARecordedExpertThatIsNotThereIsAFormatErrorAndNeverAnIndex) {
   Stopper stopper;
   stopper.where = "2T";
-  options_.interrupted = &stopper.stop;
+  options_.resources.interrupted = &stopper.stop;
   ASSERT_FALSE(analyze_series(options_, stopper).complete);
-  options_.interrupted = nullptr;
-  RunFile::open_for_update(options_.output)
+  options_.resources.interrupted = nullptr;
+  RunFile::open_for_update(options_.output.file)
       .write<std::uint8_t>("/routing/topk_index", {{0, 0, 3, 1}, {1, 1, 1, 1}},
                            std::vector<std::uint8_t>{254});
   try {
@@ -356,17 +356,17 @@ struct Meddler : AnalysisListener {
 TEST_F(SeriesAnalysisTest, ABookmarkThatCannotBeWrittenDoesNotEndTheAnalysis) {
   analyze();
   const fs::path whole = directory_ / "whole.h5";
-  fs::rename(options_.output, whole);
+  fs::rename(options_.output.file, whole);
   struct : Meddler {
     std::vector<std::string> notes;
     void note(const std::string& message) override { notes.push_back(message); }
   } meddler;
   meddler.where = "1T";
-  meddler.act = [&] { fs::create_directories(options_.output.string() + ".resume.partial/in the way"); };
-  options_.seconds_between_saves = 0;
+  meddler.act = [&] { fs::create_directories(options_.output.file.string() + ".resume.partial/in the way"); };
+  options_.resources.seconds_between_saves = 0;
   EXPECT_TRUE(analyze_series(options_, meddler).complete);
   EXPECT_THAT(meddler.notes, testing::Contains(testing::HasSubstr("where this pass stands cannot be saved")));
-  expect_same_datasets(whole, options_.output);
+  expect_same_datasets(whole, options_.output.file);
 }
 
 TEST_F(SeriesAnalysisTest, ACheckpointThatIsWrittenToMeanwhileIsNoticedAndWhatWasFinishedIsKept) {
@@ -383,7 +383,7 @@ TEST_F(SeriesAnalysisTest, ACheckpointThatIsWrittenToMeanwhileIsNoticedAndWhatWa
     EXPECT_THAT(error.what(),
                 testing::HasSubstr("model.safetensors: was written to while it was being analysed"));
   }
-  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/forward"),
+  EXPECT_THAT(RunFile::open(options_.output.file).read<std::uint8_t>("/status/forward"),
               testing::ElementsAre(1, 0, 0));
   EXPECT_THROW(analyze(), UsageError);  // what it holds may have changed where no sample is taken
   fs::last_write_time(shard, before);
@@ -393,12 +393,12 @@ TEST_F(SeriesAnalysisTest, ACheckpointThatIsWrittenToMeanwhileIsNoticedAndWhatWa
 TEST_F(SeriesAnalysisTest, ACheckpointThatIsDeletedMeanwhileIsReadToItsEnd) {
   analyze();
   const fs::path whole = directory_ / "whole.h5";
-  fs::rename(options_.output, whole);
+  fs::rename(options_.output.file, whole);
   Meddler meddler;
   meddler.where = "1T";
   meddler.act = [&] { fs::remove_all(directory_ / "series"); };
   EXPECT_TRUE(analyze_series(options_, meddler).complete);
-  expect_same_datasets(whole, options_.output);
+  expect_same_datasets(whole, options_.output.file);
 }
 
 TEST_F(SeriesAnalysisTest, ASecondWriterIsRefusedMeanwhile) {
@@ -406,7 +406,7 @@ TEST_F(SeriesAnalysisTest, ASecondWriterIsRefusedMeanwhile) {
   meddler.where = "3T";
   meddler.act = [&] {
     // A lock is kept from other processes.
-    const std::string output = options_.output.string();
+    const std::string output = options_.output.file.string();
     EXPECT_EXIT(
         {
           try {
@@ -423,12 +423,12 @@ TEST_F(SeriesAnalysisTest, ASecondWriterIsRefusedMeanwhile) {
 }
 
 TEST_F(SeriesAnalysisTest, SpectraThatWereFinishedAreNotMeasuredAgain) {
-  options_.forward = false;
-  options_.corpus.clear();
+  options_.scope.forward = false;
+  options_.inputs.corpus.clear();
   const std::size_t all = analyze().spectra;
   EXPECT_GT(all, 30u);
   const fs::path whole = directory_ / "whole.h5";
-  fs::rename(options_.output, whole);
+  fs::rename(options_.output.file, whole);
   /// Asks to stop some time after the spectra have begun.
   struct : AnalysisListener {
     std::atomic<bool> stop{false};
@@ -437,50 +437,50 @@ TEST_F(SeriesAnalysisTest, SpectraThatWereFinishedAreNotMeasuredAgain) {
     void stage(const std::string& label) override { spectra |= label.starts_with("spectra"); }
     void advance(std::uint64_t) override { stop = spectra && ++steps > 20; }
   } stopper;
-  options_.interrupted = &stopper.stop;
+  options_.resources.interrupted = &stopper.stop;
   const AnalysisSummary first = analyze_series(options_, stopper);
   EXPECT_FALSE(first.complete);
-  options_.interrupted = nullptr;
-  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/spectra"), testing::Each(0));
+  options_.resources.interrupted = nullptr;
+  EXPECT_THAT(RunFile::open(options_.output.file).read<std::uint8_t>("/status/spectra"), testing::Each(0));
   const AnalysisSummary second = analyze();
   EXPECT_TRUE(second.complete);
   EXPECT_GT(first.spectra, 0u);
   EXPECT_EQ(first.spectra + second.spectra, all);
-  EXPECT_THAT(RunFile::open(options_.output).read<std::uint8_t>("/status/spectra"), testing::Each(1));
-  expect_same_datasets(whole, options_.output);
+  EXPECT_THAT(RunFile::open(options_.output.file).read<std::uint8_t>("/status/spectra"), testing::Each(1));
+  expect_same_datasets(whole, options_.output.file);
   EXPECT_EQ(analyze().spectra, 0u);
 }
 
 TEST_F(SeriesAnalysisTest, SpectraCanBeLeftOut) {
-  options_.spectra = SpectraChoice::none;
+  options_.scope.spectra = SpectraChoice::none;
   EXPECT_EQ(analyze().spectra, 0u);
   {
-    const RunFile run = RunFile::open(options_.output);
+    const RunFile run = RunFile::open(options_.output.file);
     EXPECT_FALSE(run.contains("/weights/stable_rank"));
     EXPECT_FALSE(run.contains("/io/spectra_seconds"));
     EXPECT_TRUE(run.contains("/weights/router_row_norm"));
   }
-  options_.spectra = SpectraChoice::all;
+  options_.scope.spectra = SpectraChoice::all;
   EXPECT_THROW(analyze(), UsageError);
 }
 
 TEST_F(SeriesAnalysisTest, SketchesCanBeLeftOutAndThenItIsAnotherAnalysis) {
-  options_.forward = false;
-  options_.sketches = false;
+  options_.scope.forward = false;
+  options_.scope.sketches = false;
   analyze();
-  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/sketch"));
-  EXPECT_FALSE(RunFile::open(options_.output).contains("/metrics/role_sketched_drift"));
-  options_.sketches = true;
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/weights/sketch"));
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/metrics/role_sketched_drift"));
+  options_.scope.sketches = true;
   EXPECT_THROW(analyze(), UsageError);
-  options_.overwrite = true;
+  options_.output.overwrite = true;
   analyze();
-  EXPECT_TRUE(RunFile::open(options_.output).contains("/weights/sketch"));
-  EXPECT_TRUE(RunFile::open(options_.output).contains("/metrics/role_sketched_drift"));
+  EXPECT_TRUE(RunFile::open(options_.output.file).contains("/weights/sketch"));
+  EXPECT_TRUE(RunFile::open(options_.output.file).contains("/metrics/role_sketched_drift"));
 }
 
 TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {
   analyze();
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   const std::vector<double> norm = run.read<double>("/weights/spectral_norm");
   EXPECT_TRUE(std::isnan(norm.front()));  // the embedding
   EXPECT_GT(std::ranges::count_if(norm, [](double value) { return value > 0; }), 100);
@@ -491,8 +491,8 @@ TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {
 
 TEST_F(SeriesAnalysisTest, ChanceOfAnOverlapFollowsTheDirectionsThatAreCompared) {
   analyze();
-  const RunFile run = RunFile::open(options_.output);
-  const Checkpoint checkpoint = Checkpoint::open(options_.series.front().path);
+  const RunFile run = RunFile::open(options_.output.file);
+  const Checkpoint checkpoint = Checkpoint::open(options_.inputs.series.front().path);
   const ModelWeights weights(checkpoint);
   const std::vector<double> chance = run.read<double>("/weights/subspace_overlap_chance"),
                             norm = run.read<double>("/weights/spectral_norm");
@@ -536,7 +536,7 @@ const char* const pass_warning =
 TEST_F(SeriesAnalysisTest, TokensWithoutFiniteRouterScoresAreCountedApartAndNothingElseCountsThem) {
   break_second(directory_ / "series", broken_router);
   const AnalysisSummary summary = analyze();
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   // (C, D, L): of 12 and 7 tokens, in the second of the MoE layers 1 and 2.
   EXPECT_THAT(run.read<std::int64_t>("/routing/nonfinite_count"),
               testing::ElementsAre(0, 0, 0, 0, /**/ 0, 12, 0, 7, /**/ 0, 0, 0, 0));
@@ -570,19 +570,19 @@ TEST_F(SeriesAnalysisTest, WhatIsNotFiniteIsToldAndKeptWithTheTensorThatItComesF
   NoteTaker listener;
   analyze_series(options_, listener);
   EXPECT_THAT(listener.notes, testing::ElementsAre(pass_warning, router_warning, few_tokens));
-  EXPECT_THAT(read_notes(RunFile::open(options_.output)),
+  EXPECT_THAT(read_notes(RunFile::open(options_.output.file)),
               testing::ElementsAre(router_warning, pass_warning, few_tokens));
   NoteTaker again;  // a complete analysis that is repeated
   analyze_series(options_, again);
   EXPECT_THAT(again.notes, testing::ElementsAre(router_warning, pass_warning, few_tokens));
-  EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::SizeIs(3));
+  EXPECT_THAT(read_notes(RunFile::open(options_.output.file)), testing::SizeIs(3));
 }
 
 TEST_F(SeriesAnalysisTest, WithoutAWeightPassTheFirstTensorThatIsNotFiniteIsLookedFor) {
   break_second(directory_ / "series", broken_router);
-  options_.weights = false;
+  options_.scope.weights = false;
   analyze();
-  EXPECT_THAT(read_notes(RunFile::open(options_.output)),
+  EXPECT_THAT(read_notes(RunFile::open(options_.output.file)),
               testing::ElementsAre(std::string(router_warning) + "; it is the first tensor with such values",
                                    pass_warning, few_tokens));
 }
@@ -591,17 +591,17 @@ TEST_F(SeriesAnalysisTest, AnInterruptionChangesNoByteOfTheNotes) {
   break_second(directory_ / "series", broken_router);
   analyze();
   const fs::path whole = directory_ / "whole.h5";
-  fs::rename(options_.output, whole);
+  fs::rename(options_.output.file, whole);
   for (const char* where : {"3T", "weights"}) {
     Stopper stopper;
     stopper.where = where;
-    options_.interrupted = &stopper.stop;
+    options_.resources.interrupted = &stopper.stop;
     EXPECT_FALSE(analyze_series(options_, stopper).complete);
-    options_.interrupted = nullptr;
-    EXPECT_THAT(read_notes(RunFile::open(options_.output)), testing::Contains(pass_warning));
+    options_.resources.interrupted = nullptr;
+    EXPECT_THAT(read_notes(RunFile::open(options_.output.file)), testing::Contains(pass_warning));
     EXPECT_TRUE(analyze().complete);
-    expect_same_datasets(whole, options_.output);
-    fs::remove(options_.output);
+    expect_same_datasets(whole, options_.output.file);
+    fs::remove(options_.output.file);
   }
 }
 
@@ -609,11 +609,11 @@ TEST_F(SeriesAnalysisTest, PartsThatAreJoinedWarnAsTheWholeDoes) {
   break_second(directory_ / "series", broken_router);
   analyze();
   const fs::path whole = directory_ / "whole.h5";
-  fs::rename(options_.output, whole);
+  fs::rename(options_.output.file, whole);
   std::vector<fs::path> parts;
   for (std::size_t i = 0; i < 2; ++i) {
-    options_.part = {i, 2};
-    options_.output = parts.emplace_back(directory_ / ("part" + std::to_string(i) + ".h5"));
+    options_.scope.part = {i, 2};
+    options_.output.file = parts.emplace_back(directory_ / ("part" + std::to_string(i) + ".h5"));
     analyze();
   }
   const fs::path joined = directory_ / "joined.h5";
@@ -627,7 +627,7 @@ TEST_F(SeriesAnalysisTest, OneTokenThatIsNotFiniteLeavesTheCountsOfTheOthers) {
   break_second(directory_ / "series", "model.embed_tokens.weight");  // of token 0
   write_ids("even", {1, 2, 3, 4, 5, 6, 7, 8, 0, 10, 11, 12});
   analyze();
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   // Of the sequences 1..5, 6 7 8 0 10 and 11 12, the last two tokens of the second.
   EXPECT_THAT(run.read<std::int64_t>("/routing/nonfinite_count", {{1, 0, 0}, {1, 2, 2}}),
               testing::ElementsAre(2, 2, 0, 0));
@@ -647,39 +647,40 @@ TEST_F(SeriesAnalysisTest, OneTokenThatIsNotFiniteLeavesTheCountsOfTheOthers) {
 
 TEST_F(SeriesAnalysisTest, RefusesToReplaceAnotherAnalysisUnlessAsked) {
   analyze();
-  options_.corpus_options.sequence_length = 6;
+  options_.inputs.corpus_options.sequence_length = 6;
   EXPECT_THROW(analyze(), UsageError);
-  EXPECT_THAT(RunFile::open(options_.output).shape("/loss/nll"), testing::ElementsAre(3, 19));  // untouched
-  options_.overwrite = true;
+  EXPECT_THAT(RunFile::open(options_.output.file).shape("/loss/nll"),
+              testing::ElementsAre(3, 19));  // untouched
+  options_.output.overwrite = true;
   EXPECT_TRUE(analyze().complete);
 }
 
 TEST_F(SeriesAnalysisTest, PassesCanBeRunAlone) {
-  options_.weights = false;
+  options_.scope.weights = false;
   analyze();
-  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/norm"));
-  EXPECT_FALSE(RunFile::open(options_.output).contains("/io/weight_pass_seconds"));
-  fs::remove(options_.output);
-  options_.weights = true;
-  options_.forward = false;
-  options_.corpus.clear();
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/weights/norm"));
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/io/weight_pass_seconds"));
+  fs::remove(options_.output.file);
+  options_.scope.weights = true;
+  options_.scope.forward = false;
+  options_.inputs.corpus.clear();
   analyze();
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   EXPECT_FALSE(run.contains("/loss/nll"));
   EXPECT_FALSE(run.contains("/io/read_bytes"));
   EXPECT_TRUE(run.contains("/weights/relative_drift"));
 }
 
 TEST_F(SeriesAnalysisTest, ASeriesOfOneIsAnalysed) {
-  options_.series.resize(1);
+  options_.inputs.series.resize(1);
   EXPECT_TRUE(analyze().complete);
-  EXPECT_FALSE(RunFile::open(options_.output).contains("/weights/delta_inner_product"));
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/weights/delta_inner_product"));
 }
 
 TEST_F(SeriesAnalysisTest, SavesTheLargePartsOnRequest) {
-  options_.save = {true, true, true};
+  options_.scope.save = {true, true, true};
   analyze();
-  const RunFile run = RunFile::open(options_.output);
+  const RunFile run = RunFile::open(options_.output.file);
   EXPECT_THAT(run.shape("/routing/router_logit"), testing::ElementsAre(3, 2, 19, 8));
   EXPECT_THAT(run.shape("/hidden/hidden_state"), testing::ElementsAre(3, 3, 19, 16));
   EXPECT_THAT(run.shape("/logits/logit"), testing::ElementsAre(3, 19, 40));
@@ -687,14 +688,14 @@ TEST_F(SeriesAnalysisTest, SavesTheLargePartsOnRequest) {
 
 TEST_F(SeriesAnalysisTest, TextWithoutATokenizerIsRefusedBeforeAnythingIsWritten) {
   write_file(directory_ / "text.txt", "some words");
-  options_.corpus = {{"", directory_ / "text.txt"}};
+  options_.inputs.corpus = {{"", directory_ / "text.txt"}};
   EXPECT_THROW(analyze(), FormatError);
-  EXPECT_FALSE(fs::exists(options_.output));
-  EXPECT_FALSE(fs::exists(options_.output.string() + ".partial"));
+  EXPECT_FALSE(fs::exists(options_.output.file));
+  EXPECT_FALSE(fs::exists(options_.output.file.string() + ".partial"));
 }
 
 TEST_F(SeriesAnalysisTest, AnUnwritableOutputIsFoundBeforeTheFirstPass) {
-  options_.output = directory_ / "missing" / "run.h5";
+  options_.output.file = directory_ / "missing" / "run.h5";
   EXPECT_THROW(analyze(), std::system_error);
 }
 

@@ -24,7 +24,7 @@ class SeriesCorpusTest : public testing::Test {
   SeriesCorpusTest() {
     config_.vocab_size = 1024;
     config_.max_position_embeddings = 8;
-    options_.corpus = {{"", directory_ / "texts.jsonl"}};
+    options_.inputs.corpus = {{"", directory_ / "texts.jsonl"}};
     write_file(directory_ / "texts.jsonl", "{\"text\": \"42\"}\n{\"text\": \"3 zebras\"}\n");
   }
 
@@ -40,7 +40,9 @@ class SeriesCorpusTest : public testing::Test {
   }
   void add_without(const std::string& name) { places_.push_back({name, {}}); }
 
-  SeriesCorpus read() const { return read_series_corpus(options_, places_, config_); }
+  SeriesCorpus read() const {
+    return read_series_corpus(options_.inputs, options_.resources.memory, places_, config_);
+  }
 
   TemporaryDirectory directory_;
   AnalysisOptions options_;
@@ -80,7 +82,7 @@ TEST_F(SeriesCorpusTest, IdsThatDifferAreRefusedNamingBothCheckpointsAndTheText)
     EXPECT_THAT(error.hint(), HasSubstr("analyse 'b' in a run of its own"));
   }
   // Only ids that are used count.
-  options_.corpus_options.max_tokens = 1;
+  options_.inputs.corpus_options.max_tokens = 1;
   write_file(directory_ / "texts.jsonl", "{\"text\": \"1 z3\"}\n");
   EXPECT_EQ(read().corpus.tokens(), 1u);
 }
@@ -94,7 +96,7 @@ TEST_F(SeriesCorpusTest, ACheckpointWithoutATokenizerTakesThatOfTheOthers) {
 
 // Which tokenizers moescope knows is of no concern to ids that are given.
 TEST_F(SeriesCorpusTest, TokenIdsNeedNoTokenizerThatIsUnderstood) {
-  options_.corpus = {{"", source_path("data/eval_text/ids256.npy")}};
+  options_.inputs.corpus = {{"", source_path("data/eval_text/ids256.npy")}};
   config_.max_position_embeddings = 256;
   add("a", {{"NFC", "NFKC"}});
   EXPECT_THAT(read().notes, IsEmpty());
@@ -109,7 +111,7 @@ TEST_F(SeriesCorpusTest, SequencesThatAreLongerThanTheModelsContextAreANote) {
   write_file(directory_ / "texts.jsonl", "{\"text\": \"123456789\"}\n");
   EXPECT_THAT(read().notes,
               ElementsAre(HasSubstr("the longest sequence has 9 tokens, and the model was made for 8")));
-  options_.corpus_options.sequence_length = 8;
+  options_.inputs.corpus_options.sequence_length = 8;
   EXPECT_THAT(read().notes, IsEmpty());
 }
 
