@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "metrics/catalogue/metric_info.h"
+#include "metrics/catalogue/catalogue.h"
 #include "metrics/loss/language_loss.h"
 #include "metrics/routing/expert_load.h"
 #include "metrics/routing/load_chance.h"
@@ -24,7 +24,7 @@ using py::arg;
 
 /// What the catalogue says of a metric, under `signature`, which tells the shapes.
 std::string documentation(const std::string& name, const std::string& signature) {
-  const MetricInfo& info = metric_info(name);
+  const Metric& info = metric_named(name);
   return signature + "\n\n" + info.long_name + ": " + info.formula + "\n" + info.description + " (" +
          info.source + ")";
 }

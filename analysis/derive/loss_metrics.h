@@ -1,5 +1,5 @@
 #pragma once
-/// Loss and perplexity by domain, from the loss of each token.
+/// Metrics of how well the model predicts, from the loss of each token.
 
 #include "analysis/record/forward_record.h"
 

@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "analysis/derive/agreement_metrics.h"
-#include "analysis/derive/drift_metrics.h"
-#include "analysis/derive/expert_drift_metrics.h"
-#include "analysis/derive/load_metrics.h"
+#include "analysis/derive/choice_metrics.h"
+#include "analysis/derive/count_metrics.h"
+#include "analysis/derive/expert_product_metrics.h"
 #include "analysis/derive/loss_metrics.h"
-#include "analysis/derive/router_metrics.h"
-#include "analysis/derive/sketched_drift_metrics.h"
+#include "analysis/derive/product_metrics.h"
+#include "analysis/derive/sketch_metrics.h"
+#include "analysis/derive/token_metrics.h"
 #include "analysis/record/forward_record.h"
 #include "analysis/record/recorded_roles.h"
 #include "readers/schema/run_schema.h"
@@ -41,15 +41,15 @@ void write_run_metrics(RunFile& run) {
   define_metric_dimensions(run);
   if (const std::optional<ForwardRecord> record = read_forward_record(run)) {
     if (record->moe_layers > 0) {
-      write_load_metrics(run, *record);
-      write_router_metrics(run, *record);
-      write_agreement_metrics(run, *record);
+      write_count_metrics(run, *record);
+      write_token_metrics(run, *record);
+      write_choice_metrics(run, *record);
     }
     write_loss_metrics(run, *record);
   }
-  write_drift_metrics(run);
-  write_sketched_drift(run);
-  write_expert_drift(run);
+  write_product_metrics(run);
+  write_sketch_metrics(run);
+  write_expert_product_metrics(run);
 }
 
 }  // namespace moescope

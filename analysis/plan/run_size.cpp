@@ -6,7 +6,7 @@
 #include "analysis/record/spectra_record.h"
 #include "analysis/record/weight_recorder.h"
 #include "analysis/runs/run_notes.h"
-#include "metrics/catalogue/metric_info.h"
+#include "metrics/catalogue/catalogue.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -132,10 +132,10 @@ std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const Ru
     if (spec.path == "/routing/topk_index")
       datasets.back().type = expert_index_type(static_cast<std::uint64_t>(config.n_routed_experts));
   }
-  for (const MetricInfo& metric : metric_catalogue()) {
-    if (!(metric.from_weights ? extent.scope.weights : extent.scope.forward)) continue;
-    if (metric.from_sketches && !extent.scope.sketches) continue;
-    PlannedDataset dataset = plan_dataset("/metrics/" + metric.name, ElementType::f8, metric.axes, sizes);
+  for (const Metric& metric : metric_catalogue()) {
+    if (!(is_from_weights(metric) ? extent.scope.weights : extent.scope.forward)) continue;
+    if (is_from_sketches(metric) && !extent.scope.sketches) continue;
+    PlannedDataset dataset = plan_dataset(metric_path(metric.name), ElementType::f8, metric.axes, sizes);
     if (dataset.elements() > 0) datasets.push_back(std::move(dataset));  // one checkpoint has no steps
   }
   return datasets;

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "metrics/catalogue/metric_info.h"
+#include "metrics/catalogue/catalogue.h"
 #include "plots/figure/figure_text.h"
 #include "readers/checkpoint/series_order.h"
 #include "readers/errors.h"
@@ -75,8 +75,8 @@ Progress scaled(const std::vector<double>& values, double size, const std::strin
 }  // namespace
 
 std::vector<std::uint64_t> checked_shape(const RunFile& run, const std::string& path) {
-  for (const MetricInfo& info : metric_catalogue()) {
-    if (path != "/metrics/" + info.name || run.describe(path).dimensions == info.axes) continue;
+  for (const Metric& entry : metric_catalogue()) {
+    if (path != metric_path(entry.name) || run.describe(path).dimensions == entry.axes) continue;
     throw FormatError(run.path().string(), path, "has other dimensions than this metric has");
   }
   return run.shape(path);
@@ -141,18 +141,17 @@ Progress training_progress(const RunLabels& labels) {
 }
 
 MetricText metric_text(const RunFile& run, const std::string& name) {
-  const std::string path = "/metrics/" + name;
+  const std::string path = metric_path(name);
   const DatasetSpec spec = run.describe(path);
   MetricText text = {spec.long_name, spec.unit, {}, spec.description, spec.source, {}, {}, {}};
   if (const auto formula = run.attribute(path, "formula")) {
     if (const auto* words = std::get_if<std::string>(&*formula)) text.formula = *words;
   }
-  for (const MetricInfo& info : metric_catalogue()) {
-    if (info.name != name) continue;
-    if (text.title.empty()) text.title = info.long_name;
-    if (text.formula.empty()) text.formula = info.formula;
-    if (text.description.empty()) text.description = info.description;
-    if (text.source.empty()) text.source = info.source;
+  if (const Metric* entry = find_metric(name)) {
+    if (text.title.empty()) text.title = entry->long_name;
+    if (text.formula.empty()) text.formula = entry->formula;
+    if (text.description.empty()) text.description = entry->description;
+    if (text.source.empty()) text.source = entry->source;
   }
   text.chance = number_attribute(run, path, "chance");
   text.chance_by_domain = numbers_attribute(run, path, "chance_by_domain");

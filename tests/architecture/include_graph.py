@@ -18,12 +18,13 @@ import sys
 # listed is beneath nothing, so that ROOMS cannot contain a circle that sort_rooms() would not find.
 ROOMS = {
     "metrics": [],
-    "metrics/routing": ["metrics"],
-    "metrics/loss": ["metrics"],
+    "metrics/entry": [],
+    "metrics/routing": ["metrics", "metrics/entry"],
+    "metrics/loss": ["metrics", "metrics/entry"],
     "metrics/spectra": ["metrics"],
-    "metrics/weights": ["metrics"],
+    "metrics/weights": ["metrics", "metrics/entry"],
     "metrics/throughput": ["metrics"],
-    "metrics/catalogue": ["metrics"],
+    "metrics/catalogue": ["metrics/routing", "metrics/loss", "metrics/weights"],
     "readers": [],
     "readers/text": ["readers"],
     "readers/files": ["readers/text"],

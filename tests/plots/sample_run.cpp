@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "metrics/catalogue/metric_info.h"
+#include "metrics/catalogue/catalogue.h"
 #include "readers/run_file/run_file.h"
 #include "readers/schema/run_schema.h"
 
@@ -18,7 +18,7 @@ const std::vector<std::string> roles = {"embedding", "attention", "router", "rou
 
 /// The index of `dimension` in a metric's `axes`, e.g. index("checkpoint").
 struct Place {
-  const MetricInfo& metric;
+  const Metric& metric;
   const std::vector<std::size_t>& indices;
   double operator()(const std::string& dimension) const {
     for (std::size_t i = 0; i < metric.axes.size(); ++i) {
@@ -47,7 +47,7 @@ double value_of_path(const Place& at) {
   return 0.5;
 }
 
-bool has(const MetricInfo& metric, const std::string& dimension) {
+bool has(const Metric& metric, const std::string& dimension) {
   return std::find(metric.axes.begin(), metric.axes.end(), dimension) != metric.axes.end();
 }
 
@@ -82,7 +82,7 @@ double value_of(const SampleRun& sample, const Place& at) {
   return value_of_path(at);
 }
 
-bool has_step(const MetricInfo& metric) {
+bool has_step(const Metric& metric) {
   return std::any_of(metric.axes.begin(), metric.axes.end(), [](const std::string& axis) {
     return axis == "checkpoint_step" || axis == "component";
   });
@@ -95,7 +95,7 @@ std::vector<double> by_domain(const SampleRun& sample, double first) {
   return values;
 }
 
-void write_metric(RunFile& run, const SampleRun& sample, const MetricInfo& metric) {
+void write_metric(RunFile& run, const SampleRun& sample, const Metric& metric) {
   const std::string path = "/metrics/" + metric.name;
   run.define(
       {path, ElementType::f8, metric.axes, metric.unit, metric.long_name, metric.description, metric.source});
@@ -291,9 +291,9 @@ void write_sample_run(const std::filesystem::path& path, const SampleRun& sample
   RunFile run = RunFile::create(path);
   define_dimensions(run, sample);
   write_provenance(run, sample);
-  for (const MetricInfo& metric : metric_catalogue()) {
+  for (const Metric& metric : metric_catalogue()) {
     if (has_step(metric) && sample.checkpoints.size() < 2) continue;
-    if (metric.from_weights ? sample.weights : sample.forward) write_metric(run, sample, metric);
+    if (is_from_weights(metric) ? sample.weights : sample.forward) write_metric(run, sample, metric);
   }
   if (sample.weights) write_weight_record(run, sample);
   if (sample.forward) {

@@ -19,7 +19,7 @@
 #include "analysis/record/weight_recorder.h"
 #include "analysis/runs/run_layout.h"
 #include "analysis/weights/weight_pass.h"
-#include "metrics/catalogue/metric_info.h"
+#include "metrics/catalogue/catalogue.h"
 #include "metrics/routing/expert_load.h"
 #include "metrics/routing/load_chance.h"
 #include "metrics/routing/router_distribution.h"
@@ -293,7 +293,7 @@ TEST_F(RunMetrics, EveryDatasetIsOfTheCatalogueAndExplainsItself) {
   const std::vector<std::string> paths = run.datasets("/metrics");
   EXPECT_GT(paths.size(), 30u);
   for (const std::string& path : paths) {
-    const MetricInfo& info = metric_info(path.substr(std::string("/metrics/").size()));
+    const Metric& info = metric_named(path.substr(std::string("/metrics/").size()));
     const DatasetSpec spec = run.describe(path);
     EXPECT_EQ(spec.dimensions, info.axes);
     EXPECT_EQ(spec.unit, info.unit);
@@ -745,15 +745,15 @@ TEST_F(RunDrift, ARunWithoutAForwardPassHasNoOtherMetrics) {
   write_run_metrics(run);
   EXPECT_THAT(run.datasets("/metrics"), testing::Contains("/metrics/role_norm"));
   for (const std::string& path : run.datasets("/metrics"))
-    EXPECT_TRUE(metric_info(path.substr(std::string("/metrics/").size())).from_weights) << path;
+    EXPECT_TRUE(is_from_weights(metric_named(path.substr(std::string("/metrics/").size())))) << path;
 }
 
 TEST_F(RunDrift, EveryDatasetIsOfTheCatalogueWithItsDimensions) {
   RunFile run = record();
   record_weights(run);
   write_run_metrics(run);
-  for (const MetricInfo& info : metric_catalogue()) {
-    if (info.from_weights) {
+  for (const Metric& info : metric_catalogue()) {
+    if (is_from_weights(info)) {
       EXPECT_EQ(run.describe("/metrics/" + info.name).dimensions, info.axes);
     }
   }

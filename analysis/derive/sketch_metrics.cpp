@@ -1,4 +1,4 @@
-#include "analysis/derive/sketched_drift_metrics.h"
+#include "analysis/derive/sketch_metrics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +8,7 @@
 #include "analysis/record/recorded_products.h"
 #include "analysis/record/recorded_roles.h"
 #include "analysis/record/recorded_sketches.h"
+#include "metrics/catalogue/catalogue.h"
 #include "metrics/weights/sketched_drift.h"
 
 namespace moescope {
@@ -65,19 +66,19 @@ std::vector<std::vector<double>> norms_by_role(const RunFile& run, const std::ve
   return by_role;
 }
 
-void write_by_role(RunFile& run, const char* name, const std::vector<SketchedDrift>& drifts,
-                   std::vector<double> SketchedDrift::*values) {
-  const std::size_t pairs = (drifts.front().*values).size();
-  std::vector<double> table;  // (C, C, R)
+/// (C, C, R)
+std::vector<double> table(const OfSketches& computation, const std::vector<SketchedDrift>& drifts) {
+  const std::size_t pairs = computation.values(drifts.front()).size();
+  std::vector<double> values;
   for (std::size_t pair = 0; pair < pairs; ++pair) {
-    for (const SketchedDrift& drift : drifts) table.push_back((drift.*values)[pair]);
+    for (const SketchedDrift& drift : drifts) values.push_back(computation.values(drift)[pair]);
   }
-  run.write<double>(define_metric(run, name, {{"lower_bound", 0.0}}, missing_estimate), table);
+  return values;
 }
 
 }  // namespace
 
-void write_sketched_drift(RunFile& run) {
+void write_sketch_metrics(RunFile& run) {
   if (!run.contains("/weights/sketch")) return;
   const std::vector<WeightKey> keys = recorded_keys(run);
   const std::vector<SketchedDistances> distances = distances_by_role(run, keys);
@@ -85,8 +86,8 @@ void write_sketched_drift(RunFile& run) {
   std::vector<SketchedDrift> drifts;
   for (std::size_t role = 0; role < role_count; ++role)
     drifts.push_back(sketched_drift(distances[role], norms[role]));
-  write_by_role(run, "role_sketched_drift", drifts, &SketchedDrift::value);
-  write_by_role(run, "role_sketched_drift_error", drifts, &SketchedDrift::standard_error);
+  for (const Metric* metric : metrics_of<OfSketches>())
+    run.write<double>(define_metric(run, *metric), table(std::get<OfSketches>(metric->computation), drifts));
 }
 
 }  // namespace moescope

@@ -1,11 +1,11 @@
 #pragma once
-/// Metrics of expert load, from the expert counts alone.
+/// Metrics that follow from the expert counts alone.
 
 #include "analysis/record/forward_record.h"
 
 namespace moescope {
 
 /// Defines and writes them, one checkpoint at a time.
-void write_load_metrics(RunFile& run, const ForwardRecord& record);
+void write_count_metrics(RunFile& run, const ForwardRecord& record);
 
 }  // namespace moescope
