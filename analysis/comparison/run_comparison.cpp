@@ -10,6 +10,8 @@
 #include "analysis/record/recorded_products.h"
 #include "analysis/record/recorded_sketches.h"
 #include "analysis/runs/run_notes.h"
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "metrics/routing/expert_load.h"
 #include "metrics/weights/sketched_drift.h"
 #include "metrics/weights/weight_drift.h"
@@ -165,22 +167,20 @@ void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunCompar
 void compare_losses(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
   const Names domains = run.read<std::string>("/domain");
   const std::uint64_t count = domains.size();
-  const auto before = run.read<double>("/metrics/loss", {{a, 0}, {1, count}});
-  const auto after = run.read<double>("/metrics/loss", {{b, 0}, {1, count}});
+  const auto before = run.read<double>(metric_path(metric::loss), {{a, 0}, {1, count}});
+  const auto after = run.read<double>(metric_path(metric::loss), {{b, 0}, {1, count}});
   for (std::size_t d = 0; d < count; ++d) result.losses.push_back({domains[d], before[d], after[d]});
-  result.losses.push_back({"all domains", run.read<double>("/metrics/loss_pooled", {{a}, {1}}).front(),
-                           run.read<double>("/metrics/loss_pooled", {{b}, {1}}).front()});
+  result.losses.push_back({"all domains",
+                           run.read<double>(metric_path(pooled_name(metric::loss)), {{a}, {1}}).front(),
+                           run.read<double>(metric_path(pooled_name(metric::loss)), {{b}, {1}}).front()});
 }
 
 // Tokens routed to each expert, all domains together: (L, E) of one checkpoint.
 std::vector<std::int64_t> pooled_counts(const RunFile& run, std::size_t checkpoint) {
   const auto shape = run.shape("/routing/expert_count");  // (C, D, L, E)
-  const std::uint64_t layer_experts = shape[2] * shape[3];
   const auto counts = run.read<std::int64_t>("/routing/expert_count",
                                              {{checkpoint, 0, 0, 0}, {1, shape[1], shape[2], shape[3]}});
-  std::vector<std::int64_t> pooled(layer_experts);
-  for (std::size_t i = 0; i < counts.size(); ++i) pooled[i % layer_experts] += counts[i];
-  return pooled;
+  return sum_over_domains(counts, shape[1]);
 }
 
 // Half the sum of the absolute differences of n / sum n.
@@ -194,16 +194,14 @@ double total_variation(std::span<const std::int64_t> before, std::span<const std
 // Tokens that chose experts in each layer, all domains together.
 std::vector<std::int64_t> choosing_tokens_of_layers(const RunFile& run, std::size_t checkpoint) {
   const ForwardRecord record = read_forward_record(run).value();
-  const std::vector<std::int64_t> tokens = choosing_tokens(run, record, checkpoint);  // (D, L)
-  std::vector<std::int64_t> layers(record.moe_layers);
-  for (std::size_t i = 0; i < tokens.size(); ++i) layers[i % layers.size()] += tokens[i];
-  return layers;
+  return sum_over_domains(choosing_tokens(run, record, checkpoint), record.domains);
 }
 
 void compare_routing(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
   const auto layers = run.read<std::int64_t>("/moe_layer");
   if (layers.empty()) return;
-  const auto agreement = run.read<double>("/metrics/routing_agreement", {{a, b, 0}, {1, 1, layers.size()}});
+  const auto agreement =
+      run.read<double>(metric_path(metric::routing_agreement), {{a, b, 0}, {1, 1, layers.size()}});
   const auto before = pooled_counts(run, a), after = pooled_counts(run, b);
   const auto tokens_before = choosing_tokens_of_layers(run, a),
              tokens_after = choosing_tokens_of_layers(run, b);

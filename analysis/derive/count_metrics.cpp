@@ -1,11 +1,11 @@
 #include "analysis/derive/count_metrics.h"
 
-#include <algorithm>
 #include <span>
 #include <vector>
 
 #include "analysis/derive/metric_dataset.h"
 #include "metrics/catalogue/catalogue.h"
+#include "metrics/routing/expert_load.h"
 
 namespace moescope {
 namespace {
@@ -21,13 +21,6 @@ struct CheckpointCounts {
     return ExpertCounts(counts).subspan(row * experts, experts);
   }
 };
-
-/// (D, ...) to (...).
-std::vector<std::int64_t> sum_over_domains(std::span<const std::int64_t> values, std::size_t domains) {
-  std::vector<std::int64_t> sums(values.size() / std::max<std::size_t>(domains, 1));
-  for (std::size_t i = 0; i < values.size(); ++i) sums[i % sums.size()] += values[i];
-  return sums;
-}
 
 CheckpointCounts read_counts(const RunFile& run, const ForwardRecord& record, const RoutingSizes& sizes,
                              std::size_t checkpoint) {

@@ -6,12 +6,14 @@
 #include <cstdio>
 #include <vector>
 
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "metrics/statistics.h"
 
 namespace moescope {
 namespace {
 
-constexpr const char* max_violation_path = "/metrics/max_violation";
+const std::string max_violation_path = metric_path(metric::max_violation);
 constexpr double notable_chance = 0.1;
 constexpr double notable_share = 0.5;  // of what is seen
 constexpr std::size_t most_named_domains = 4;

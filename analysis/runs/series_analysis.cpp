@@ -14,6 +14,8 @@
 #include "analysis/runs/run_output.h"
 #include "analysis/runs/run_stages.h"
 #include "analysis/runs/series_corpus.h"
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "readers/errors.h"
 #include "readers/recorded/attribute_text.h"
 #include "readers/recorded/recorded_corpus.h"
@@ -189,7 +191,7 @@ void summarize_losses(const RunFile& run, AnalysisSummary& summary) {
   const std::vector<bool> predicted = tokens_with_successor(run);
   const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
   summary.predictions = static_cast<std::size_t>(std::ranges::count(predicted, true));
-  summary.loss = run.read<double>("/metrics/loss_pooled");
+  summary.loss = run.read<double>(metric_path(pooled_name(metric::loss)));
   summary.nonfinite_losses.assign(summary.checkpoints, 0);
   const std::size_t domains = nonfinite.size() / summary.checkpoints;
   for (std::size_t i = 0; i < nonfinite.size(); ++i) summary.nonfinite_losses[i / domains] += nonfinite[i];

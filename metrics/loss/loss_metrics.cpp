@@ -1,5 +1,6 @@
 #include "metrics/loss/loss_metrics.h"
 
+#include "metrics/entry/metric_names.h"
 #include "metrics/entry/words.h"
 #include "metrics/loss/language_loss.h"
 
@@ -11,7 +12,7 @@ constexpr const char* missing_loss =
     "loss of any is not finite (/loss/nonfinite_count).";
 
 Metric loss_entry() {
-  return {.name = "loss",
+  return {.name = metric::loss,
           .long_name = "Loss",
           .unit = "nat",
           .axes = words::by_domain,

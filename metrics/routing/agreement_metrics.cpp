@@ -1,5 +1,6 @@
 #include "metrics/routing/agreement_metrics.h"
 
+#include "metrics/entry/metric_names.h"
 #include "metrics/entry/words.h"
 #include "metrics/routing/router_saturation.h"
 
@@ -43,7 +44,7 @@ double least_top1_agreement(std::int64_t experts, std::int64_t) {
 // A, B: the sets of experts that two checkpoints choose for the same token.
 std::vector<Metric> agreement_metrics() {
   return {
-      {.name = "router_saturation",
+      {.name = metric::router_saturation,
        .long_name = "Router saturation",
        .axes = with_last,
        .formula = "mean_t( |A_t ∩ B_t| ) / K, B the last checkpoint",
@@ -55,7 +56,7 @@ std::vector<Metric> agreement_metrics() {
        .lower_bound = routing_agreement_bound,
        .upper_bound = 1.0,
        .missing = missing_saturation},
-      {.name = "router_saturation_top1",
+      {.name = metric::router_saturation_top1,
        .long_name = "Router saturation, first choice",
        .axes = with_last,
        .formula = "share of tokens with the same best expert as at the last checkpoint",
@@ -66,7 +67,7 @@ std::vector<Metric> agreement_metrics() {
        .lower_bound = least_top1_agreement,
        .upper_bound = 1.0,
        .missing = missing_saturation},
-      {.name = "routing_agreement",
+      {.name = metric::routing_agreement,
        .long_name = "Routing agreement",
        .axes = by_pair,
        .formula = "mean_t( |A_t ∩ B_t| ) / K",

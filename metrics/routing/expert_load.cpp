@@ -54,6 +54,12 @@ double count_or_nan(Counts counts, const std::vector<std::int64_t>& ids) {
 
 }  // namespace
 
+std::vector<std::int64_t> sum_over_domains(std::span<const std::int64_t> counts, std::size_t domains) {
+  std::vector<std::int64_t> sums(counts.size() / std::max<std::size_t>(domains, 1));
+  for (std::size_t i = 0; i < counts.size(); ++i) sums[i % sums.size()] += counts[i];
+  return sums;
+}
+
 std::vector<double> expert_load(Counts counts, std::int64_t tokens) {
   std::vector<double> load;
   for (const std::int64_t count : counts) load.push_back(tokens > 0 ? ratio(count, tokens) : nan);

@@ -5,11 +5,15 @@
 /// each, the counts sum to K T, so the mean count is K T / E = sum(n) / E. Without tokens every metric is
 /// NaN. All functions are pure and thread-safe.
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace moescope {
+
+/// Counts of D domains (D, ...) together: (...).
+std::vector<std::int64_t> sum_over_domains(std::span<const std::int64_t> counts, std::size_t domains);
 
 /// n_e / T in [0, 1]: uniform K/E, sums to K (dots.llm1, arXiv 2506.05767, eq. 1). Shape (E).
 std::vector<double> expert_load(std::span<const std::int64_t> counts, std::int64_t tokens);

@@ -1,5 +1,6 @@
 #include "metrics/routing/load_metrics.h"
 
+#include "metrics/entry/metric_names.h"
 #include "metrics/entry/words.h"
 #include "metrics/routing/expert_load.h"
 #include "metrics/routing/load_chance.h"
@@ -42,7 +43,7 @@ double most_effective_experts(std::int64_t experts, std::int64_t) {
 }
 
 Metric max_violation_entry() {
-  return {.name = "max_violation",
+  return {.name = metric::max_violation,
           .long_name = "Maximum load violation (MaxVio)",
           .axes = by_domain_layer,
           .formula = "max_e n_e / mean(n) - 1",
@@ -84,7 +85,7 @@ Metric load_cv_entry() {
 }
 
 Metric load_entropy_entry() {
-  return {.name = "load_entropy",
+  return {.name = metric::load_entropy,
           .long_name = "Normalised entropy of load",
           .axes = by_domain_layer,
           .formula = "H(p) / ln E",
@@ -108,7 +109,7 @@ Metric load_entropy_entry() {
 // n_e: tokens routed to expert e; T tokens; E experts, K chosen for each token; p_e = n_e / (K T).
 std::vector<Metric> load_metrics() {
   return {
-      {.name = "expert_load",
+      {.name = metric::expert_load,
        .long_name = "Expert load",
        .axes = by_expert,
        .formula = "n_e / T",
@@ -120,7 +121,7 @@ std::vector<Metric> load_metrics() {
        .lower_bound = least_load,
        .upper_bound = 1.0,
        .missing = missing_forward},
-      {.name = "relative_load",
+      {.name = metric::relative_load,
        .long_name = "Relative expert load",
        .axes = by_expert,
        .formula = "n_e E / (K T)",
@@ -190,7 +191,7 @@ std::vector<Metric> load_metrics() {
        .lower_bound = fewest_effective_experts,
        .upper_bound = most_effective_experts,
        .missing = missing_forward},
-      {.name = "dead_experts",
+      {.name = metric::dead_experts,
        .long_name = "Dead experts",
        .unit = "experts",
        .axes = by_domain_layer,

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "metrics/entry/metric_names.h"
 #include "metrics/entry/words.h"
 #include "metrics/routing/router_distribution.h"
 
@@ -63,7 +64,7 @@ MetricFigure layer_figure(const char* id, const char* title, const char* y_label
 
 Metric router_entropy_entry() {
   return {
-      .name = "router_entropy",
+      .name = metric::router_entropy,
       .long_name = "Router entropy",
       .unit = "nat",
       .axes = by_domain_layer,
@@ -95,7 +96,7 @@ MetricFigure entropy_of_single_tokens() {
 }
 
 Metric topk_mass_entry() {
-  return {.name = "topk_mass",
+  return {.name = metric::topk_mass,
           .long_name = "Router mass on the chosen experts",
           .axes = by_domain_layer,
           .formula = "mean_t( sum_{e chosen} pi_e )",

@@ -1,5 +1,6 @@
 #include "metrics/weights/drift_metrics.h"
 
+#include "metrics/entry/metric_names.h"
 #include "metrics/entry/words.h"
 #include "metrics/weights/trajectory_pca.h"
 #include "metrics/weights/weight_drift.h"
@@ -67,7 +68,7 @@ std::vector<double> update_rate(const WeightGroup& group) {
 
 std::vector<Metric> distances_by_role() {
   return {
-      {.name = "role_norm",
+      {.name = metric::role_norm,
        .long_name = "Norm of the weights, by role",
        .axes = by_role,
        .formula = "norm(W_c)",
@@ -76,7 +77,7 @@ std::vector<Metric> distances_by_role() {
        .computation = of<weight_norms>(),
        .lower_bound = 0.0,
        .missing = missing_at_checkpoint},
-      {.name = "role_relative_drift",
+      {.name = metric::role_relative_drift,
        .long_name = "Relative drift of the weights, by role",
        .axes = pair_by_role,
        .formula = from_s_to_t,
@@ -97,7 +98,7 @@ std::vector<Metric> distances_by_role() {
        .lower_bound = -1.0,
        .upper_bound = 1.0,
        .missing = missing_cosine},
-      {.name = "role_path_length",
+      {.name = metric::role_path_length,
        .long_name = "Length of the weights' path, by role",
        .axes = by_role,
        .formula = "sum_{i<c} norm(D_i)",
@@ -117,7 +118,7 @@ std::vector<Metric> distances_by_role() {
        .computation = of<displacement>(),
        .lower_bound = 0.0,
        .missing = missing_distance},
-      {.name = "role_tortuosity",
+      {.name = metric::role_tortuosity,
        .long_name = "Tortuosity of the weights' path, by role",
        .axes = by_role,
        .formula = "sum_{i<c} norm(D_i) / norm(W_c - W_0)",
@@ -145,7 +146,7 @@ std::vector<Metric> distances_by_role() {
 /// What needs a step from one checkpoint to the next.
 std::vector<Metric> steps_by_role() {
   return {
-      {.name = "role_update_rms_per_token",
+      {.name = metric::role_update_rms_per_token,
        .long_name = "Update per token, by role",
        .unit = "1/token",
        .axes = {"checkpoint_step", "role"},
@@ -157,7 +158,7 @@ std::vector<Metric> steps_by_role() {
        .computation = OfProducts{update_rate},
        .lower_bound = 0.0,
        .missing = missing_rate},
-      {.name = "role_update_direction",
+      {.name = metric::role_update_direction,
        .long_name = "Cosine between updates, by role",
        .axes = {"checkpoint_step", "other_checkpoint_step", "role"},
        .formula = "<D_i, D_j> / (norm(D_i) norm(D_j))",
@@ -179,7 +180,7 @@ std::vector<Metric> steps_by_role() {
        .computation = of_trajectory<&TrajectoryPca::eigenvalues>(),
        .lower_bound = 0.0,
        .missing = missing_component},
-      {.name = "role_trajectory_share",
+      {.name = metric::role_trajectory_share,
        .long_name = "Share of the trajectory's variance, by role",
        .axes = component_by_role,
        .formula = "lambda_k / sum(lambda)",
@@ -191,7 +192,7 @@ std::vector<Metric> steps_by_role() {
        .lower_bound = 0.0,
        .upper_bound = 1.0,
        .missing = missing_share},
-      {.name = "role_trajectory_coordinate",
+      {.name = metric::role_trajectory_coordinate,
        .long_name = "Coordinates of the trajectory, by role",
        .axes = {"checkpoint", "component", "role"},
        .formula = "sqrt(lambda_k) u_k(c)",
@@ -207,7 +208,7 @@ std::vector<Metric> steps_by_role() {
 
 std::vector<Metric> drift_of_parts() {
   return {
-      {.name = "layer_relative_drift",
+      {.name = metric::layer_relative_drift,
        .long_name = "Relative drift of the weights, by layer and role",
        .axes = {"checkpoint", "other_checkpoint", "layer", "role"},
        .formula = from_s_to_t,
@@ -218,7 +219,7 @@ std::vector<Metric> drift_of_parts() {
        .computation = of<relative_drift>(),
        .lower_bound = 0.0,
        .missing = missing_drift},
-      {.name = "expert_relative_drift",
+      {.name = metric::expert_relative_drift,
        .long_name = "Relative drift of the weights, by expert",
        .axes = {"checkpoint", "other_checkpoint", "moe_layer", "expert"},
        .formula = from_s_to_t,

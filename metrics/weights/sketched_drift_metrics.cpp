@@ -1,5 +1,6 @@
 #include "metrics/weights/sketched_drift_metrics.h"
 
+#include "metrics/entry/metric_names.h"
 #include "metrics/weights/sketched_drift.h"
 
 namespace moescope {
@@ -24,7 +25,7 @@ const std::vector<double>& standard_error(const SketchedDrift& drift) {
 
 std::vector<Metric> sketched_drift_metrics() {
   return {
-      {.name = "role_sketched_drift",
+      {.name = metric::role_sketched_drift,
        .long_name = "Relative drift of the weights by sketch, by role",
        .axes = pair_by_role,
        .formula =
@@ -38,7 +39,7 @@ std::vector<Metric> sketched_drift_metrics() {
        .computation = OfSketches{estimate},
        .lower_bound = 0.0,
        .missing = missing_estimate},
-      {.name = "role_sketched_drift_error",
+      {.name = metric::role_sketched_drift_error,
        .long_name = "Standard error of the drift by sketch, by role",
        .axes = pair_by_role,
        .formula =

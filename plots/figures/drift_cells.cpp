@@ -4,14 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "metrics/entry/metric_names.h"
 #include "readers/errors.h"
 
 namespace moescope {
 
 DriftCells::DriftCells(const RunFile& run)
-    : labels_(read_labels(run)), by_layer_(read_values(run, "/metrics/layer_relative_drift")) {
-  if (run.contains("/metrics/role_relative_drift"))
-    by_role_ = read_values(run, "/metrics/role_relative_drift");
+    : labels_(read_labels(run)), by_layer_(read_metric(run, metric::layer_relative_drift)) {
+  if (has_metric(run, metric::role_relative_drift)) by_role_ = read_metric(run, metric::role_relative_drift);
   const std::size_t roles = labels_.roles.size();
   for (std::size_t role = 0; role < roles; ++role) {
     bool exists = false;

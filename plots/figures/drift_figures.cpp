@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "metrics/catalogue/catalogue.h"
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figures/drift_cells.h"
 #include "plots/figures/line_figures.h"
+#include "plots/figures/metric_lines.h"
 
 namespace moescope {
 namespace {
@@ -23,7 +27,7 @@ Figure drift_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
   const std::size_t to = later_checkpoint(labels, choice);
   const DriftCells cells(run);
-  Figure figure = metric_figure(run, "layer_relative_drift", "");
+  Figure figure = metric_figure(run, metric::layer_relative_drift, "");
   figure.caption =
       "How far the weights of each role moved in each layer, relative to their norm before: 0 is unmoved, 1 "
       "is a move as long as the weights themselves. Grey cells have no value, as the model has no such "
@@ -67,11 +71,10 @@ HeatmapExplorer drift_explorer(const RunFile& run) {
 
 Figure weight_drift_figure(const RunFile& run, const FigureChoice&) {
   Figure figure =
-      role_lines(run,
+      role_lines(run, metric_named(metric::role_relative_drift),
                  {.title = "Weight drift since the first checkpoint",
-                  .metric = "role_relative_drift",
-                  .reading = "Measured from the first checkpoint.",
-                  .y_label = "relative drift since " + read_labels(run).short_checkpoints.at(0)},
+                  .y_label = "relative drift since " + read_labels(run).short_checkpoints.at(0),
+                  .reading = "Measured from the first checkpoint."},
                  [](const Values& drift, std::size_t c, std::size_t role) { return drift.at(0, c, role); });
   figure.y.minimum = 0;
   return figure;
@@ -79,12 +82,11 @@ Figure weight_drift_figure(const RunFile& run, const FigureChoice&) {
 
 Figure weight_step_drift_figure(const RunFile& run, const FigureChoice&) {
   Figure figure = role_lines(
-      run,
+      run, metric_named(metric::role_relative_drift),
       {.title = "Weight drift between successive checkpoints",
-       .metric = "role_relative_drift",
+       .y_label = "relative drift since the checkpoint before",
        .reading = "Measured from each checkpoint to the next, and drawn at the later one; unequal gaps "
-                  "between checkpoints show as unequal drift.",
-       .y_label = "relative drift since the checkpoint before"},
+                  "between checkpoints show as unequal drift."},
       [](const Values& drift, std::size_t c, std::size_t role) {
         return c == 0 ? std::numeric_limits<double>::quiet_NaN() : drift.at(c - 1, c, role);
       });
@@ -95,26 +97,22 @@ Figure weight_step_drift_figure(const RunFile& run, const FigureChoice&) {
 }  // namespace
 
 std::vector<FigureEntry> drift_figures() {
-  const std::string section = "Weights";
   return {
       {.id = "drift_heatmap",
        .title = "Weight drift by layer and role",
-       .section = section,
-       .needs = {"/metrics/layer_relative_drift"},
+       .needs = {metric_path(metric::layer_relative_drift)},
        .checkpoints_needed = 2,
        .build = drift_heatmap_figure,
        .selects = selects_checkpoint | selects_layer,
        .explore = drift_explorer},
       {.id = "weight_drift",
        .title = "Weight drift since the first checkpoint by role",
-       .section = section,
-       .needs = {"/metrics/role_relative_drift"},
+       .needs = {metric_path(metric::role_relative_drift)},
        .checkpoints_needed = 2,
        .build = weight_drift_figure},
       {.id = "weight_step_drift",
        .title = "Weight drift between successive checkpoints by role",
-       .section = section,
-       .needs = {"/metrics/role_relative_drift"},
+       .needs = {metric_path(metric::role_relative_drift)},
        .checkpoints_needed = 2,
        .build = weight_step_drift_figure},
   };

@@ -1,5 +1,7 @@
 #include "plots/figures/expert_drift_figures.h"
 
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figures/drift_cells.h"
 #include "plots/figures/line_figures.h"
 
@@ -10,8 +12,8 @@ namespace {
 Figure expert_drift_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
   const std::size_t to = later_checkpoint(labels, choice);
-  const Values drift = read_values(run, "/metrics/expert_relative_drift");
-  Figure figure = metric_figure(run, "expert_relative_drift", "");
+  const Values drift = read_metric(run, metric::expert_relative_drift);
+  Figure figure = metric_figure(run, metric::expert_relative_drift, "");
   figure.caption =
       "How far each routed expert, its three matrices as one long vector, moved, relative to its norm "
       "before: 0 is unmoved, 1 a move as long as the weights themselves. In a row of one colour all experts "
@@ -37,7 +39,7 @@ Figure expert_drift_figure(const RunFile& run, const FigureChoice& choice) {
 /// By checkpoint, since the first or since the one before.
 HeatmapExplorer expert_drift_explorer(const RunFile& run) {
   const RunLabels labels = read_labels(run);
-  const Values drift = read_values(run, "/metrics/expert_relative_drift");
+  const Values drift = read_metric(run, metric::expert_relative_drift);
   const std::size_t checkpoints = labels.checkpoints.size(), cells = drift.shape[2] * drift.shape[3];
   HeatmapExplorer explorer = expert_explorer(labels);
   explorer.value_name = "relative drift";
@@ -60,12 +62,10 @@ HeatmapExplorer expert_drift_explorer(const RunFile& run) {
 }  // namespace
 
 std::vector<FigureEntry> expert_drift_figures() {
-  const std::string section = "Weights";
   return {
       {.id = "expert_drift",
        .title = "Drift of single experts since the first checkpoint",
-       .section = section,
-       .needs = {"/metrics/expert_relative_drift"},
+       .needs = {metric_path(metric::expert_relative_drift)},
        .checkpoints_needed = 2,
        .build = expert_drift_figure,
        .selects = selects_checkpoint | selects_moe_layer,

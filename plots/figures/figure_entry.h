@@ -30,13 +30,13 @@ enum Selection : unsigned {
 };
 
 struct FigureEntry {
-  std::string id;                      // also of the Figure and the HeatmapExplorer, which need not set it
-  std::string title;                   // without the choice that is left to the reader
-  std::string section;                 // heading of the report below which it stands
-  std::vector<std::string> needs;      // datasets without which it cannot be drawn
-  std::size_t checkpoints_needed = 1;  // 2 where it shows a change
+  std::string id = {};       // also of the Figure and the HeatmapExplorer, which need not set it
+  std::string title = {};    // without the choice that is left to the reader
+  std::string section = {};  // heading of the report below which it stands: set where sections are listed
+  std::vector<std::string> needs = {};  // datasets without which it cannot be drawn
+  std::size_t checkpoints_needed = 1;   // 2 where it shows a change
   /// Of names that are in the run file.
-  std::function<Figure(const RunFile& run, const FigureChoice& choice)> build;
+  std::function<Figure(const RunFile& run, const FigureChoice& choice)> build = {};
   unsigned selects = selects_nothing;
   HeatmapExplorer (*explore)(const RunFile& run) = nullptr;  // null: it cannot be explored
 };

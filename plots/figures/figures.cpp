@@ -5,13 +5,13 @@
 #include <iterator>
 #include <utility>
 
+#include "metrics/entry/metric_figure.h"
 #include "plots/figures/drift_figures.h"
 #include "plots/figures/expert_drift_figures.h"
 #include "plots/figures/load_figures.h"
-#include "plots/figures/loss_figures.h"
+#include "plots/figures/metric_figures.h"
 #include "plots/figures/pass_figures.h"
 #include "plots/figures/path_figures.h"
-#include "plots/figures/router_figures.h"
 #include "plots/figures/run_values.h"
 #include "plots/figures/saturation_figures.h"
 #include "plots/figures/sketch_figures.h"
@@ -24,14 +24,35 @@
 namespace moescope {
 namespace {
 
+/// A part of the report: figures that are drawn by code of their own, then those that metrics have by their
+/// entries.
+struct Section {
+  std::string name;
+  std::vector<std::vector<FigureEntry> (*)()> files = {};
+};
+
 /// In the order of presentation.
-constexpr std::vector<FigureEntry> (*figure_files[])() = {
-    loss_figures,   load_figures,         router_figures, saturation_figures, drift_figures, sketch_figures,
-    weight_figures, expert_drift_figures, path_figures,   spectrum_figures,   pass_figures};
+std::vector<Section> sections() {
+  return {{section::loss},
+          {section::load, {load_figures}},
+          {section::router},
+          {section::saturation, {saturation_figures}},
+          {section::weights, {drift_figures, sketch_figures, weight_figures, expert_drift_figures}},
+          {section::path, {path_figures}},
+          {section::spectra, {spectrum_figures}},
+          {section::run, {pass_figures}}};
+}
 
 std::vector<FigureEntry> all_entries() {
   std::vector<FigureEntry> all;
-  for (const auto entries_of : figure_files) std::ranges::move(entries_of(), std::back_inserter(all));
+  const auto add = [&](const std::string& section, std::vector<FigureEntry> entries) {
+    for (FigureEntry& entry : entries) entry.section = section;
+    std::ranges::move(entries, std::back_inserter(all));
+  };
+  for (const Section& section : sections()) {
+    for (const auto entries_of : section.files) add(section.name, entries_of());
+    add(section.name, metric_figures(section.name));
+  }
   return all;
 }
 

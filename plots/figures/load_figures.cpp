@@ -1,5 +1,7 @@
 #include "plots/figures/load_figures.h"
 
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figures/line_figures.h"
 
 namespace moescope {
@@ -17,11 +19,11 @@ ColorScale relative_load_scale() {
 /// Layers x experts, one panel per domain or the chosen domain, at the chosen checkpoint.
 Figure load_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
-  const Values load = read_values(run, "/metrics/relative_load");
+  const Values load = read_metric(run, metric::relative_load);
   const std::size_t checkpoint =
       find_label(labels.checkpoints, choice.checkpoint, last_measured(load), "checkpoint");
   Figure figure = metric_figure(
-      run, "relative_load",
+      run, metric::relative_load,
       "White is an even share, red is used more, blue less; the scale ends at 1/8 and 8 times.");
   figure.references.clear();
   figure.title = "Expert load at " + labels.checkpoints.at(checkpoint);
@@ -50,7 +52,7 @@ Figure load_heatmap_figure(const RunFile& run, const FigureChoice& choice) {
 /// Load by checkpoint and domain, "all domains" first.
 HeatmapExplorer load_explorer(const RunFile& run) {
   const RunLabels labels = read_labels(run);
-  const Values load = read_values(run, "/metrics/relative_load");
+  const Values load = read_metric(run, metric::relative_load);
   const Values pooled = average_over_domains(run, load);
   const std::size_t domains = labels.domains.size();
   const std::size_t cells = labels.moe_layers.size() * labels.experts.size();
@@ -66,80 +68,20 @@ HeatmapExplorer load_explorer(const RunFile& run) {
   }
   explorer.scales = {relative_load_scale()};
   explorer.sortable = true;
-  explorer.even_share = metric_text(run, "expert_load").chance;
+  explorer.even_share = metric_text(run, metric::expert_load).chance;
   return explorer;
-}
-
-Figure max_violation_figure(const RunFile& run, const FigureChoice& choice) {
-  return layer_lines(run, choice,
-                     {.metric = "max_violation",
-                      .pooled_metric = "max_violation_pooled",
-                      .y_label = "MaxVio",
-                      .from_zero = true});
-}
-
-Figure max_violation_by_domain_figure(const RunFile& run, const FigureChoice& choice) {
-  Figure figure = domain_lines(run, choice, "max_violation", "MaxVio");
-  figure.y.minimum = 0;
-  return figure;
-}
-
-Figure load_entropy_figure(const RunFile& run, const FigureChoice& choice) {
-  return layer_lines(run, choice,
-                     {.metric = "load_entropy",
-                      .pooled_metric = "load_entropy_pooled",
-                      .y_label = "entropy of load, of its maximum ln E"});
-}
-
-Figure dead_experts_figure(const RunFile& run, const FigureChoice& choice) {
-  Figure figure = domain_lines(run, choice, "dead_experts", "experts without a token");
-  const std::string whole = metric_text(run, "dead_experts").description;
-  if (const std::size_t at = figure.caption.find(whole); at != std::string::npos) {
-    figure.caption.replace(
-        at, whole.size(),
-        "Experts of a layer that took no token of a domain; with few tokens some look dead by chance, as "
-        "random routing would leave them.");
-  }
-  figure.y.minimum = 0;
-  return figure;
 }
 
 }  // namespace
 
 std::vector<FigureEntry> load_figures() {
-  const std::string section = "Load balance";
   return {
       {.id = "load_heatmap",
        .title = "Expert load by layer and expert",
-       .section = section,
-       .needs = {"/metrics/relative_load"},
+       .needs = {metric_path(metric::relative_load)},
        .build = load_heatmap_figure,
        .selects = selects_checkpoint | selects_domain | selects_moe_layer,
        .explore = load_explorer},
-      {.id = "max_violation",
-       .title = "MaxVio by layer",
-       .section = section,
-       .needs = {"/metrics/max_violation"},
-       .build = max_violation_figure,
-       .selects = selects_domain | selects_moe_layer},
-      {.id = "max_violation_by_domain",
-       .title = "MaxVio by domain",
-       .section = section,
-       .needs = {"/metrics/max_violation"},
-       .build = max_violation_by_domain_figure,
-       .selects = selects_moe_layer},
-      {.id = "load_entropy",
-       .title = "Entropy of load by layer",
-       .section = section,
-       .needs = {"/metrics/load_entropy"},
-       .build = load_entropy_figure,
-       .selects = selects_domain | selects_moe_layer},
-      {.id = "dead_experts",
-       .title = "Dead experts by domain",
-       .section = section,
-       .needs = {"/metrics/dead_experts"},
-       .build = dead_experts_figure,
-       .selects = selects_moe_layer},
   };
 }
 

@@ -91,11 +91,9 @@ Figure pass_time_figure(const RunFile& run, const FigureChoice& choice) {
 }  // namespace
 
 std::vector<FigureEntry> pass_figures() {
-  const std::string section = "The run itself";
   return {
       {.id = "pass_time",
        .title = "Time of the forward pass by layer",
-       .section = section,
        .needs = {"/io/read_seconds", "/io/wait_seconds", "/io/compute_seconds", "/io/flops",
                  "/io/wall_seconds", "/io/overlap_efficiency"},
        .build = pass_time_figure,

@@ -4,8 +4,12 @@
 #include <cmath>
 #include <limits>
 
+#include "metrics/catalogue/catalogue.h"
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figure/figure_text.h"
 #include "plots/figures/line_figures.h"
+#include "plots/figures/metric_lines.h"
 
 namespace moescope {
 namespace {
@@ -72,9 +76,9 @@ ColorScale cosine_scale(const std::vector<double>& cosines) {
 /// The whole model and the roles that matter most in the plane of their first two principal components.
 Figure weight_trajectory_figure(const RunFile& run, const FigureChoice&) {
   const RunLabels labels = read_labels(run);
-  const Values coordinates = read_values(run, "/metrics/role_trajectory_coordinate");
-  const Values share = read_values(run, "/metrics/role_trajectory_share");
-  Figure figure = metric_figure(run, "role_trajectory_coordinate", "");
+  const Values coordinates = read_metric(run, metric::role_trajectory_coordinate);
+  const Values share = read_metric(run, metric::role_trajectory_share);
+  Figure figure = metric_figure(run, metric::role_trajectory_coordinate, "");
   const std::string &first = labels.short_checkpoints.front(), &last = labels.short_checkpoints.back();
   figure.title = "Trajectory of the weights in the plane of most movement";
   figure.caption =
@@ -110,9 +114,9 @@ Figure weight_trajectory_figure(const RunFile& run, const FigureChoice&) {
 /// Cosines between the updates of the whole model.
 Figure update_direction_figure(const RunFile& run, const FigureChoice&) {
   const RunLabels labels = read_labels(run);
-  const Values direction = read_values(run, "/metrics/role_update_direction");
+  const Values direction = read_metric(run, metric::role_update_direction);
   Figure figure = metric_figure(
-      run, "role_update_direction",
+      run, metric::role_update_direction,
       "Each cell compares two steps between checkpoints; red went the same way, white are right angles, blue "
       "went back. The diagonal, where each step meets itself, is left out. Between random directions of so "
       "many weights the cosine is close to 0.");
@@ -136,7 +140,7 @@ Figure update_direction_figure(const RunFile& run, const FigureChoice&) {
 /// Of every role.
 HeatmapExplorer update_direction_explorer(const RunFile& run) {
   const RunLabels labels = read_labels(run);
-  const Values direction = read_values(run, "/metrics/role_update_direction");
+  const Values direction = read_metric(run, metric::role_update_direction);
   HeatmapExplorer explorer;
   explorer.row_name = explorer.column_name = "Step";
   explorer.value_name = "cosine of the two updates";
@@ -157,12 +161,10 @@ HeatmapExplorer update_direction_explorer(const RunFile& run) {
 }
 
 Figure weight_path_length_figure(const RunFile& run, const FigureChoice&) {
-  const Values norm = read_values(run, "/metrics/role_norm");
+  const Values norm = read_metric(run, metric::role_norm);
   Figure figure =
-      role_lines(run,
+      role_lines(run, metric_named(metric::role_path_length),
                  {.title = "Length of the weights' path by role",
-                  .metric = "role_path_length",
-                  .reading = "",
                   .y_label = "path length, times the norm at " + read_labels(run).short_checkpoints.at(0)},
                  [&](const Values& length, std::size_t c, std::size_t role) {
                    return length.at(c, role) / norm.at(0, role);
@@ -176,53 +178,26 @@ Figure weight_path_length_figure(const RunFile& run, const FigureChoice&) {
   return figure;
 }
 
-Figure weight_tortuosity_figure(const RunFile& run, const FigureChoice&) {
-  Figure figure = role_lines(
-      run,
-      {.title = "Tortuosity of the weights' path by role",
-       .metric = "role_tortuosity",
-       .reading = "",
-       .y_label = "path length / displacement"},
-      [](const Values& tortuosity, std::size_t c, std::size_t role) { return tortuosity.at(c, role); });
-  figure.references.clear();
-  figure.caption =
-      "How much longer the path so far is than the straight way from the first checkpoint: 1 is a straight "
-      "line, large means that much of the movement was taken back or went elsewhere. Equal steps at right "
-      "angles give the square root of their number, so the value depends on the spacing of the checkpoints.";
-  figure.y.minimum = 1;
-  return figure;
-}
-
 }  // namespace
 
 std::vector<FigureEntry> path_figures() {
-  const std::string section = "The way of the weights";
   return {
       {.id = "weight_trajectory",
        .title = "Trajectory of the weights in the plane of most movement",
-       .section = section,
-       .needs = {"/metrics/role_trajectory_coordinate", "/metrics/role_trajectory_share"},
+       .needs = {metric_path(metric::role_trajectory_coordinate), metric_path(metric::role_trajectory_share)},
        .checkpoints_needed = 3,
        .build = weight_trajectory_figure},
       {.id = "update_direction",
        .title = "Direction of the updates",
-       .section = section,
-       .needs = {"/metrics/role_update_direction"},
+       .needs = {metric_path(metric::role_update_direction)},
        .checkpoints_needed = 3,
        .build = update_direction_figure,
        .explore = update_direction_explorer},
       {.id = "weight_path_length",
        .title = "Length of the weights' path by role",
-       .section = section,
-       .needs = {"/metrics/role_path_length", "/metrics/role_norm"},
+       .needs = {metric_path(metric::role_path_length), metric_path(metric::role_norm)},
        .checkpoints_needed = 2,
        .build = weight_path_length_figure},
-      {.id = "weight_tortuosity",
-       .title = "Tortuosity of the weights' path by role",
-       .section = section,
-       .needs = {"/metrics/role_tortuosity"},
-       .checkpoints_needed = 3,
-       .build = weight_tortuosity_figure},
   };
 }
 

@@ -90,6 +90,14 @@ Values read_values(const RunFile& run, const std::string& path) {
   return values;
 }
 
+bool has_metric(const RunFile& run, std::string_view name) {
+  return run.contains(metric_path(name));
+}
+
+Values read_metric(const RunFile& run, std::string_view name) {
+  return read_values(run, metric_path(name));
+}
+
 RunLabels read_labels(const RunFile& run) {
   RunLabels labels;
   labels.checkpoints = text_labels(run, "/checkpoint");

@@ -34,6 +34,8 @@ Values read_values(const RunFile& run, const std::string& path);
 /// The shape of a dataset. Throws FormatError where a metric has other dimensions than the catalogue says, so
 /// that its values may be indexed by the labels of these.
 std::vector<std::uint64_t> checked_shape(const RunFile& run, const std::string& path);
+bool has_metric(const RunFile& run, std::string_view name);
+Values read_metric(const RunFile& run, std::string_view name);
 /// The last index along the first dimension, of checkpoints, at which there is a number: an analysis may be
 /// unfinished. The last one where there is none at all.
 std::size_t last_measured(const Values& values);

@@ -1,29 +1,33 @@
 #include "plots/figures/saturation_figures.h"
 
+#include "metrics/catalogue/catalogue.h"
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figures/line_figures.h"
+#include "plots/figures/metric_lines.h"
 
 namespace moescope {
 namespace {
 
 /// Of what the last checkpoint chooses, whatever comes after it.
-Figure saturation_lines(const RunFile& run, const FigureChoice& choice, const std::string& metric,
+Figure saturation_lines(const RunFile& run, const FigureChoice& choice, const char* name,
                         const std::string& what, const std::string& y_label) {
   const std::string last = read_labels(run).short_checkpoints.back();
-  Figure figure = layer_lines(
-      run, choice,
-      {.metric = metric, .pooled_metric = {}, .y_label = y_label + last, .from_zero = true, .top = 1.0});
-  figure.caption = what + last + ", the last checkpoint of this run, where it is 1 by definition. " +
-                   std::string(layers_reading);
-  return figure;
+  return layer_lines(
+      run, choice, metric_named(name),
+      {.y_label = y_label + last,
+       .caption = what + last + ", the last checkpoint of this run, where it is 1 by definition.",
+       .bottom = 0,
+       .top = 1});
 }
 
 Figure router_saturation_figure(const RunFile& run, const FigureChoice& choice) {
-  return saturation_lines(run, choice, "router_saturation", "Share of the chosen experts that are those of ",
-                          "share of the experts as at ");
+  return saturation_lines(run, choice, metric::router_saturation,
+                          "Share of the chosen experts that are those of ", "share of the experts as at ");
 }
 
 Figure router_saturation_top1_figure(const RunFile& run, const FigureChoice& choice) {
-  return saturation_lines(run, choice, "router_saturation_top1",
+  return saturation_lines(run, choice, metric::router_saturation_top1,
                           "Share of the tokens whose best expert is that of ",
                           "share with first choice as at ");
 }
@@ -31,16 +35,16 @@ Figure router_saturation_top1_figure(const RunFile& run, const FigureChoice& cho
 /// Checkpoint x checkpoint, averaged over layers.
 Figure routing_agreement_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
-  const Values agreement = read_values(run, "/metrics/routing_agreement");
+  const Values agreement = read_metric(run, metric::routing_agreement);
   const std::size_t checkpoints = labels.checkpoints.size();
   Figure figure =
-      metric_figure(run, "routing_agreement",
+      metric_figure(run, metric::routing_agreement,
                     "Each cell compares two checkpoints, averaged over MoE layers; bright blocks are "
                     "stretches of training in which the routing changed little.");
   name_chosen_layer(figure, choice);
   figure.x.label = figure.y.label = "checkpoint";
   figure.color_scale = ColorScale{.label = "share of experts in common",
-                                  .minimum = metric_text(run, "routing_agreement").chance.value_or(0),
+                                  .minimum = metric_text(run, metric::routing_agreement).chance.value_or(0),
                                   .maximum = 1};
   Heatmap map = {labels.short_checkpoints, labels.short_checkpoints, {}};
   LayerCoverage coverage;
@@ -61,7 +65,7 @@ Figure routing_agreement_figure(const RunFile& run, const FigureChoice& choice) 
 /// Agreement of checkpoints, by layer, their mean first.
 HeatmapExplorer agreement_explorer(const RunFile& run) {
   const RunLabels labels = read_labels(run);
-  const Values agreement = read_values(run, "/metrics/routing_agreement");
+  const Values agreement = read_metric(run, metric::routing_agreement);
   const std::size_t checkpoints = labels.checkpoints.size(), layers = labels.moe_layers.size();
   HeatmapExplorer explorer;
   explorer.row_name = explorer.column_name = "Checkpoint";
@@ -80,7 +84,7 @@ HeatmapExplorer agreement_explorer(const RunFile& run) {
     }
   }
   explorer.scales = {{.label = "share of experts in common",
-                      .minimum = metric_text(run, "routing_agreement").chance.value_or(0),
+                      .minimum = metric_text(run, metric::routing_agreement).chance.value_or(0),
                       .maximum = 1}};
   return explorer;
 }
@@ -88,26 +92,22 @@ HeatmapExplorer agreement_explorer(const RunFile& run) {
 }  // namespace
 
 std::vector<FigureEntry> saturation_figures() {
-  const std::string section = "Routing over time";
   return {
       {.id = "router_saturation",
        .title = "Router saturation by layer",
-       .section = section,
-       .needs = {"/metrics/router_saturation"},
+       .needs = {metric_path(metric::router_saturation)},
        .checkpoints_needed = 2,
        .build = router_saturation_figure,
        .selects = selects_moe_layer},
       {.id = "router_saturation_top1",
        .title = "Router saturation of the first choice by layer",
-       .section = section,
-       .needs = {"/metrics/router_saturation_top1"},
+       .needs = {metric_path(metric::router_saturation_top1)},
        .checkpoints_needed = 2,
        .build = router_saturation_top1_figure,
        .selects = selects_moe_layer},
       {.id = "routing_agreement",
        .title = "Routing agreement between checkpoints",
-       .section = section,
-       .needs = {"/metrics/routing_agreement"},
+       .needs = {metric_path(metric::routing_agreement)},
        .checkpoints_needed = 2,
        .build = routing_agreement_figure,
        .selects = selects_moe_layer,

@@ -5,6 +5,8 @@
 #include <limits>
 #include <string_view>
 
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figure/figure_text.h"
 #include "plots/figures/line_figures.h"
 
@@ -47,10 +49,10 @@ template <class LinesOf>
 Figure by_role(const RunFile& run, const std::string& reading, LinesOf lines_of) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
-  const Drifts drifts = {read_values(run, "/metrics/role_relative_drift"),
-                         read_values(run, "/metrics/role_sketched_drift"),
-                         read_values(run, "/metrics/role_sketched_drift_error")};
-  Figure figure = metric_figure(run, "role_sketched_drift", reading);
+  const Drifts drifts = {read_metric(run, metric::role_relative_drift),
+                         read_metric(run, metric::role_sketched_drift),
+                         read_metric(run, metric::role_sketched_drift_error)};
+  Figure figure = metric_figure(run, metric::role_sketched_drift, reading);
   figure.x = progress.axis;
   for (const std::string_view name : shown_roles) {
     const auto found = std::find(labels.roles.begin(), labels.roles.end(), name);
@@ -96,19 +98,17 @@ Figure sketched_drift_ratio_figure(const RunFile& run, const FigureChoice&) {
 }  // namespace
 
 std::vector<FigureEntry> sketch_figures() {
-  const std::string section = "Weights";
-  const std::vector<std::string> by_sketch = {
-      "/metrics/role_sketched_drift", "/metrics/role_sketched_drift_error", "/metrics/role_relative_drift"};
+  const std::vector<std::string> by_sketch = {metric_path(metric::role_sketched_drift),
+                                              metric_path(metric::role_sketched_drift_error),
+                                              metric_path(metric::role_relative_drift)};
   return {
       {.id = "sketched_drift",
        .title = "Weight drift by sketch beside exact by role",
-       .section = section,
        .needs = by_sketch,
        .checkpoints_needed = 2,
        .build = sketched_drift_figure},
       {.id = "sketched_drift_ratio",
        .title = "Weight drift by sketch relative to exact by role",
-       .section = section,
        .needs = by_sketch,
        .checkpoints_needed = 2,
        .build = sketched_drift_ratio_figure},

@@ -231,30 +231,25 @@ HeatmapExplorer router_row_cosine_explorer(const RunFile& run) {
 }  // namespace
 
 std::vector<FigureEntry> spectrum_figures() {
-  const std::string section = "Spectra";
   return {
       {.id = "router_stable_rank",
        .title = "Stable rank of the routers by layer",
-       .section = section,
        .needs = {"/weights/stable_rank", "/moe_layer"},
        .build = router_stable_rank_figure,
        .selects = selects_moe_layer},
       {.id = "router_effective_rank",
        .title = "Effective rank of the routers by layer",
-       .section = section,
        .needs = {"/weights/effective_rank", "/moe_layer"},
        .build = router_effective_rank_figure,
        .selects = selects_moe_layer},
       {.id = "router_row_cosine",
        .title = "Likeness of the router's rows",
-       .section = section,
        .needs = {"/weights/router_row_cosine"},
        .build = router_row_cosine_figure,
        .selects = selects_checkpoint | selects_moe_layer,
        .explore = router_row_cosine_explorer},
       {.id = "expert_alpha",
        .title = "Power-law exponent of the routed experts by layer",
-       .section = section,
        .needs = {"/weights/power_law_alpha", "/moe_layer"},
        .build = expert_alpha_figure,
        .selects = selects_moe_layer},

@@ -2,16 +2,18 @@
 
 #include <limits>
 
+#include "metrics/catalogue/catalogue.h"
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figures/line_figures.h"
+#include "plots/figures/metric_lines.h"
 
 namespace moescope {
 namespace {
 
 Figure weight_norm_figure(const RunFile& run, const FigureChoice&) {
-  Figure figure = role_lines(run,
+  Figure figure = role_lines(run, metric_named(metric::role_norm),
                              {.title = "Norm of the weights relative to the first checkpoint",
-                              .metric = "role_norm",
-                              .reading = "",
                               .y_label = "norm, times that of " + read_labels(run).short_checkpoints.at(0)},
                              [](const Values& norm, std::size_t c, std::size_t role) {
                                return norm.at(c, role) / norm.at(0, role);
@@ -25,10 +27,8 @@ Figure weight_norm_figure(const RunFile& run, const FigureChoice&) {
 
 Figure weight_update_rate_figure(const RunFile& run, const FigureChoice&) {
   Figure figure =
-      role_lines(run,
+      role_lines(run, metric_named(metric::role_update_rms_per_token),
                  {.title = "Update per trillion tokens by role",
-                  .metric = "role_update_rms_per_token",
-                  .reading = "",
                   .y_label = "root mean square update per trillion tokens"},
                  [](const Values& rate, std::size_t c, std::size_t role) {
                    return c == 0 ? std::numeric_limits<double>::quiet_NaN() : 1e12 * rate.at(c - 1, role);
@@ -47,17 +47,14 @@ Figure weight_update_rate_figure(const RunFile& run, const FigureChoice&) {
 }  // namespace
 
 std::vector<FigureEntry> weight_figures() {
-  const std::string section = "Weights";
   return {
       {.id = "weight_norm",
        .title = "Norm of the weights by role",
-       .section = section,
-       .needs = {"/metrics/role_norm"},
+       .needs = {metric_path(metric::role_norm)},
        .build = weight_norm_figure},
       {.id = "weight_update_rate",
        .title = "Update per trillion tokens by role",
-       .section = section,
-       .needs = {"/metrics/role_update_rms_per_token"},
+       .needs = {metric_path(metric::role_update_rms_per_token)},
        .checkpoints_needed = 2,
        .build = weight_update_rate_figure},
   };

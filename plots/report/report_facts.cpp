@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "metrics/entry/metric.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figure/figure_text.h"
 #include "plots/report/expert_moves.h"
 #include "readers/errors.h"
@@ -31,8 +33,8 @@ std::span<const double> row(const Values& values, std::size_t checkpoint) {
 template <class Fill>
 void for_each_checkpoint(const RunFile& run, const std::string& name, std::vector<CheckpointFacts>& facts,
                          Fill fill) {
-  if (!run.contains("/metrics/" + name)) return;
-  const Values values = read_values(run, "/metrics/" + name);
+  if (!has_metric(run, name)) return;
+  const Values values = read_metric(run, name);
   if (values.data.empty()) return;
   for (std::size_t c = 0; c < facts.size(); ++c) fill(facts[c], row(values, c));
 }
@@ -54,10 +56,9 @@ void read_layers(const RunFile& run, const std::string& name, std::vector<Checkp
 /// A metric [C, D, L] of all domains together, or their average where the file has no other.
 void read_pooled_layers(const RunFile& run, const std::string& name, std::vector<CheckpointFacts>& facts,
                         LayerFacts CheckpointFacts::*member, double unit = 1) {
-  if (run.contains("/metrics/" + name + "_pooled"))
-    return read_layers(run, name + "_pooled", facts, member, unit);
-  if (!run.contains("/metrics/" + name)) return;
-  const Values values = average_over_domains(run, read_values(run, "/metrics/" + name));
+  if (has_metric(run, pooled_name(name))) return read_layers(run, pooled_name(name), facts, member, unit);
+  if (!has_metric(run, name)) return;
+  const Values values = average_over_domains(run, read_metric(run, name));
   if (values.data.empty()) return;
   for (std::size_t c = 0; c < facts.size(); ++c) facts[c].*member = layer_facts(row(values, c), unit);
 }
@@ -67,11 +68,12 @@ std::vector<std::uint8_t> flags(const RunFile& run, const char* path) {
 }
 
 void read_loss(const RunFile& run, std::vector<CheckpointFacts>& facts) {
-  for_each_checkpoint(run, "loss", facts, [](CheckpointFacts& f, auto values) {
+  for_each_checkpoint(run, metric::loss, facts, [](CheckpointFacts& f, auto values) {
     f.domain_loss.assign(values.begin(), values.end());
     if (values.size() == 1) f.loss = values[0];
   });
-  for_each_checkpoint(run, "loss_pooled", facts, [](CheckpointFacts& f, auto values) { f.loss = values[0]; });
+  for_each_checkpoint(run, pooled_name(metric::loss), facts,
+                      [](CheckpointFacts& f, auto values) { f.loss = values[0]; });
   for (CheckpointFacts& f : facts) f.perplexity = std::exp(f.loss);
   if (!run.contains("/loss/nonfinite_count")) return;
   const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
@@ -80,32 +82,33 @@ void read_loss(const RunFile& run, std::vector<CheckpointFacts>& facts) {
 }
 
 void read_routing(const RunFile& run, const RunLabels& labels, std::vector<CheckpointFacts>& facts) {
-  read_pooled_layers(run, "max_violation", facts, &CheckpointFacts::max_violation);
-  read_pooled_layers(run, "load_entropy", facts, &CheckpointFacts::load_entropy);
-  read_pooled_layers(run, "router_entropy", facts, &CheckpointFacts::router_entropy, highest_entropy(labels));
-  read_pooled_layers(run, "topk_mass", facts, &CheckpointFacts::topk_mass);
-  read_layers(run, "dead_experts", facts, &CheckpointFacts::dead_experts);
-  read_layers(run, "router_saturation", facts, &CheckpointFacts::saturation);
+  read_pooled_layers(run, metric::max_violation, facts, &CheckpointFacts::max_violation);
+  read_pooled_layers(run, metric::load_entropy, facts, &CheckpointFacts::load_entropy);
+  read_pooled_layers(run, metric::router_entropy, facts, &CheckpointFacts::router_entropy,
+                     highest_entropy(labels));
+  read_pooled_layers(run, metric::topk_mass, facts, &CheckpointFacts::topk_mass);
+  read_layers(run, metric::dead_experts, facts, &CheckpointFacts::dead_experts);
+  read_layers(run, metric::router_saturation, facts, &CheckpointFacts::saturation);
 }
 
 ChanceFacts read_chance(const RunFile& run) {
-  const auto chance_of = [&](const char* name) {
-    return run.contains(std::string("/metrics/") + name) ? metric_text(run, name).chance : std::nullopt;
+  const auto chance_of = [&](const std::string& name) {
+    return has_metric(run, name) ? metric_text(run, name).chance : std::nullopt;
   };
   ChanceFacts chance;
-  chance.max_violation = chance_of("max_violation_pooled");
-  chance.topk_mass = chance_of("topk_mass");
-  chance.saturation = chance_of("router_saturation");
-  if (run.contains("/metrics/dead_experts")) {
-    const double dead = mean_of(metric_text(run, "dead_experts").chance_by_domain);
+  chance.max_violation = chance_of(pooled_name(metric::max_violation));
+  chance.topk_mass = chance_of(metric::topk_mass);
+  chance.saturation = chance_of(metric::router_saturation);
+  if (has_metric(run, metric::dead_experts)) {
+    const double dead = mean_of(metric_text(run, metric::dead_experts).chance_by_domain);
     if (std::isfinite(dead)) chance.dead_experts = dead;
   }
   return chance;
 }
 
 void read_drift(const RunFile& run, std::vector<CheckpointFacts>& facts) {
-  if (!run.contains("/metrics/role_relative_drift")) return;
-  const Values drift = read_values(run, "/metrics/role_relative_drift");
+  if (!has_metric(run, metric::role_relative_drift)) return;
+  const Values drift = read_metric(run, metric::role_relative_drift);
   for (std::size_t c = 0; c < facts.size(); ++c) {
     for (std::size_t role = 0; role < drift.shape[2]; ++role) {
       facts[c].drift.push_back(drift.at(0, c, role));
@@ -116,17 +119,17 @@ void read_drift(const RunFile& run, std::vector<CheckpointFacts>& facts) {
 
 void read_path(const RunFile& run, const RunLabels& labels, std::vector<CheckpointFacts>& facts) {
   const auto whole = std::find(labels.roles.begin(), labels.roles.end(), whole_model_label);
-  if (!run.contains("/metrics/role_tortuosity") || whole == labels.roles.end()) return;
-  const Values tortuosity = read_values(run, "/metrics/role_tortuosity");
+  if (!has_metric(run, metric::role_tortuosity) || whole == labels.roles.end()) return;
+  const Values tortuosity = read_metric(run, metric::role_tortuosity);
   for (std::size_t c = 0; c < facts.size(); ++c)
     facts[c].tortuosity = tortuosity.at(c, whole - labels.roles.begin());
 }
 
 /// A role that the model has has a norm, unless its weights are not finite at every checkpoint.
 std::vector<bool> roles_that_exist(const RunFile& run, const RunLabels& labels) {
-  std::vector<bool> exist(labels.roles.size(), !run.contains("/metrics/role_norm"));
-  if (!run.contains("/metrics/role_norm")) return exist;
-  const Values norm = read_values(run, "/metrics/role_norm");
+  std::vector<bool> exist(labels.roles.size(), !has_metric(run, metric::role_norm));
+  if (!has_metric(run, metric::role_norm)) return exist;
+  const Values norm = read_metric(run, metric::role_norm);
   for (std::size_t i = 0; i < norm.data.size(); ++i) {
     if (std::isfinite(norm.data[i])) exist[i % exist.size()] = true;
   }
@@ -291,7 +294,7 @@ ReportFacts read_report_facts(const RunFile& run) {
   facts.expert_moves = expert_moves(run);
   if (run.contains("/routing/token_count")) facts.domain_tokens = run.read<double>("/routing/token_count");
   facts.chance = read_chance(run);
-  facts.load_is_pooled = run.contains("/metrics/max_violation_pooled");
+  facts.load_is_pooled = has_metric(run, pooled_name(metric::max_violation));
   facts.role_exists = roles_that_exist(run, facts.labels);
   describe_run(run, facts);
   describe_provenance(run, facts);

@@ -110,7 +110,7 @@ void write_metric(RunFile& run, const SampleRun& sample, const Metric& metric) {
   for (const auto& [name, first] : {std::pair("dead_experts", 0.1), std::pair("max_violation", 0.2)}) {
     if (metric.name == name) run.set_attribute(path, "chance_by_domain", by_domain(sample, first));
   }
-  if (metric.name == "router_entropy") {
+  if (metric.name == "router_entropy" || metric.name == "router_entropy_quantile") {
     run.set_attribute(path, "upper_bound", std::log(static_cast<double>(sample.experts)));
   }
   const std::vector<std::uint64_t> shape = run.shape(path);

@@ -91,6 +91,11 @@ long double naive_gini(const Counts& counts) {
   return differences / (2 * static_cast<long double>(counts.size()) * total);
 }
 
+TEST(ExpertLoad, CountsOfDomainsAddUpExpertByExpert) {
+  const std::vector<std::int64_t> counts = {1, 2, 3, 4, 10, 20, 30, 40};  // 2 domains, 2 layers, 2 experts
+  EXPECT_THAT(sum_over_domains(counts, 2), testing::ElementsAre(11, 22, 33, 44));
+}
+
 TEST(ExpertLoad, MatchesPublishedOlmoeCountsOfArxivLayer7) {
   EXPECT_NEAR(max_violation(olmoe_arxiv_layer_7), 5.283, 5e-4);
   EXPECT_NEAR(load_cv(olmoe_arxiv_layer_7), 1.277, 5e-4);

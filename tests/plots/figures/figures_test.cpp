@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
+#include "metrics/catalogue/catalogue.h"
 #include "plots/figure/layout.h"
 #include "readers/errors.h"
 #include "readers/run_file/run_file.h"
@@ -45,6 +47,19 @@ TEST_F(FiguresTest, EveryFigureOfTheTableCanBeBuiltAndExplainsItself) {
     EXPECT_THAT(figure.source, Not(IsEmpty()));
     EXPECT_THAT(figure.panels, Not(IsEmpty()));
   }
+}
+
+TEST_F(FiguresTest, EveryFigureOfAMetricsEntryIsInTheTable) {
+  for (const Metric& metric : metric_catalogue()) {
+    for (const MetricFigure& figure : metric.figures) {
+      EXPECT_EQ(std::ranges::count(figure_table(), figure.id, &FigureEntry::id), 1) << figure.id;
+    }
+  }
+}
+
+TEST_F(FiguresTest, EveryFigureHasAnIdOfItsOwn) {
+  for (const FigureEntry& entry : figure_table())
+    EXPECT_EQ(std::ranges::count(figure_table(), entry.id, &FigureEntry::id), 1) << entry.id;
 }
 
 TEST_F(FiguresTest, LossHasOneLinePerDomainAgainstTrillionsOfTokens) {
