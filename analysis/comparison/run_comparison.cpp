@@ -20,6 +20,7 @@
 #include "readers/model/weight_table.h"
 #include "readers/recorded/recorded_config.h"
 #include "readers/text/closest_names.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {

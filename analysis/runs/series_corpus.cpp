@@ -11,6 +11,7 @@
 #include "readers/errors.h"
 #include "readers/files/sha256.h"
 #include "readers/files/source_file.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -88,7 +89,7 @@ void SeriesTokenizers::require_same_ids(const TokenizerFile& other, const Tokeni
                         "' (" + place + ": token " + std::to_string(position) + ", byte " +
                         std::to_string(offset) + " of the text: expected " + id_or_end(ids, position) +
                         ", found " + id_or_end(others, position) + ")",
-                    "a run holds one stream of token ids: analyse " + listed_names(other.checkpoints) +
+                    "a run holds one stream of token ids: analyse " + quoted_names(other.checkpoints) +
                         " in a run of its own, or give token ids (.npy) that hold for all");
 }
 
@@ -98,12 +99,12 @@ std::vector<std::string> SeriesTokenizers::notes() const {
   const std::string first = "'" + files_.front().checkpoints.front() + "'";
   const bool compared = files_.front().tokenizer.has_value();
   for (std::size_t i = 1; i < files_.size(); ++i) {
-    notes.push_back(listed_names(files_[i].checkpoints) + ": another tokenizer.json than that of " + first +
+    notes.push_back(quoted_names(files_[i].checkpoints) + ": another tokenizer.json than that of " + first +
                     (compared ? ", which gives these texts the same token ids"
                               : "; the token ids given are taken to mean the same to both"));
   }
   if (!without_.empty() && compared)
-    notes.push_back(listed_names(without_) + ": no tokenizer.json; that of " + first + " is taken");
+    notes.push_back(quoted_names(without_) + ": no tokenizer.json; that of " + first + " is taken");
   return notes;
 }
 
@@ -136,7 +137,7 @@ std::string other_tokenizers_note(std::span<const TokenizerPlace> tokenizers, co
       others.push_back(place.checkpoint);
   }
   if (others.empty() || sha256.empty()) return {};
-  return listed_names(others) +
+  return quoted_names(others) +
          ": not the tokenizer.json with which the texts became token ids; whether it gives the same is not "
          "known";
 }

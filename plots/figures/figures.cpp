@@ -20,6 +20,7 @@
 #include "readers/errors.h"
 #include "readers/run_file/run_file.h"
 #include "readers/text/closest_names.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {

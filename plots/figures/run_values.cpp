@@ -12,6 +12,7 @@
 #include "readers/errors.h"
 #include "readers/model/role_words.h"
 #include "readers/text/closest_names.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {

@@ -16,6 +16,7 @@
 #include "readers/files/source_file.h"
 #include "readers/text/distinct_names.h"
 #include "readers/text/foreign_content.h"
+#include "readers/text/name_list.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
 #include "readers/text/utf8.h"
@@ -168,7 +169,7 @@ void note_nameless_snapshots(FoundSeries& found, const fs::path& snapshots) {
   std::erase_if(all.entries, [&](const SeriesEntry& entry) { return named.contains(entry.path); });
   found.notes.insert(found.notes.end(), all.notes.begin(), all.notes.end());
   if (all.entries.empty()) return;
-  found.notes.push_back(snapshots.string() + ": no ref names " + listed_names(names_of(all)) +
+  found.notes.push_back(snapshots.string() + ": no ref names " + quoted_names(names_of(all)) +
                         ", which are left out");
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "readers/text/name_list.h"
 #include "readers/text/quoted_text.h"
 
 namespace moescope {
@@ -313,7 +314,7 @@ void NameOrder::tell_doubts() {
   const Indices ends = with_tier(Place::Tier::end);
   if (ends.size() > 1) {
     Indices sorted(result_.order.end() - static_cast<std::ptrdiff_t>(ends.size()), result_.order.end());
-    doubt_order(listed_names(names_of(sorted)) + " each call themselves the last");
+    doubt_order(quoted_names(names_of(sorted)) + " each call themselves the last");
   }
 }
 
@@ -323,7 +324,7 @@ void NameOrder::tell_open() {
     if (places_[i].tier == Place::Tier::open) open.push_back(i);
   const bool others = !with_tier(Place::Tier::placed).empty();
   if (open.empty() || (open.size() == 1 && !others)) return;
-  const std::string names = listed_names(names_of(open));
+  const std::string names = quoted_names(names_of(open));
   if (!others) return doubt_order("nothing in the names tells the order of " + names);
   doubt_order(open.size() == 1
                   ? names + " has no place that its name tells, and stands behind those that have one"
@@ -337,7 +338,7 @@ void NameOrder::tell_ties() {
     if (place(begin).tier != Place::Tier::placed || end - begin < 2) continue;
     Indices tied(result_.order.begin() + static_cast<std::ptrdiff_t>(begin),
                  result_.order.begin() + static_cast<std::ptrdiff_t>(end));
-    doubt_order(listed_names(names_of(tied)) + " are told to be in one place");
+    doubt_order(quoted_names(names_of(tied)) + " are told to be in one place");
   }
 }
 
@@ -374,7 +375,7 @@ void NameOrder::forget_restarted_counts() {
   if (forgotten.empty()) return;
   result_.progress_doubts.push_back("tokens and steps are counted anew from " +
                                     single_quoted(forgotten.front()) + " on, so that they are unknown for " +
-                                    listed_names(forgotten));
+                                    quoted_names(forgotten));
 }
 
 }  // namespace
@@ -392,18 +393,6 @@ int name_vagueness(const std::string& name) {
   if (spelled.kind == Kind::average || spelled.kind == Kind::hash) return 3;
   if (numbered || !spelled.amounts.empty()) return 0;
   return spelled.kind == Kind::end ? 1 : 2;
-}
-
-std::string listed_names(const std::vector<std::string>& names) {
-  constexpr std::size_t most = 4;
-  const std::size_t shown = names.size() <= most ? names.size() : most - 1;
-  std::string text;
-  for (std::size_t i = 0; i < shown; ++i) {
-    if (i > 0) text += i + 1 == names.size() ? " and " : ", ";
-    text += single_quoted(names[i]);
-  }
-  if (shown < names.size()) text += " and " + std::to_string(names.size() - shown) + " others";
-  return text;
 }
 
 }  // namespace moescope

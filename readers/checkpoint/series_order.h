@@ -29,7 +29,4 @@ SeriesOrder order_by_names(const std::vector<std::string>& names);
 /// Which of two names of one checkpoint says more: less is better. A place in training, its end, no place.
 int name_vagueness(const std::string& name);
 
-/// "'a', 'b' and 'c'"; of many, the first few and how many more there are.
-std::string listed_names(const std::vector<std::string>& names);
-
 }  // namespace moescope

@@ -10,7 +10,7 @@
 #include "readers/errors.h"
 #include "readers/files/directory.h"
 #include "readers/files/source_file.h"
-#include "readers/text/closest_names.h"
+#include "readers/text/name_list.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
 
@@ -23,8 +23,7 @@ using Names = std::vector<std::string>;
 // A checkpoint may have a hundred shards.
 std::string short_list(std::span<const std::string> names) {
   constexpr std::size_t most = 6;
-  if (names.size() <= most) return name_list(names);
-  return name_list(names.first(most - 1)) + ", … (" + std::to_string(names.size()) + " in all)";
+  return name_list(names, most);
 }
 
 constexpr const char* adapter_config_name = "adapter_config.json";

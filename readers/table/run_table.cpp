@@ -7,6 +7,7 @@
 #include "readers/errors.h"
 #include "readers/table/row_writer.h"
 #include "readers/text/closest_names.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {

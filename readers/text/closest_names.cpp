@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "readers/errors.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -27,15 +28,6 @@ bool is_end_of(std::string_view name, std::string_view end) {
 }
 
 }  // namespace
-
-std::string name_list(std::span<const std::string> names) {
-  constexpr std::size_t most = 20;
-  std::string list;
-  for (const std::string& name : names.first(std::min(names.size(), most))) {
-    list.append(list.empty() ? "" : ", ").append(name);
-  }
-  return names.size() <= most ? list : list + " … (" + std::to_string(names.size()) + " in all)";
-}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   const std::size_t width = b.size() + 1;

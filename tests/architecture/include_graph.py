@@ -14,8 +14,7 @@ import pathlib
 import re
 import sys
 
-# Each room, and the rooms directly beneath it: it may include these, and all that is beneath them. Whatever is not
-# listed is beneath nothing, so that ROOMS cannot contain a circle that sort_rooms() would not find.
+# Each room, and the rooms directly beneath it: it may include these, and all that is beneath them.
 ROOMS = {
     "metrics": [],
     "metrics/entry": [],

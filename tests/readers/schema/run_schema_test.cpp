@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "readers/files/source_file.h"
-#include "readers/text/closest_names.h"
+#include "readers/text/name_list.h"
 #include "tests/support/source_path.h"
 
 namespace moescope {

@@ -13,6 +13,7 @@
 #include "readers/errors.h"
 #include "readers/schema/run_schema.h"
 #include "readers/text/closest_names.h"
+#include "readers/text/name_list.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
