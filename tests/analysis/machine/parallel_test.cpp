@@ -75,6 +75,8 @@ TEST(ThreadPool, AThreadThatCannotStartIsASystemErrorThatNamesItAndTheOthersEnd)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "the sanitizer needs more address space than that";
 #endif
+  GTEST_FLAG_SET(death_test_style,
+                 "threadsafe");  // a process of its own: no stack of an earlier thread is free
   EXPECT_EXIT(start_more_threads_than_there_is_room_for(), testing::ExitedWithCode(1),
               "cannot start thread [2-9] of 64: Resource temporarily unavailable");
 }
