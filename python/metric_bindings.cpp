@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "metrics/catalogue/catalogue.h"
+#include "metrics/entry/metric_names.h"
 #include "metrics/loss/language_loss.h"
 #include "metrics/routing/expert_load.h"
-#include "metrics/routing/load_chance.h"
 #include "metrics/routing/router_distribution.h"
 #include "metrics/routing/router_saturation.h"
 #include "metrics/spectra/power_law.h"
@@ -23,29 +23,28 @@ namespace {
 using py::arg;
 
 /// What the catalogue says of a metric, under `signature`, which tells the shapes.
-std::string documentation(const std::string& name, const std::string& signature) {
-  const Metric& info = metric_named(name);
-  return signature + "\n\n" + info.long_name + ": " + info.formula + "\n" + info.description + " (" +
-         info.source + ")";
+std::string documentation(const Metric& metric, const std::string& signature) {
+  return signature + "\n\n" + metric.long_name + ": " + metric.formula + "\n" + metric.description + " (" +
+         metric.source + ")";
 }
 
+/// Every metric of one layer's counts, under its name, and NAME_chance.
 void bind_load(py::module_& module) {
-  const auto define = [&](const char* name, double (*metric)(std::span<const std::int64_t>)) {
-    const std::string text = documentation(name, "counts (..., E): tokens by expert -> (...)");
+  for (const Metric* metric : metrics_of<OfCounts>()) {
+    if (!has_axis(*metric, "domain")) continue;  // the same of other counts
+    const auto value = std::get<OfCounts>(metric->computation).value;
+    const std::string text = documentation(*metric, "counts (..., E): tokens by expert -> (...)");
     module.def(
-        name, [metric](const Integers& counts) { return over_last_axis(counts, metric); }, arg("counts"),
-        text.c_str());
-  };
-  define("max_violation", max_violation);
-  define("min_violation", min_violation);
-  define("mean_violation", mean_violation);
-  define("load_cv", load_cv);
-  define("load_gini", load_gini);
-  define("load_entropy", load_entropy);
-  define("effective_experts", effective_experts);
-  define("dead_experts", dead_experts);
-  define("cold_experts", cold_experts);
-  define("hot_experts", hot_experts);
+        metric->name.c_str(), [value](const Integers& counts) { return over_last_axis(counts, value); },
+        arg("counts"), text.c_str());
+    const std::string chance_text =
+        metric->name + " on average, of tokens that each choose top_k experts at random";
+    module.def((metric->name + "_chance").c_str(),
+               [chance = metric->chance](std::int64_t experts, std::int64_t top_k, std::int64_t tokens) {
+                 return chance.at({.experts = experts, .top_k = top_k, .eligible = experts}, tokens);
+               },
+               arg("experts"), arg("top_k"), arg("tokens"), chance_text.c_str());
+  }
 }
 
 /// `tokens` is one number or has the leading shape of `counts`.
@@ -62,7 +61,9 @@ py::array_t<double> expert_load_of(const Integers& counts, const Integers& token
 
 void bind_relative_load(py::module_& module) {
   module.def("expert_load", expert_load_of, arg("counts"), arg("tokens"),
-             documentation("expert_load", "counts (..., E), tokens (...) or one number -> (..., E)").c_str());
+             documentation(metric_named(metric::expert_load),
+                           "counts (..., E), tokens (...) or one number -> (..., E)")
+                 .c_str());
   module.def(
       "relative_load",
       [](const Integers& counts) {
@@ -70,27 +71,14 @@ void bind_relative_load(py::module_& module) {
           std::ranges::copy(relative_load(in), out.begin());
         });
       },
-      arg("counts"), documentation("relative_load", "counts (..., E): tokens by expert -> (..., E)").c_str());
+      arg("counts"),
+      documentation(metric_named(metric::relative_load), "counts (..., E): tokens by expert -> (..., E)")
+          .c_str());
 }
 
 void bind_chance(py::module_& module) {
   module.def("max_violation_bound", max_violation_bound, arg("experts"), arg("top_k"),
              "E/K - 1: every token takes the same K experts");
-  const auto define = [&](const char* name, double (*chance)(std::int64_t, std::int64_t, std::int64_t)) {
-    const std::string metric = std::string(name).substr(0, std::string_view(name).rfind("_chance"));
-    const std::string text = metric + " on average, of tokens that each choose top_k experts at random";
-    module.def(name, chance, arg("experts"), arg("top_k"), arg("tokens"), text.c_str());
-  };
-  define("max_violation_chance", max_violation_chance);
-  define("min_violation_chance", min_violation_chance);
-  define("mean_violation_chance", mean_violation_chance);
-  define("load_cv_chance", load_cv_chance);
-  define("load_gini_chance", load_gini_chance);
-  define("load_entropy_chance", load_entropy_chance);
-  define("effective_experts_chance", effective_experts_chance);
-  define("dead_experts_chance", dead_experts_chance);
-  define("cold_experts_chance", cold_experts_chance);
-  define("hot_experts_chance", hot_experts_chance);
   module.def("routing_agreement_chance", routing_agreement_chance, arg("experts"), arg("top_k"),
              "routing_agreement of independent uniform choices: K/E");
   module.def("top1_agreement_chance", top1_agreement_chance, arg("experts"),
