@@ -45,12 +45,12 @@ std::string attention_in_words(const ModelConfig& config) {
   if (config.num_key_value_heads != config.num_attention_heads) {
     text += ", " + std::to_string(config.num_key_value_heads) + " for keys and values";
   }
-  if (config.attention_bias) text += ", with bias";
+  if (config.attention.bias) text += ", with bias";
   std::int64_t sliding = 0;
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
-    sliding += config.is_sliding_layer(layer);
+    sliding += config.attention.window_in(layer).has_value();
   if (sliding > 0) {
-    text += ", window of " + std::to_string(*config.sliding_window) + " in " +
+    text += ", window of " + std::to_string(*config.attention.window) + " in " +
             plural(static_cast<std::uint64_t>(sliding), "layer");
   }
   return text;
@@ -63,12 +63,12 @@ std::string experts_in_words(const ModelConfig& config) {
 }
 
 std::string router_in_words(const ModelConfig& config) {
-  std::string text = config.scoring_func + " scores";
-  if (config.norm_topk_prob) text += ", weights normalised";
-  if (config.routed_scaling_factor != 1) text += ", times " + format_value(config.routed_scaling_factor);
-  if (config.n_group > 1) {
-    text +=
-        ", best " + std::to_string(config.topk_group) + " of " + std::to_string(config.n_group) + " groups";
+  std::string text = std::string(score_function_name(config.routing.score)) + " scores";
+  if (config.routing.renormalise) text += ", weights normalised";
+  if (config.routing.scale != 1) text += ", times " + format_value(config.routing.scale);
+  if (config.routing.groups > 1) {
+    text += ", best " + std::to_string(config.routing.kept_groups) + " of " +
+            std::to_string(config.routing.groups) + " groups";
   }
   return text;
 }
@@ -117,21 +117,21 @@ nlohmann::ordered_json config_json(const ModelConfig& config) {
       {"n_routed_experts", config.n_routed_experts},
       {"n_shared_experts", config.n_shared_experts},
       {"num_experts_per_tok", config.num_experts_per_tok},
-      {"n_group", config.n_group},
-      {"topk_group", config.topk_group},
-      {"scoring_func", config.scoring_func},
-      {"norm_topk_prob", config.norm_topk_prob},
-      {"routed_scaling_factor", config.routed_scaling_factor},
+      {"n_group", config.routing.groups},
+      {"topk_group", config.routing.kept_groups},
+      {"scoring_func", score_function_name(config.routing.score)},
+      {"norm_topk_prob", config.routing.renormalise},
+      {"routed_scaling_factor", config.routing.scale},
       {"rms_norm_eps", config.rms_norm_eps},
-      {"rope_theta", config.rope_theta},
+      {"rope_theta", config.attention.rotary.base},
       {"max_position_embeddings", config.max_position_embeddings},
-      {"attention_bias", config.attention_bias},
+      {"attention_bias", config.attention.bias},
       {"tie_word_embeddings", config.tie_word_embeddings},
       {"vocab_size", config.vocab_size},
       {"torch_dtype", config.torch_dtype},
   };
   json["sliding_window"] = nullptr;
-  if (config.sliding_window) json["sliding_window"] = *config.sliding_window;
+  if (config.attention.window) json["sliding_window"] = *config.attention.window;
   return json;
 }
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "analysis/kernels/element_convert.h"
 #include "analysis/kernels/elementwise.h"
@@ -21,7 +22,7 @@ constexpr std::size_t group_panels = 4;
 constexpr std::size_t group_queries = group_panels * panel_lanes;
 
 struct HeadShape {
-  std::size_t heads, kv_heads, head_dim;
+  std::size_t heads = 0, kv_heads = 0, head_dim = 0;
   std::size_t queries_per_kv() const { return heads / kv_heads; }
 };
 
@@ -30,16 +31,30 @@ struct Projections {
   Matrix query;                             // (T, heads * head_dim)
   Matrix key;                               // (T, kv_heads * head_dim)
   Matrix value;                             // (T, kv_heads * head_dim)
-  std::vector<float> query_norm, key_norm;  // (head_dim)
+  std::vector<float> query_norm, key_norm;  // (head_dim); empty: heads are not normalised by themselves
 };
 
 /// Rules of one layer.
 struct AttentionRule {
   HeadShape shape;
-  double epsilon;
+  QueryKeyNorm query_key_norm = QueryKeyNorm::none;
+  double epsilon = 0;
   std::optional<std::size_t> window;  // a token sees itself and the window - 1 before it
-  Precision precision;
+  Precision precision = Precision::bf16;
 };
+
+AttentionRule rule_of_layer(const ForwardContext& context, std::int64_t layer) {
+  const ModelConfig& config = context.config;
+  AttentionRule rule;
+  rule.shape = {.heads = static_cast<std::size_t>(config.num_attention_heads),
+                .kv_heads = static_cast<std::size_t>(config.num_key_value_heads),
+                .head_dim = static_cast<std::size_t>(config.head_dim)};
+  rule.query_key_norm = config.attention.query_key_norm;
+  rule.epsilon = config.rms_norm_eps;
+  if (const auto window = config.attention.window_in(layer)) rule.window = static_cast<std::size_t>(*window);
+  rule.precision = context.precision;
+  return rule;
+}
 
 /// Keys and values of one head over one sequence of S tokens, as numbers the products take: float, or
 /// Bfloat16 where the processor multiplies those.
@@ -75,22 +90,38 @@ void add_bias(ThreadPool& threads, Matrix& y, std::span<const float> bias) {
   });
 }
 
+/// Of all heads of a token together.
+void normalise_rows(ThreadPool& threads, Matrix& x, std::span<const float> gain, double epsilon) {
+  threads.for_each(x.rows, [&](std::size_t r, unsigned) { rms_norm(x.row(r), gain, epsilon); });
+}
+
+/// Takes the gains that the scheme asks for, and applies those of the full width.
+void take_norms(const ForwardContext& context, std::int64_t layer, const AttentionRule& rule,
+                Projections& p) {
+  if (rule.query_key_norm == QueryKeyNorm::none) return;
+  p.query_norm = context.take(Role::query_norm, layer);
+  p.key_norm = context.take(Role::key_norm, layer);
+  if (rule.query_key_norm == QueryKeyNorm::per_head) return;
+  normalise_rows(context.threads, p.query, std::exchange(p.query_norm, {}), rule.epsilon);
+  normalise_rows(context.threads, p.key, std::exchange(p.key_norm, {}), rule.epsilon);
+}
+
 Projections project(const ForwardContext& context, std::int64_t layer, const Matrix& x,
-                    const HeadShape& shape) {
+                    const AttentionRule& rule) {
+  const HeadShape& shape = rule.shape;
   const TokenPanels panels = pack_panels(context.threads, x, context.precision);
-  Projections p{Matrix(x.rows, shape.heads * shape.head_dim),
-                Matrix(x.rows, shape.kv_heads * shape.head_dim),
-                Matrix(x.rows, shape.kv_heads * shape.head_dim),
-                {},
-                {}};
+  Projections p{.query = Matrix(x.rows, shape.heads * shape.head_dim),
+                .key = Matrix(x.rows, shape.kv_heads * shape.head_dim),
+                .value = Matrix(x.rows, shape.kv_heads * shape.head_dim),
+                .query_norm = {},
+                .key_norm = {}};
   context.take_product(Role::query, layer, panels, store_rows(panels, p.query));
   context.take_product(Role::key, layer, panels, store_rows(panels, p.key));
   context.take_product(Role::value, layer, panels, store_rows(panels, p.value));
   add_bias(context.threads, p.query, context.take_if_present(Role::query_bias, layer));
   add_bias(context.threads, p.key, context.take_if_present(Role::key_bias, layer));
   add_bias(context.threads, p.value, context.take_if_present(Role::value_bias, layer));
-  p.query_norm = context.take(Role::query_norm, layer);
-  p.key_norm = context.take(Role::key_norm, layer);
+  take_norms(context, layer, rule, p);
   return p;
 }
 
@@ -116,11 +147,11 @@ void store_panel(const float* x, std::size_t depth, Precision, Bfloat16* out) {
   round_panel(x, depth, out);
 }
 
-/// One head's query or key, normalised and rotated.
+/// One head's query or key, normalised if there is a gain for it, and rotated.
 void prepare(std::span<const float> projected, std::span<const float> norm, const AttentionRule& rule,
              const RotaryTable& rotary, std::size_t position, std::span<float> out) {
   std::ranges::copy(projected, out.begin());
-  rms_norm(out, norm, rule.epsilon);
+  if (!norm.empty()) rms_norm(out, norm, rule.epsilon);
   rotate(out, rotary, position);
 }
 
@@ -258,13 +289,13 @@ void attend_sequence(const Projections& p, const AttentionRule& rule, const Rota
 
 }  // namespace
 
-RotaryTable make_rotary_table(std::size_t positions, std::size_t head_dim, double theta) {
-  const std::size_t half = head_dim / 2;
+RotaryTable make_rotary_table(std::size_t positions, const RotaryScheme& scheme) {
+  const auto half = static_cast<std::size_t>(scheme.features / 2);
   RotaryTable table{Matrix(positions, half), Matrix(positions, half)};
   for (std::size_t i = 0; i < half; ++i) {
     // The frequency and the angle are float32, as in the reference; their rounding is part of the model.
     const auto frequency = static_cast<float>(
-        1.0 / std::pow(theta, 2.0 * static_cast<double>(i) / static_cast<double>(head_dim)));
+        1.0 / std::pow(scheme.base, 2.0 * static_cast<double>(i) / static_cast<double>(scheme.features)));
     for (std::size_t position = 0; position < positions; ++position) {
       const float angle = static_cast<float>(position) * frequency;
       table.cosine.row(position)[i] = static_cast<float>(std::cos(static_cast<double>(angle)));
@@ -275,7 +306,7 @@ RotaryTable make_rotary_table(std::size_t positions, std::size_t head_dim, doubl
 }
 
 void rotate(std::span<float> x, const RotaryTable& table, std::size_t position) {
-  const std::size_t half = x.size() / 2;
+  const std::size_t half = table.cosine.columns;
   const auto cosine = table.cosine.row(position), sine = table.sine.row(position);
   for (std::size_t i = 0; i < half; ++i) {
     const float a = x[i], b = x[i + half];
@@ -286,18 +317,10 @@ void rotate(std::span<float> x, const RotaryTable& table, std::size_t position) 
 
 void attention(const ForwardContext& context, std::int64_t layer, const RotaryTable& rotary, const Matrix& x,
                Matrix& residual) {
-  const ModelConfig& config = context.config;
-  AttentionRule rule{
-      {static_cast<std::size_t>(config.num_attention_heads),
-       static_cast<std::size_t>(config.num_key_value_heads), static_cast<std::size_t>(config.head_dim)},
-      config.rms_norm_eps,
-      std::nullopt,
-      context.precision};
-  if (config.is_sliding_layer(layer)) rule.window = static_cast<std::size_t>(*config.sliding_window);
-
+  const AttentionRule rule = rule_of_layer(context, layer);
   Matrix heads(x.rows, rule.shape.heads * rule.shape.head_dim);  // (T, heads * head_dim)
   {
-    const Projections projections = project(context, layer, x, rule.shape);
+    const Projections projections = project(context, layer, x, rule);
     const std::vector<std::size_t>& start = context.batch.sequence_start;
     const auto attend_one = panel_format(context.precision) == PanelFormat::pairs ? attend_sequence<Bfloat16>
                                                                                   : attend_sequence<float>;

@@ -1,18 +1,20 @@
 #pragma once
-/// Causal multi-head attention with grouped queries, per-head RMSNorm of queries and keys, and rotary
-/// embedding.
+/// Causal multi-head attention with grouped queries, normalised, rotated and limited to a window as the
+/// model's AttentionScheme says.
 
 #include "analysis/forward/forward_context.h"
+#include "readers/model/attention_scheme.h"
 
 namespace moescope {
 
-/// Rotary angles (Su et al., arXiv 2104.09864): cos and sin of position * theta^(-2i / head_dim).
+/// Rotary angles (Su et al., arXiv 2104.09864): cos and sin of position * base^(-2i / features).
 struct RotaryTable {
-  Matrix cosine, sine;  // (positions, head_dim / 2)
+  Matrix cosine, sine;  // (positions, features / 2)
 };
-RotaryTable make_rotary_table(std::size_t positions, std::size_t head_dim, double theta);
+RotaryTable make_rotary_table(std::size_t positions, const RotaryScheme& scheme);
 
-/// Rotates x (head_dim) in the half-split form: feature i with feature i + head_dim / 2.
+/// Rotates the first features of x (head_dim) in the half-split form: feature i with feature i + features
+/// / 2.
 void rotate(std::span<float> x, const RotaryTable& table, std::size_t position);
 
 /// x: (T, H), normalised. Adds the attention of layer `layer` to `residual` (T, H). Costs as the FLOPs say:

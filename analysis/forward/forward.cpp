@@ -104,8 +104,8 @@ void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, cons
                ForwardObserver& observer, ForwardStart& start, ForwardTimes& times) {
   const ModelConfig& config = context.config;
   const TokenBatch& batch = context.batch;
-  const RotaryTable rotary = make_rotary_table(longest_sequence(batch.sequence_start),
-                                               static_cast<std::size_t>(config.head_dim), config.rope_theta);
+  const RotaryTable rotary =
+      make_rotary_table(longest_sequence(batch.sequence_start), config.attention.rotary);
 
   PartClock clock(context.weights, times);
   Matrix x = std::move(start.x);  // (T, H)

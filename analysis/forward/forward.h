@@ -2,7 +2,7 @@
 /// The forward pass of a mixture-of-experts model: layer outer, tokens inner. Every weight is read once per
 /// pass and used by all tokens; only the residual stream survives a layer.
 ///
-/// Model: dots.llm1 (arXiv 2506.05767), as in model.md: x += attention(norm(x)); x += mlp(norm(x)).
+/// Of every layer: x += attention(norm(x)); x += mlp(norm(x)), as the model's schemes say.
 
 #include "analysis/forward/forward_budget.h"
 #include "analysis/forward/observer.h"

@@ -5,6 +5,7 @@
 
 #include "analysis/kernels/matrix_product.h"
 #include "analysis/machine/memory.h"
+#include "readers/model/weight_table.h"
 
 namespace moescope {
 namespace {
@@ -15,37 +16,45 @@ constexpr std::uint64_t most_weight_bytes = 256 * mebibyte;
 
 /// Two tiles of the widest matrix: the least with which reading and computing can overlap.
 std::uint64_t least_weight_bytes(const ModelConfig& config) {
-  const auto widest =
-      std::max({config.hidden_size, config.intermediate_size, config.num_attention_heads * config.head_dim,
-                config.n_shared_experts * config.moe_intermediate_size});
-  return 2 * row_block * static_cast<std::uint64_t>(widest) * sizeof(float);
+  std::uint64_t widest = 0;
+  for (const WeightRule& rule : family_of(config).weights) {
+    if (!rule.is_vector() && occurrences(rule, config) > 0)
+      widest = std::max(widest, shape_of(rule, config).cols);
+  }
+  return 2 * row_block * widest * sizeof(float);
 }
 
-constexpr std::int64_t matrix_bytes = sizeof(float), pair_bytes = sizeof(Bfloat16);
+constexpr std::uint64_t matrix_bytes = sizeof(float), pair_bytes = sizeof(Bfloat16);
 
 /// Input and hidden panels of one token in the format that takes more: float32, where the hidden values are
 /// gated in place, or bfloat16 with the gated values beside them.
-std::int64_t gated_mlp_bytes(std::int64_t hidden, std::int64_t intermediate) {
-  return std::max((hidden + intermediate) * matrix_bytes,
-                  (hidden + intermediate) * pair_bytes + intermediate * matrix_bytes);
+std::uint64_t gated_mlp_bytes(WeightShape gate) {
+  const std::uint64_t input = gate.cols, hidden = gate.rows;
+  return std::max((input + hidden) * matrix_bytes, (input + hidden) * pair_bytes + hidden * matrix_bytes);
+}
+
+/// Panels of the input beside what is projected, or queries beside what the heads give.
+std::uint64_t attention_bytes(const ModelConfig& config) {
+  const WeightShape query = shape_of(Role::query, config);
+  const std::uint64_t projected =
+      query.rows + shape_of(Role::key, config).rows + shape_of(Role::value, config).rows;
+  return (projected + std::max(query.cols, query.rows)) * matrix_bytes;
+}
+
+/// The experts, the sum of their outputs, and of each expert logit, score and selection score.
+std::uint64_t mixture_bytes(const ModelConfig& config) {
+  const WeightShape router = shape_of(Role::router, config);
+  return std::max(gated_mlp_bytes(shape_of(Role::expert_gate, config)),
+                  gated_mlp_bytes(shape_of(Role::shared_gate, config))) +
+         (router.cols + 3 * router.rows) * matrix_bytes;
 }
 
 }  // namespace
 
 std::uint64_t activation_bytes_per_token(const ModelConfig& config) {
-  const std::int64_t hidden = config.hidden_size;
-  const std::int64_t heads = config.num_attention_heads * config.head_dim;
-  const std::int64_t kv_heads = config.num_key_value_heads * config.head_dim;
-  const std::int64_t experts =
-      std::max(config.n_shared_experts * config.moe_intermediate_size, config.moe_intermediate_size);
-
-  const std::int64_t residual_and_input = 2 * hidden * matrix_bytes;
-  const std::int64_t attention =
-      std::max(hidden + heads + 2 * kv_heads, 2 * heads + 2 * kv_heads) * matrix_bytes;
-  const std::int64_t dense = gated_mlp_bytes(hidden, config.intermediate_size);
-  const std::int64_t moe =
-      gated_mlp_bytes(hidden, experts) + (hidden + 3 * config.n_routed_experts) * matrix_bytes;
-  return static_cast<std::uint64_t>(residual_and_input + std::max({attention, dense, moe}));
+  const std::uint64_t residual_and_input = 2 * shape_of(Role::embedding, config).cols * matrix_bytes;
+  return residual_and_input + std::max({attention_bytes(config), mixture_bytes(config),
+                                        gated_mlp_bytes(shape_of(Role::dense_gate, config))});
 }
 
 MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std::size_t tokens,

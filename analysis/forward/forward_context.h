@@ -23,7 +23,7 @@ struct TokenBatch {
   std::size_t tokens() const { return token_id.size(); }
 };
 
-/// Weights must be taken in the order of ModelWeights::all(): that is the order in which they arrive.
+/// Weights must be taken in the order of ModelWeights::all(), that of the roles: in it they arrive.
 struct ForwardContext {
   const ModelConfig& config;
   const ModelWeights& model;

@@ -2,63 +2,64 @@
 
 #include <algorithm>
 
+#include "readers/model/weight_table.h"
+
 namespace moescope {
 namespace {
 
-/// Operations of products with the matrices of a layer, for one token.
+/// y = W x with W (rows, columns).
+double product_flops(WeightShape shape) {
+  return 2.0 * static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
+}
+
+/// Operations of the products with a part's matrices, for one token.
 struct TokenFlops {
-  double projections, dense_mlp, routed, router_and_shared;
+  double routed = 0, others = 0;
 };
 
-/// y = W x with W (rows, columns).
-double product_flops(std::int64_t rows, std::int64_t columns) {
-  return 2.0 * static_cast<double>(rows) * static_cast<double>(columns);
-}
-
-/// gate, up and down.
-double mlp_flops(std::int64_t hidden, std::int64_t width) {
-  return 3 * product_flops(width, hidden);
-}
-
-TokenFlops token_flops(const ModelConfig& config) {
-  const std::int64_t hidden = config.hidden_size;
-  const std::int64_t heads = config.num_attention_heads * config.head_dim;
-  const std::int64_t kv_heads = config.num_key_value_heads * config.head_dim;
-  TokenFlops flops{};
-  flops.projections = 2 * product_flops(heads, hidden) + 2 * product_flops(kv_heads, hidden);
-  flops.dense_mlp = mlp_flops(hidden, config.intermediate_size);
-  flops.routed =
-      static_cast<double>(config.num_experts_per_tok) * mlp_flops(hidden, config.moe_intermediate_size);
-  flops.router_and_shared = product_flops(config.n_routed_experts, hidden) +
-                            mlp_flops(hidden, config.n_shared_experts * config.moe_intermediate_size);
+/// Of the matrices of a layer; -1: of those outside the layers, but for the embedding, of which rows are
+/// read.
+TokenFlops token_flops(const ModelConfig& config, std::int64_t layer) {
+  TokenFlops flops;
+  for (const WeightRule& rule : family_of(config).weights) {
+    if (rule.is_vector() || rule.role == Role::embedding || !applies(rule, layer, config)) continue;
+    const double product = product_flops(shape_of(rule, config));
+    if (rule.scope == Scope::routed_expert) {
+      flops.routed += static_cast<double>(config.num_experts_per_tok) * product;
+    } else {
+      flops.others += product;
+    }
+  }
   return flops;
 }
 
-/// Sequences as the parts of a model see them.
-struct Sequences {
-  double tokens = 0;
-  double keys = 0, window_keys = 0;  // seen by all queries together, in full and in sliding attention
+double head_flops(const ModelConfig& config) {
+  const double own = token_flops(config, -1).others;
+  return own > 0 ? own : product_flops(shape_of(Role::embedding, config));
+}
 
-  Sequences(const ModelConfig& config, std::span<const std::size_t> start) {
-    for (std::size_t s = 0; s + 1 < start.size(); ++s) {
-      const std::size_t length = start[s + 1] - start[s];
-      tokens += static_cast<double>(length);
-      keys += static_cast<double>(visible_keys(length, {}));
-      window_keys += static_cast<double>(visible_keys(length, config.sliding_window));
-    }
+struct Sequences {
+  std::span<const std::size_t> start;
+
+  double tokens() const { return static_cast<double>(start.back() - start.front()); }
+  /// Seen by all queries together.
+  double keys(std::optional<std::int64_t> window) const {
+    double keys = 0;
+    for (std::size_t s = 0; s + 1 < start.size(); ++s)
+      keys += static_cast<double>(visible_keys(start[s + 1] - start[s], window));
+    return keys;
   }
 };
 
 Cost layer_flops(const ModelConfig& config, std::int64_t layer, const Sequences& sequences) {
-  const TokenFlops flops = token_flops(config);
-  const bool moe = config.is_moe_layer(layer);
-  const double keys = config.is_sliding_layer(layer) ? sequences.window_keys : sequences.keys;
+  const TokenFlops flops = token_flops(config, layer);
+  const WeightShape head{static_cast<std::uint64_t>(config.num_attention_heads),
+                         static_cast<std::uint64_t>(config.head_dim)};
   Cost cost;
   // For every head, query and key it sees: a product of head_dim for the score, one for the value.
-  cost.attention_flops = 2 * product_flops(config.num_attention_heads, config.head_dim) * keys;
-  cost.routed_flops = moe ? flops.routed * sequences.tokens : 0;
-  const double others = flops.projections + (moe ? flops.router_and_shared : flops.dense_mlp);
-  cost.flops = others * sequences.tokens + cost.attention_flops + cost.routed_flops;
+  cost.attention_flops = 2 * product_flops(head) * sequences.keys(config.attention.window_in(layer));
+  cost.routed_flops = flops.routed * sequences.tokens();
+  cost.flops = flops.others * sequences.tokens() + cost.attention_flops + cost.routed_flops;
   return cost;
 }
 
@@ -100,15 +101,15 @@ std::uint64_t visible_keys(std::size_t length, std::optional<std::int64_t> windo
 
 std::vector<PartCost> forward_cost(const ModelConfig& config, const ModelWeights& weights,
                                    std::span<const std::size_t> sequence_start) {
-  const Sequences sequences(config, sequence_start);
+  const Sequences sequences{sequence_start};
   std::vector<PartCost> parts(1);
-  parts[0].cost.weight_bytes = embedding_bytes(weights.at({Role::embedding}), sequences.tokens);
+  parts[0].cost.weight_bytes = embedding_bytes(weights.at({Role::embedding}), sequences.tokens());
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const auto kind = config.is_moe_layer(layer) ? ForwardPart::moe_layer : ForwardPart::dense_layer;
     parts.push_back({kind, layer, layer_flops(config, layer, sequences)});
   }
   Cost head;
-  head.flops = product_flops(config.vocab_size, config.hidden_size) * sequences.tokens;
+  head.flops = head_flops(config) * sequences.tokens();
   parts.push_back({ForwardPart::head, -1, head});
   add_stored_bytes(weights, parts);
   return parts;

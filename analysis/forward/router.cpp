@@ -33,15 +33,22 @@ float sum_of_best_two(std::span<const float> selection) {
   return best + second;
 }
 
-/// Marks the experts of the topk_group best groups.
-std::vector<bool> eligible_experts(const ModelConfig& config, std::span<const float> selection) {
-  const auto groups = static_cast<std::size_t>(config.n_group),
-             kept = static_cast<std::size_t>(config.topk_group);
+float rank_group(GroupScore score, std::span<const float> selection) {
+  if (score == GroupScore::best_two) return sum_of_best_two(selection);
+  float best = minus_infinity;
+  for (float c : selection) best = std::max(best, std::isnan(c) ? minus_infinity : c);
+  return best;
+}
+
+/// Marks the experts of the kept_groups best groups.
+std::vector<bool> eligible_experts(const RoutingScheme& scheme, std::span<const float> selection) {
+  const auto groups = static_cast<std::size_t>(scheme.groups),
+             kept = static_cast<std::size_t>(scheme.kept_groups);
   if (groups <= 1) return std::vector<bool>(selection.size(), true);
   const std::size_t size = selection.size() / groups;
   std::vector<float> group_score(groups);
   for (std::size_t g = 0; g < groups; ++g)
-    group_score[g] = sum_of_best_two(selection.subspan(g * size, size));
+    group_score[g] = rank_group(scheme.group_score, selection.subspan(g * size, size));
   std::vector<std::size_t> order(groups);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), Better{group_score});
@@ -50,6 +57,13 @@ std::vector<bool> eligible_experts(const ModelConfig& config, std::span<const fl
     std::fill_n(eligible.begin() + static_cast<std::ptrdiff_t>(order[rank] * size), size, true);
   }
   return eligible;
+}
+
+void softmax(std::span<const float> logits, std::span<float> scores) {
+  const float largest = *std::ranges::max_element(logits);
+  float sum = 0;
+  for (std::size_t e = 0; e < logits.size(); ++e) sum += scores[e] = std::exp(logits[e] - largest);
+  for (float& score : scores) score /= sum;
 }
 
 std::vector<float> selection_scores(std::span<const float> scores, std::span<const float> bias) {
@@ -78,22 +92,21 @@ void choose_nothing(std::size_t token, RouterOutput& out) {
 }
 
 /// Selection, weights, margin and flips of one token.
-void route_token(const ModelConfig& config, std::span<const float> bias, std::size_t token,
+void route_token(const RoutingScheme& scheme, std::span<const float> bias, std::size_t token,
                  RouterOutput& out) {
   const std::size_t top_k = out.top_k;
   const auto scores = out.scores.row(token);
   std::vector<std::uint16_t> best(std::min(top_k + 1, scores.size()));
-  const std::size_t eligible = select_experts(config, scores, bias, best);
+  const std::size_t eligible = select_experts(scheme, scores, bias, best);
 
   float total = 0;
   for (std::size_t rank = 0; rank < top_k; ++rank) {
     out.topk_index[token * top_k + rank] = best[rank];
     total += scores[best[rank]];
   }
-  const float divisor = config.norm_topk_prob ? total + 1e-20f : 1.0f;
+  const float divisor = scheme.renormalise ? total + static_cast<float>(scheme.epsilon) : 1.0f;
   for (std::size_t rank = 0; rank < top_k; ++rank) {
-    out.topk_weight[token * top_k + rank] =
-        scores[best[rank]] / divisor * static_cast<float>(config.routed_scaling_factor);
+    out.topk_weight[token * top_k + rank] = scores[best[rank]] / divisor * static_cast<float>(scheme.scale);
   }
 
   const auto selection = [&](std::size_t rank) {
@@ -103,15 +116,20 @@ void route_token(const ModelConfig& config, std::span<const float> bias, std::si
   out.margin[token] =
       has_next ? selection(top_k - 1) - selection(top_k) : std::numeric_limits<float>::quiet_NaN();
 
-  select_experts(config, scores, {}, std::span(out.unbiased_index).subspan(token * top_k, top_k));
+  select_experts(scheme, scores, {}, std::span(out.unbiased_index).subspan(token * top_k, top_k));
 }
 
 }  // namespace
 
-std::size_t select_experts(const ModelConfig& config, std::span<const float> scores,
+void score_logits(ScoreFunction score, std::span<const float> logits, std::span<float> scores) {
+  if (score == ScoreFunction::softmax) return softmax(logits, scores);
+  std::ranges::transform(logits, scores.begin(), [](float z) { return 1.0f / (1.0f + std::exp(-z)); });
+}
+
+std::size_t select_experts(const RoutingScheme& scheme, std::span<const float> scores,
                            std::span<const float> bias, std::span<std::uint16_t> index) {
   const std::vector<float> selection = selection_scores(scores, bias);
-  const std::vector<bool> eligible = eligible_experts(config, selection);
+  const std::vector<bool> eligible = eligible_experts(scheme, selection);
   std::vector<std::uint16_t> candidates;
   for (std::size_t e = 0; e < selection.size(); ++e) {
     if (eligible[e]) candidates.push_back(static_cast<std::uint16_t>(e));
@@ -131,6 +149,7 @@ RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matr
   out.first_token = context.batch.first_token;
   out.tokens = x.rows;
   out.top_k = static_cast<std::size_t>(config.num_experts_per_tok);
+  out.score = config.routing.score;
   out.logits = Matrix(x.rows, static_cast<std::size_t>(config.n_routed_experts));
   out.scores = Matrix(x.rows, out.logits.columns);
   out.topk_index.resize(x.rows * out.top_k);
@@ -143,10 +162,9 @@ RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matr
   const std::vector<float> bias = context.take_if_present(Role::score_correction_bias, layer);
   const bool has_finite_bias = all_finite(bias);
   context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {
-    std::ranges::transform(out.logits.row(token), out.scores.row(token).begin(),
-                           [](float z) { return 1.0f / (1.0f + std::exp(-z)); });
+    score_logits(out.score, out.logits.row(token), out.scores.row(token));
     if (has_finite_bias && all_finite(out.logits.row(token))) {
-      route_token(config, bias, token, out);
+      route_token(config.routing, bias, token, out);
     } else {
       choose_nothing(token, out);
     }

@@ -7,6 +7,7 @@
 
 #include "analysis/forward/forward_context.h"
 #include "metrics/routing/expert_choice.h"
+#include "readers/model/routing_scheme.h"
 
 namespace moescope {
 
@@ -18,7 +19,8 @@ struct RouterOutput {
   std::size_t first_token = 0;  // of the batch, in the corpus
   std::size_t tokens = 0, top_k = 0;
   Matrix logits;  // (T, E) z = W_router x, in float32 from float32
-  Matrix scores;  // (T, E) s = sigmoid(z)
+  ScoreFunction score = ScoreFunction::sigmoid;
+  Matrix scores;  // (T, E) s = score(z)
   /// (T, K) best first by selection score; no_expert where a logit or a selection score of the token is not
   /// finite.
   std::vector<std::uint16_t> topk_index;
@@ -38,16 +40,18 @@ struct RouterOutput {
   }
 };
 
+/// (E) scores from finite logits (E).
+void score_logits(ScoreFunction score, std::span<const float> logits, std::span<float> scores);
+
 /// Fills `index` (up to E, best first) with the experts of highest score + bias, at most index.size(), and
-/// returns how many are eligible: with n_group > 1 only the topk_group best groups, by the sum of their two
-/// best experts (DeepSeek-V3, arXiv 2412.19437, section 2.1.2). Ties go to the lower expert. NaN counts as
-/// lowest.
-std::size_t select_experts(const ModelConfig& config, std::span<const float> scores,
+/// returns how many are eligible: with several groups only those of the kept_groups best (DeepSeek-V3, arXiv
+/// 2412.19437, section 2.1.2). Ties go to the lower expert. NaN counts as lowest.
+std::size_t select_experts(const RoutingScheme& scheme, std::span<const float> scores,
                            std::span<const float> bias, std::span<std::uint16_t> index);
 
 /// Routes every row of x (T, H), the normalised and unrounded input of the layer's MLP.
 /// What is not finite has no choice: see RouterOutput.
-/// weights = s of the chosen / (their sum + 1e-20) if norm_topk_prob, times routed_scaling_factor.
+/// weights = s of the chosen, over (their sum + epsilon) if they are renormalised, times the scale.
 /// Takes from the stream: router, score_correction_bias.
 RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matrix& x);
 

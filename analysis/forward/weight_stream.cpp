@@ -1,8 +1,9 @@
 #include "analysis/forward/weight_stream.h"
 
 #include <algorithm>
-#include <cassert>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "analysis/kernels/element_convert.h"
@@ -62,17 +63,31 @@ class TileSequence {
 
 WeightStream::WeightStream(const Checkpoint& checkpoint, std::vector<const Weight*> order,
                            WeightStreamOptions options)
-    : tile_bytes_(std::min(preferred_tile_bytes, options.memory / 2)), options_(std::move(options)) {
+    : order_(std::move(order)),
+      tile_bytes_(std::min(preferred_tile_bytes, options.memory / 2)),
+      options_(std::move(options)) {
   ReadAheadOptions reading;
-  reading.largest_range = largest_tile(order, tile_bytes_);
+  reading.largest_range = largest_tile(order_, tile_bytes_);
   reading.memory = options_.memory;
   reading.past_page_cache = options_.past_page_cache.value_or(outgrows_page_cache(checkpoint.bytes()));
-  reader_ = std::make_unique<ReadAhead>(TileSequence(checkpoint, std::move(order), tile_bytes_), reading);
+  reader_ = std::make_unique<ReadAhead>(TileSequence(checkpoint, order_, tile_bytes_), reading);
 }
 
 WeightStream::~WeightStream() = default;
 
+// Another weight's bytes may have the shape that is wanted: nothing else would tell.
+void WeightStream::require_next(const Weight& weight) {
+  if (next_ < order_.size() && order_[next_] == &weight) {
+    ++next_;
+    return;
+  }
+  const std::string next = next_ < order_.size() ? "'" + order_[next_]->name + "' is next" : "none is left";
+  throw std::logic_error("weights are taken in another order than they arrive: '" + weight.name +
+                         "' is wanted, but " + next);
+}
+
 void WeightStream::take(const Weight& weight, const std::function<void(const WeightTile&)>& use) {
+  require_next(weight);
   const std::uint64_t most_rows = tile_rows(weight, tile_bytes_);
   for (std::uint64_t row = 0; row < weight.rows; row += most_rows) {
     if (options_.interrupted && *options_.interrupted) throw Interrupted{};
@@ -80,7 +95,6 @@ void WeightStream::take(const Weight& weight, const std::function<void(const Wei
     ReadAhead::Loaded tile = reader_->take();
     times_.wait_seconds += seconds_since(start);
     times_.read_seconds += tile.read_seconds;
-    assert(tile.range.offset == weight.offset + row * weight.row_bytes());
     use({weight.dtype, row, std::min(most_rows, weight.rows - row), weight.cols, tile.bytes});
     const std::uint64_t bytes = tile.range.bytes;
     reader_->give_back(std::move(tile));

@@ -48,8 +48,9 @@ class WeightStream {
   WeightStream(const Checkpoint& checkpoint, std::vector<const Weight*> order, WeightStreamOptions options);
   ~WeightStream();
 
-  /// Calls `use` for each tile of `weight`, rows ascending; a tile's bytes are valid during the call.
-  /// Throws what reading threw (std::system_error), or Interrupted.
+  /// Calls `use` for each tile of `weight`, rows ascending; a tile's bytes are valid during the call. The
+  /// weight must be the next of `order`, the same object: else std::logic_error names both. Throws what
+  /// reading threw (std::system_error), or Interrupted.
   void take(const Weight& weight, const std::function<void(const WeightTile&)>& use);
   /// The whole weight as float32, row-major; for vectors and routers.
   std::vector<float> take_values(const Weight& weight);
@@ -59,6 +60,10 @@ class WeightStream {
   const StreamTimes& times() const { return times_; }
 
  private:
+  void require_next(const Weight& weight);
+
+  std::vector<const Weight*> order_;
+  std::size_t next_ = 0;  // in order_
   std::uint64_t tile_bytes_;
   std::unique_ptr<ReadAhead> reader_;
   WeightStreamOptions options_;

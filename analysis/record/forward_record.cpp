@@ -18,9 +18,8 @@ void read_routing_sizes(const RunFile& run, ForwardRecord& record) {
   record.eligible = record.experts;
   if (!run.contains("/checkpoint_info/config_json")) return;
   const ModelConfig config = recorded_config(run);
-  if (config.n_group > 1)
-    record.eligible = record.experts / static_cast<std::size_t>(config.n_group) *
-                      static_cast<std::size_t>(config.topk_group);
+  record.eligible =
+      static_cast<std::size_t>(config.routing.eligible(static_cast<std::int64_t>(record.experts)));
 }
 
 std::vector<std::vector<std::size_t>> tokens_by_domain(const RunFile& run, std::size_t domains) {

@@ -178,10 +178,11 @@ void read_configuration(const RunFile& run, ReportFacts& facts) {
     facts.glance.emplace_back("Hidden size, vocabulary", grouped(static_cast<double>(config.hidden_size)) +
                                                              ", " +
                                                              grouped(static_cast<double>(config.vocab_size)));
-    facts.glance.emplace_back(
-        "Router", config.scoring_func + " scores, top " + std::to_string(config.num_experts_per_tok) +
-                      " of " + std::to_string(config.n_routed_experts) + " routed experts, and " +
-                      std::to_string(config.n_shared_experts) + " shared");
+    facts.glance.emplace_back("Router", std::string(score_function_name(config.routing.score)) +
+                                            " scores, top " + std::to_string(config.num_experts_per_tok) +
+                                            " of " + std::to_string(config.n_routed_experts) +
+                                            " routed experts, and " +
+                                            std::to_string(config.n_shared_experts) + " shared");
   } catch (const InputError&) {
     facts.glance.emplace_back("Configuration", "not one this version reads");
   }

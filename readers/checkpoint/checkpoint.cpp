@@ -56,12 +56,12 @@ void for_each_sample(const TensorInfo& tensor, const Sample& sample) {
   }
 }
 
-// The name of the tensor that a role outside the layers has; null if the model has none.
-const char* name_of(const ModelConfig& config, Role role) {
-  for (const WeightRule& rule : family_table(config).rules) {
-    if (rule.role == role) return rule.name;
+// The name of the tensor that a role outside the layers has; empty if the family has none.
+std::string name_of(const ModelConfig& config, Role role) {
+  for (const WeightRule& rule : family_of(config).weights) {
+    if (rule.role == role) return std::string(rule.name);
   }
-  return nullptr;
+  return {};
 }
 
 bool have_equal_bytes(const SourceFile& shard_a, const TensorInfo& a, const SourceFile& shard_b,
@@ -220,10 +220,9 @@ void Checkpoint::Assembly::hash_tensors() {
 /// A stored head counts though the configuration says that the embedding is the head, unless it is the same.
 void Checkpoint::Assembly::resolve_head() {
   if (!checkpoint.config_.tie_word_embeddings) return;
-  const char *head_name = name_of(checkpoint.config_, Role::head),
-             *embedding_name = name_of(checkpoint.config_, Role::embedding);
-  const StoredTensor* head = head_name == nullptr ? nullptr : checkpoint.find(head_name);
-  const StoredTensor* embedding = embedding_name == nullptr ? nullptr : checkpoint.find(embedding_name);
+  const std::string head_name = name_of(checkpoint.config_, Role::head),
+                    embedding_name = name_of(checkpoint.config_, Role::embedding);
+  const StoredTensor *head = checkpoint.find(head_name), *embedding = checkpoint.find(embedding_name);
   if (head == nullptr || embedding == nullptr) return;
   const auto& shards = checkpoint.shards_;
   if (have_equal_bytes(shards[head->shard], head->info, shards[embedding->shard], embedding->info)) return;

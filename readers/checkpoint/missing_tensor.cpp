@@ -82,7 +82,7 @@ std::optional<std::string> find_alias(const Checkpoint& checkpoint, const std::s
 }
 
 bool is_head(const Checkpoint& checkpoint, const std::string& name) {
-  return std::ranges::any_of(family_table(checkpoint.config()).rules, [&](const WeightRule& rule) {
+  return std::ranges::any_of(family_of(checkpoint.config()).weights, [&](const WeightRule& rule) {
     return rule.role == Role::head && rule.name == name;
   });
 }

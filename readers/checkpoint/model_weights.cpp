@@ -20,7 +20,6 @@ namespace moescope {
 namespace {
 
 using Shape = std::vector<std::uint64_t>;
-using Rules = std::span<const WeightRule>;
 
 constexpr std::size_t most_notes = 8;  // about single tensors; the others are counted
 
@@ -28,13 +27,9 @@ std::string tensor_thing(const std::string& name) {
   return "tensor " + single_quoted(name);
 }
 
-bool is_expert_rule(const WeightRule& rule) {
-  return rule.scope == Scope::routed_expert;
-}
-
 /// Where the experts of one layer find one of their matrices in fused storage.
 struct FusedPart {
-  const WeightRule* rule;
+  Role role;
   const StoredTensor* stored;
   std::uint64_t parts;  // matrices stacked per expert
   std::uint64_t part;   // which of them
@@ -44,7 +39,7 @@ struct FusedPart {
 class Resolver {
  public:
   explicit Resolver(const Checkpoint& checkpoint)
-      : checkpoint_(checkpoint), config_(checkpoint.config()), table_(family_table(config_)) {}
+      : checkpoint_(checkpoint), config_(checkpoint.config()), family_(family_of(config_)) {}
 
   std::vector<Weight> resolve();
   std::vector<std::string> notes(std::span<const Weight> resolved) const;
@@ -53,103 +48,99 @@ class Resolver {
   std::string shard_file(std::size_t shard) const;
   double spread_in_steps(const Weight& weight) const;
   std::vector<std::string> notes_on_coarse_biases(std::span<const Weight> resolved) const;
-  void add_all(Rules rules, std::int64_t layer, Scope outside);
-  void add_layer(std::int64_t layer);
-  void add_experts(Rules rules, std::int64_t layer);
-  bool has_fused_experts(Rules rules, std::int64_t layer) const;
-  std::vector<FusedPart> find_fused_parts(Rules rules, std::int64_t layer);
-  void add_own(const WeightRule& rule, std::int64_t layer, std::int64_t expert);
-  void add_slice(const FusedPart& part, std::int64_t layer, std::int64_t expert);
+  Weight find_weight(const WeightRule& rule, const WeightKey& key);
+  const FusedPart* fused_part(const WeightKey& key);
+  std::vector<FusedPart> find_fused_parts(std::int64_t layer);
+  std::vector<FusedPart> fused_parts(const FusedRule& fused, std::int64_t layer);
+  const FusedRule* stored_fusion(std::int64_t layer) const;
+  void require_no_single_expert(const FusedRule& fused, std::int64_t layer) const;
   const StoredTensor& require(const std::string& name, const Shape& shape);
-  Weight describe(const WeightRule& rule, std::int64_t layer, std::int64_t expert, std::string name,
-                  const StoredTensor& stored) const;
+  std::string name_of(std::string_view name, std::int64_t layer, std::int64_t expert = -1) const {
+    return tensor_name(family_, name, layer, expert);
+  }
   bool is_beyond_layers(std::string_view name) const;
 
   const Checkpoint& checkpoint_;
   const ModelConfig& config_;
-  const FamilyTable& table_;
-  std::vector<Weight> weights_;
+  const Family& family_;
+  std::int64_t fused_layer_ = -1;  // whose fused parts these are
+  std::vector<FusedPart> fused_parts_;
   std::unordered_set<const StoredTensor*> used_;  // of the checkpoint's tensors
 };
 
 std::vector<Weight> Resolver::resolve() {
-  add_all(table_.rules, -1, Scope::before_layers);
-  for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) add_layer(layer);
-  add_all(table_.rules, -1, Scope::after_layers);
-  return std::move(weights_);
-}
-
-// Outside the layers only the rules of scope `outside`.
-void Resolver::add_all(Rules rules, std::int64_t layer, Scope outside) {
-  for (const WeightRule& rule : rules) {
-    if (layer < 0 && rule.scope != outside) continue;
-    if (applies(rule, layer, config_)) add_own(rule, layer, -1);
-  }
-}
-
-void Resolver::add_layer(std::int64_t layer) {
-  const Rules rules = table_.rules;
-  const auto first = std::find_if(rules.begin(), rules.end(), is_expert_rule);
-  const auto last = std::find_if_not(first, rules.end(), is_expert_rule);
-  add_all(Rules(rules.begin(), first), layer, Scope::every_layer);
-  if (config_.is_moe_layer(layer)) add_experts(Rules(first, last), layer);
-  add_all(Rules(last, rules.end()), layer, Scope::every_layer);
-}
-
-void Resolver::add_experts(Rules rules, std::int64_t layer) {
-  const bool fused = has_fused_experts(rules, layer);
-  const std::vector<FusedPart> parts = fused ? find_fused_parts(rules, layer) : std::vector<FusedPart>();
-  for (std::int64_t expert = 0; expert < config_.n_routed_experts; ++expert) {
-    for (const FusedPart& part : parts) add_slice(part, layer, expert);
-    if (fused) continue;
-    for (const WeightRule& rule : rules) add_own(rule, layer, expert);
-  }
-}
-
-bool Resolver::has_fused_experts(Rules rules, std::int64_t layer) const {
-  const auto fused = std::find_if(table_.fused.begin(), table_.fused.end(), [&](const FusedRule& rule) {
-    return checkpoint_.find(tensor_name(rule.name, layer, -1)) != nullptr;
+  std::vector<Weight> weights;
+  visit_weights(config_, [&](const WeightRule& rule, const WeightKey& key) {
+    weights.push_back(find_weight(rule, key));
   });
-  if (fused == table_.fused.end()) return false;
-  for (const WeightRule& rule : rules) {
-    const std::string own = tensor_name(rule.name, layer, 0);
-    const StoredTensor* stored = checkpoint_.find(own);
-    if (stored == nullptr) continue;
-    throw FormatError(checkpoint_.shards()[stored->shard].name(), tensor_thing(own),
-                      "is stored by itself and also inside the fused " +
-                          single_quoted(tensor_name(fused->name, layer, -1)));
-  }
-  return true;
+  return weights;
 }
 
-std::vector<FusedPart> Resolver::find_fused_parts(Rules rules, std::int64_t layer) {
+Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
+  const WeightShape shape = shape_of(rule, config_);
+  Weight weight;
+  weight.key = key;
+  weight.name = name_of(rule.name, key.layer, key.expert);
+  weight.rows = shape.rows;
+  weight.cols = shape.cols;
+  const FusedPart* part = rule.scope == Scope::routed_expert ? fused_part(key) : nullptr;
+  const StoredTensor& stored =
+      part ? *part->stored
+           : require(weight.name, rule.is_vector() ? Shape{shape.cols} : Shape{shape.rows, shape.cols});
+  weight.dtype = stored.info.dtype;
+  weight.shard = stored.shard;
+  weight.offset = stored.info.offset;
+  if (part)
+    weight.offset += (static_cast<std::uint64_t>(key.expert) * part->parts + part->part) * weight.bytes();
+  return weight;
+}
+
+/// Null where an expert's matrix is stored by itself.
+const FusedPart* Resolver::fused_part(const WeightKey& key) {
+  if (fused_layer_ != key.layer) fused_parts_ = find_fused_parts(key.layer);
+  fused_layer_ = key.layer;
+  const auto part = std::ranges::find(fused_parts_, key.role, &FusedPart::role);
+  return part == fused_parts_.end() ? nullptr : &*part;
+}
+
+/// Empty where the experts of a layer are stored one by one.
+std::vector<FusedPart> Resolver::find_fused_parts(std::int64_t layer) {
+  const FusedRule* stored = stored_fusion(layer);
+  if (stored == nullptr) return {};
+  require_no_single_expert(*stored, layer);
   std::vector<FusedPart> parts;
-  for (const WeightRule& rule : rules) {
-    for (const FusedRule& fused : table_.fused) {
-      const auto role = std::find(fused.parts.begin(), fused.parts.end(), rule.role);
-      if (role == fused.parts.end()) continue;
-      const Shape shape{extent_size(Extent::experts, config_),
-                        fused.parts.size() * extent_size(rule.rows, config_),
-                        extent_size(rule.cols, config_)};
-      parts.push_back({&rule, &require(tensor_name(fused.name, layer, -1), shape), fused.parts.size(),
-                       static_cast<std::uint64_t>(role - fused.parts.begin())});
-    }
-  }
+  for (const FusedRule& fused : family_.fused)
+    std::ranges::copy(fused_parts(fused, layer), std::back_inserter(parts));
   return parts;
 }
 
-void Resolver::add_own(const WeightRule& rule, std::int64_t layer, std::int64_t expert) {
-  const std::uint64_t rows = extent_size(rule.rows, config_), cols = extent_size(rule.cols, config_);
-  std::string name = tensor_name(rule.name, layer, expert);
-  const StoredTensor& stored = require(name, rule.rows == Extent::one ? Shape{cols} : Shape{rows, cols});
-  weights_.push_back(describe(rule, layer, expert, std::move(name), stored));
+std::vector<FusedPart> Resolver::fused_parts(const FusedRule& fused, std::int64_t layer) {
+  const WeightShape shape = shape_of(fused.parts.front(), config_);
+  const StoredTensor& stored = require(
+      name_of(fused.name, layer),
+      {static_cast<std::uint64_t>(config_.n_routed_experts), fused.parts.size() * shape.rows, shape.cols});
+  std::vector<FusedPart> parts;
+  for (const Role role : fused.parts) parts.push_back({role, &stored, fused.parts.size(), parts.size()});
+  return parts;
 }
 
-void Resolver::add_slice(const FusedPart& part, std::int64_t layer, std::int64_t expert) {
-  Weight weight =
-      describe(*part.rule, layer, expert, tensor_name(part.rule->name, layer, expert), *part.stored);
-  weight.offset += (static_cast<std::uint64_t>(expert) * part.parts + part.part) * weight.bytes();
-  weights_.push_back(std::move(weight));
+const FusedRule* Resolver::stored_fusion(std::int64_t layer) const {
+  for (const FusedRule& fused : family_.fused) {
+    if (checkpoint_.find(name_of(fused.name, layer)) != nullptr) return &fused;
+  }
+  return nullptr;
+}
+
+void Resolver::require_no_single_expert(const FusedRule& fused, std::int64_t layer) const {
+  for (const WeightRule& rule : family_.weights) {
+    if (rule.scope != Scope::routed_expert) continue;
+    const std::string own = name_of(rule.name, layer, 0);
+    const StoredTensor* stored = checkpoint_.find(own);
+    if (stored == nullptr) continue;
+    throw FormatError(
+        checkpoint_.shards()[stored->shard].name(), tensor_thing(own),
+        "is stored by itself and also inside the fused " + single_quoted(name_of(fused.name, layer)));
+  }
 }
 
 const StoredTensor& Resolver::require(const std::string& name, const Shape& shape) {
@@ -175,22 +166,9 @@ const StoredTensor& Resolver::require(const std::string& name, const Shape& shap
   return stored;
 }
 
-Weight Resolver::describe(const WeightRule& rule, std::int64_t layer, std::int64_t expert, std::string name,
-                          const StoredTensor& stored) const {
-  Weight weight;
-  weight.key = {rule.role, layer, expert};
-  weight.name = std::move(name);
-  weight.dtype = stored.info.dtype;
-  weight.rows = extent_size(rule.rows, config_);
-  weight.cols = extent_size(rule.cols, config_);
-  weight.shard = stored.shard;
-  weight.offset = stored.info.offset;
-  return weight;
-}
-
 bool Resolver::is_beyond_layers(std::string_view name) const {
-  if (!name.starts_with(table_.layer_prefix)) return false;
-  name.remove_prefix(table_.layer_prefix.size());
+  if (!name.starts_with(family_.layer_prefix)) return false;
+  name.remove_prefix(family_.layer_prefix.size());
   std::int64_t layer = -1;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
   return error == std::errc() && end != name.data() + name.size() && *end == '.' &&

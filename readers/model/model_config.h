@@ -1,19 +1,29 @@
 #pragma once
-/// config.json as a struct whose fields keep their Hugging Face names.
+/// config.json as a struct: sizes under their usual Hugging Face names, whatever a family calls them, and
+/// what the family does with them as schemes.
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "readers/model/attention_scheme.h"
+#include "readers/model/routing_scheme.h"
+
 namespace moescope {
 
-/// One model's configuration. Sizes are positive and mutually consistent once parsed.
-/// H = hidden_size, E = n_routed_experts, K = num_experts_per_tok, M = moe_intermediate_size, V = vocab_size.
+struct Family;
+
+/// One model's configuration. Sizes are positive and mutually consistent once parsed; a family without
+/// routed or shared experts has 0 of them.
+/// H = hidden_size, E = n_routed_experts, K = num_experts_per_tok, M = moe_intermediate_size, V = vocab_size,
+/// N = num_hidden_layers.
 struct ModelConfig {
-  std::string model_type;    // "dots1"
-  std::string architecture;  // architectures[0], may be empty
+  const Family* family = nullptr;  // by which it was read; it outlives every configuration
+  std::string model_type;          // the family's
+  std::string architecture;        // architectures[0], may be empty
   std::int64_t hidden_size = 0;
   std::int64_t num_hidden_layers = 0;
   std::int64_t num_attention_heads = 0;
@@ -24,36 +34,27 @@ struct ModelConfig {
   std::int64_t n_routed_experts = 0;
   std::int64_t n_shared_experts = 0;  // 0: none
   std::int64_t num_experts_per_tok = 0;
-  std::int64_t first_k_dense_replace = 0;
-  std::int64_t moe_layer_freq = 1;
-  std::int64_t n_group = 1;
-  std::int64_t topk_group = 1;
-  bool norm_topk_prob = false;
-  double routed_scaling_factor = 1.0;
-  std::string
-      scoring_func;  // "sigmoid"; the early spelling "noaux_tc" is read as sigmoid with a correction bias
+  std::vector<bool> has_experts;  // (N) which layers are a mixture of experts
+  RoutingScheme routing;
+  AttentionScheme attention;
   double rms_norm_eps = 0;
-  double rope_theta = 0;
   std::int64_t max_position_embeddings = 0;
-  std::optional<std::int64_t> sliding_window;
-  std::int64_t max_window_layers = 0;
-  std::vector<std::string>
-      layer_types;  // "full_attention" or "sliding_attention" per layer; empty: not listed
-  bool attention_bias = false;
   bool tie_word_embeddings = false;
   std::int64_t vocab_size = 0;
   std::optional<std::int64_t> eos_token_id;
   std::string torch_dtype;  // "bfloat16"; newer files call the key dtype; empty when absent
 
   bool is_moe_layer(std::int64_t layer) const;
-  /// Whether `layer` sees only the last sliding_window tokens.
-  bool is_sliding_layer(std::int64_t layer) const;
   /// Model layer indices of the MoE layers, ascending: the dimension L.
   std::vector<std::int64_t> moe_layers() const;
 };
 
-/// Throws FormatError (bad JSON, a missing or senseless key, by name) or UnsupportedModel (unknown
-/// model_type, rope type, quantisation, scoring function …). `file` names the source in messages.
+/// Throws FormatError (bad JSON, a missing or senseless key, by name) or UnsupportedModel (a model_type of
+/// none of the families, an unknown rope type, quantisation, scoring function …). `file` names the source in
+/// messages; the families must outlive the result.
+ModelConfig parse_model_config(std::string_view json, const std::string& file,
+                               std::span<const Family> families);
+/// By the families that moescope knows.
 ModelConfig parse_model_config(std::string_view json, const std::string& file);
 
 /// Names of the fields in which two configurations differ, e.g. {"max_position_embeddings: 8192, 32768"}.

@@ -29,6 +29,7 @@ ROOMS = {
     "readers/files": ["readers/text"],
     "readers/storage": ["readers/files"],
     "readers/model": ["readers/storage"],
+    "readers/model/families": ["readers/model"],
     "readers/checkpoint": ["readers/model"],
     "readers/tokenizer": ["readers/files"],
     "readers/corpus": ["readers/tokenizer"],

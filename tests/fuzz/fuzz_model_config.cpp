@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto config = moescope::parse_model_config({reinterpret_cast<const char*>(data), size}, "config");
     const auto count = moescope::count_parameters(config);  // overflows nothing in a config that was accepted
     if (count.active > count.total || count.active == 0) __builtin_trap();
-    for (const auto layer : config.moe_layers()) config.is_sliding_layer(layer);
+    for (const auto layer : config.moe_layers()) config.attention.window_in(layer);
   } catch (const moescope::InputError&) {
   }
   return 0;

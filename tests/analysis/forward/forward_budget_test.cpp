@@ -3,21 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "readers/errors.h"
+#include "readers/files/source_file.h"
+#include "tests/support/source_path.h"
 
 namespace moescope {
 namespace {
 
-/// The shape of dots.llm1 (arXiv 2506.05767).
+/// dots.llm1 (arXiv 2506.05767).
 ModelConfig dots1() {
-  ModelConfig config;
-  config.hidden_size = 4096;
-  config.num_attention_heads = config.num_key_value_heads = 32;
-  config.head_dim = 128;
-  config.intermediate_size = 10944;
-  config.moe_intermediate_size = 1408;
-  config.n_routed_experts = 128;
-  config.n_shared_experts = 2;
-  return config;
+  const std::string file = source_path("data/dots_llm1/config.json");
+  return parse_model_config(read_whole_file(file), file);
 }
 
 TEST(ForwardBudget, PartsStayWithinTheWhole) {

@@ -28,6 +28,7 @@ ModelWeights dots_llm1() {
 ModelWeights with_layers(std::int64_t layers) {
   ModelConfig config = config_of("dots_llm1");
   config.num_hidden_layers = layers;
+  config.has_experts.resize(static_cast<std::size_t>(layers), true);
   return {config, DType::bf16};
 }
 

@@ -126,19 +126,8 @@ TEST(TensorRoles, BuiltLayoutsGiveTheSameWeights) {
 // 142,774,381,696 parameters, 14,016,588,928 active: derived from the architecture in arXiv 2506.05767,
 // Table 6.
 TEST(TensorRoles, ParameterCountOfDotsLlm1) {
-  ModelConfig config;
-  config.model_type = "dots1";
-  config.hidden_size = 4096;
-  config.num_hidden_layers = 62;
-  config.num_attention_heads = config.num_key_value_heads = 32;
-  config.head_dim = 128;
-  config.intermediate_size = 10944;
-  config.moe_intermediate_size = 1408;
-  config.n_routed_experts = 128;
-  config.n_shared_experts = 2;
-  config.num_experts_per_tok = 6;
-  config.first_k_dense_replace = 1;
-  config.vocab_size = 152064;
+  const std::string file = data_directory / "dots_llm1/config.json";
+  const ModelConfig config = parse_model_config(read_whole_file(file), file);
   const ParameterCount count = count_parameters(config);
   EXPECT_EQ(count.total, 142'774'381'696u);
   EXPECT_EQ(count.active, 14'016'588'928u);

@@ -66,14 +66,14 @@ Edit set(const char* key, const json& value) {
 TEST(ModelConfig, ReadsDotsLlm1) {
   const ModelConfig config = parse();
   EXPECT_EQ(config.hidden_size, 4096);
-  EXPECT_EQ(config.head_dim, 128);  // absent: hidden_size / num_attention_heads
-  EXPECT_EQ(config.n_group, 1);     // absent
-  EXPECT_EQ(config.topk_group, 1);  // absent
-  EXPECT_EQ(config.scoring_func, "sigmoid");
-  EXPECT_EQ(config.routed_scaling_factor, 2.5);
-  EXPECT_EQ(config.rope_theta, 1e7);
+  EXPECT_EQ(config.head_dim, 128);           // absent: hidden_size / num_attention_heads
+  EXPECT_EQ(config.routing.groups, 1);       // absent
+  EXPECT_EQ(config.routing.kept_groups, 1);  // absent
+  EXPECT_EQ(config.routing.score, ScoreFunction::sigmoid);
+  EXPECT_EQ(config.routing.scale, 2.5);
+  EXPECT_EQ(config.attention.rotary.base, 1e7);
   EXPECT_EQ(config.rms_norm_eps, 1e-5);
-  EXPECT_EQ(config.sliding_window, std::nullopt);
+  EXPECT_EQ(config.attention.window, std::nullopt);
   EXPECT_EQ(config.eos_token_id, 151643);
   EXPECT_EQ(config.torch_dtype, "bfloat16");
   EXPECT_EQ(config.moe_layers().size(), 61u);
@@ -84,7 +84,7 @@ TEST(ModelConfig, ReadsTheDemoSeries) {
   const std::string file = source_path("data/tiny-dots1/tiny-dots1-11.2T/config.json");
   const ModelConfig config = parse_model_config(read_whole_file(file), file);
   EXPECT_EQ(config.hidden_size, 64);
-  EXPECT_EQ(config.scoring_func, "sigmoid");  // the file has the early spelling
+  EXPECT_EQ(config.routing.score, ScoreFunction::sigmoid);  // the file has the early spelling
   EXPECT_THAT(config.moe_layers(), ElementsAre(1, 2, 3, 4, 5));
 }
 
@@ -110,8 +110,8 @@ TEST(ModelConfig, KeysAbsentInTheWildHaveTheirMeaning) {
     }
   });
   EXPECT_EQ(config.num_key_value_heads, 32);
-  EXPECT_EQ(config.moe_layer_freq, 1);
-  EXPECT_EQ(config.scoring_func, "sigmoid");
+  EXPECT_EQ(config.moe_layers().size(), 61u);
+  EXPECT_EQ(config.routing.score, ScoreFunction::sigmoid);
   EXPECT_EQ(config.torch_dtype, "");
   EXPECT_EQ(config.eos_token_id, std::nullopt);
 }
@@ -121,7 +121,7 @@ TEST(ModelConfig, AcceptsTheEarlySpellingOfTheRouter) {
     document["scoring_func"] = "noaux_tc";
     document.erase("topk_method");
   });
-  EXPECT_EQ(config.scoring_func, "sigmoid");
+  EXPECT_EQ(config.routing.score, ScoreFunction::sigmoid);
 }
 
 TEST(ModelConfig, RefusesOtherRouters) {
@@ -159,8 +159,8 @@ TEST(ModelConfig, ReadsRopeParametersOfNewerFiles) {
       document["rope_parameters"] = parameters;
     };
   };
-  EXPECT_EQ(parse(newer({{"rope_type", "default"}, {"rope_theta", 5e5}})).rope_theta, 5e5);
-  EXPECT_EQ(parse(newer({{"rope_theta", 5e5}})).rope_theta, 5e5);
+  EXPECT_EQ(parse(newer({{"rope_type", "default"}, {"rope_theta", 5e5}})).attention.rotary.base, 5e5);
+  EXPECT_EQ(parse(newer({{"rope_theta", 5e5}})).attention.rotary.base, 5e5);
   EXPECT_THAT(invalid(newer({{"rope_type", "default"}})), HasSubstr("'rope_theta': is missing"));
   EXPECT_THAT(unsupported(newer({{"rope_type", "yarn"}, {"rope_theta", 5e5}, {"factor", 4}})),
               HasSubstr("'rope_parameters.rope_type'"));
@@ -184,7 +184,7 @@ TEST(ModelConfig, RefusesRotaryScaling) {
 TEST(ModelConfig, RefusesTwoDifferentRopeThetas) {
   EXPECT_THAT(invalid(set("rope_parameters", {{"rope_theta", 1e4}})),
               HasSubstr("'rope_theta': differs from rope_parameters.rope_theta"));
-  EXPECT_EQ(parse(set("rope_parameters", {{"rope_theta", 1e7}})).rope_theta, 1e7);
+  EXPECT_EQ(parse(set("rope_parameters", {{"rope_theta", 1e7}})).attention.rotary.base, 1e7);
 }
 
 TEST(ModelConfig, ReadsTheNewerNameOfTheDtype) {
@@ -208,10 +208,10 @@ TEST(ModelConfig, SlidingLayersFollowTheWindowAndTheirIndex) {
     document["max_window_layers"] = 60;
     document["use_sliding_window"] = false;  // the reference model does not consult it
   });
-  EXPECT_EQ(config.sliding_window, 4096);
-  EXPECT_FALSE(config.is_sliding_layer(59));
-  EXPECT_TRUE(config.is_sliding_layer(60));
-  EXPECT_FALSE(parse(set("max_window_layers", 0)).is_sliding_layer(3));  // no window
+  EXPECT_EQ(config.attention.window, 4096);
+  EXPECT_FALSE(config.attention.window_in(59));
+  EXPECT_TRUE(config.attention.window_in(60));
+  EXPECT_FALSE(parse(set("max_window_layers", 0)).attention.window_in(3));  // no window
   EXPECT_EQ(invalid(set("sliding_window", 4096)), "config.json: 'max_window_layers': is missing");
   EXPECT_THAT(invalid(set("sliding_window", 0)), HasSubstr("'sliding_window': expected an integer from 1"));
 }
@@ -224,9 +224,9 @@ TEST(ModelConfig, AListOfLayerTypesWins) {
     document["layer_types"] = {"full_attention", "sliding_attention", "full_attention"};
   };
   const ModelConfig config = parse(listed);
-  EXPECT_FALSE(config.is_sliding_layer(0));
-  EXPECT_TRUE(config.is_sliding_layer(1));
-  EXPECT_FALSE(config.is_sliding_layer(2));
+  EXPECT_FALSE(config.attention.window_in(0));
+  EXPECT_TRUE(config.attention.window_in(1));
+  EXPECT_FALSE(config.attention.window_in(2));
   const auto with = [&](const char* key, const json& value) {
     return [=](json& document) {
       listed(document);
@@ -283,8 +283,8 @@ TEST(ModelConfig, GroupsFitTogether) {
       document["topk_group"] = topk_group;
     };
   };
-  EXPECT_EQ(parse(groups(8, 4)).topk_group, 4);
-  EXPECT_EQ(parse(groups(nullptr, nullptr)).n_group, 1);
+  EXPECT_EQ(parse(groups(8, 4)).routing.kept_groups, 4);
+  EXPECT_EQ(parse(groups(nullptr, nullptr)).routing.groups, 1);
   EXPECT_THAT(invalid(groups(5, 1)),
               HasSubstr("'n_group': does not divide n_routed_experts = 128 (found 5)"));
   EXPECT_THAT(invalid(groups(8, 9)), HasSubstr("'topk_group': expected an integer from 1 to 8, found 9"));

@@ -1,0 +1,43 @@
+#pragma once
+/// A model family: all that moescope knows of it. Each has one file in readers/model/families, NAME.cpp,
+/// which defines families::NAME(); it is known once it lies there (readers/CMakeLists.txt).
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "readers/model/model_config.h"
+#include "readers/model/weight_rule.h"
+
+namespace moescope {
+
+class JsonObject;
+
+/// A size that the family's config.json calls otherwise than ModelConfig does, or may leave out.
+struct SizeKey {
+  std::string_view field;              // "n_routed_experts"
+  std::string_view key;                // "num_local_experts"
+  std::optional<std::int64_t> absent;  // what it is when the key is not there; empty: it must be
+};
+
+struct Family {
+  std::string_view model_type;
+  std::vector<std::string_view> architectures;  // they decide where families share a model_type
+  std::vector<SizeKey> size_keys;               // all others are as in ModelConfig, and must be there
+  /// Sets has_experts, routing, attention and n_shared_experts; sizes are read before, and checked after it.
+  /// Refuses what the family's forward pass would do otherwise (config_keys.h has the common parts).
+  void (*read_schemes)(const JsonObject& object, ModelConfig& config) = nullptr;
+  std::string_view layer_prefix;    // of the names of all that belongs to a layer: "model.layers."
+  std::vector<WeightRule> weights;  // in any order
+  std::vector<FusedRule> fused;
+};
+
+/// In the order of their names.
+std::span<const Family> known_families();
+
+/// Of a configuration that was parsed. Throws std::logic_error for any other.
+const Family& family_of(const ModelConfig& config);
+
+}  // namespace moescope

@@ -1,0 +1,72 @@
+#include <nlohmann/json.hpp>
+
+#include "readers/model/model_config.h"
+#include "readers/model/size_field.h"
+
+namespace moescope {
+namespace {
+
+using nlohmann::json;
+
+/// Collects "name: a, b" for the fields that differ.
+class Differences {
+ public:
+  void compare(std::string_view name, const json& a, const json& b) {
+    if (a != b) found.push_back(std::string(name) + ": " + a.dump() + ", " + b.dump());
+  }
+  template <class T>
+  void compare(const char* name, const std::optional<T>& a, const std::optional<T>& b) {
+    const auto value = [](const std::optional<T>& x) { return x ? json(*x) : json(); };
+    compare(name, value(a), value(b));
+  }
+  std::vector<std::string> found;
+};
+
+std::vector<std::size_t> sliding_layers(const AttentionScheme& attention) {
+  std::vector<std::size_t> layers;
+  for (std::size_t layer = 0; layer < attention.sliding.size(); ++layer) {
+    if (attention.sliding[layer]) layers.push_back(layer);
+  }
+  return layers;
+}
+
+void compare_routing(const RoutingScheme& a, const RoutingScheme& b, Differences& differences) {
+  differences.compare("n_group", a.groups, b.groups);
+  differences.compare("topk_group", a.kept_groups, b.kept_groups);
+  differences.compare("norm_topk_prob", a.renormalise, b.renormalise);
+  differences.compare("routed_scaling_factor", a.scale, b.scale);
+  differences.compare("scoring_func", score_function_name(a.score), score_function_name(b.score));
+}
+
+double rotated_share(const ModelConfig& config) {
+  return static_cast<double>(config.attention.rotary.features) / static_cast<double>(config.head_dim);
+}
+
+void compare_attention(const ModelConfig& a, const ModelConfig& b, Differences& differences) {
+  differences.compare("rope_theta", a.attention.rotary.base, b.attention.rotary.base);
+  differences.compare("rotated share of a head", rotated_share(a), rotated_share(b));
+  differences.compare("sliding_window", a.attention.window, b.attention.window);
+  differences.compare("sliding layers", sliding_layers(a.attention), sliding_layers(b.attention));
+  differences.compare("attention_bias", a.attention.bias, b.attention.bias);
+}
+
+}  // namespace
+
+std::vector<std::string> config_differences(const ModelConfig& a, const ModelConfig& b) {
+  Differences differences;
+  differences.compare("model_type", a.model_type, b.model_type);
+  for (const SizeField& size : size_fields) differences.compare(size.name, a.*size.field, b.*size.field);
+  differences.compare("num_key_value_heads", a.num_key_value_heads, b.num_key_value_heads);
+  differences.compare("head_dim", a.head_dim, b.head_dim);
+  differences.compare("n_shared_experts", a.n_shared_experts, b.n_shared_experts);
+  differences.compare("MoE layers", a.moe_layers(), b.moe_layers());
+  compare_routing(a.routing, b.routing, differences);
+  differences.compare("rms_norm_eps", a.rms_norm_eps, b.rms_norm_eps);
+  compare_attention(a, b, differences);
+  differences.compare("tie_word_embeddings", a.tie_word_embeddings, b.tie_word_embeddings);
+  differences.compare("eos_token_id", a.eos_token_id, b.eos_token_id);
+  differences.compare("torch_dtype", a.torch_dtype, b.torch_dtype);
+  return differences.found;
+}
+
+}  // namespace moescope

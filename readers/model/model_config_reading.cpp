@@ -1,0 +1,184 @@
+#include <algorithm>
+#include <cmath>
+
+#include "readers/model/config_keys.h"
+#include "readers/model/family.h"
+#include "readers/model/model_config.h"
+#include "readers/model/size_field.h"
+
+namespace moescope {
+namespace {
+
+using nlohmann::json;
+
+// Empty when the file names none.
+std::string read_architecture(const JsonObject& object) {
+  const json* list = object.find("architectures");
+  if (list == nullptr || (list->is_array() && list->empty())) return {};
+  if (list->is_array() && list->front().is_string()) return list->front().get<std::string>();
+  object.fail("architectures", "expected an array of strings, found " + excerpt(*list));
+}
+
+/// "dots1", or "dots1", "mixtral": once each.
+std::string known_model_types(std::span<const Family> families) {
+  std::vector<std::string> types;
+  for (const Family& family : families) types.push_back(excerpt(std::string(family.model_type)));
+  std::ranges::sort(types);
+  const auto repeated = std::ranges::unique(types);
+  types.erase(repeated.begin(), repeated.end());
+  std::string list;
+  for (const std::string& type : types) list += (list.empty() ? "" : ", ") + type;
+  return list;
+}
+
+bool fits(const Family& family, const ModelConfig& config) {
+  return family.model_type == config.model_type &&
+         (config.architecture.empty() ||
+          std::ranges::find(family.architectures, config.architecture) != family.architectures.end());
+}
+
+// The architecture decides where model_type is shared by several families.
+const Family& read_family(const JsonObject& object, ModelConfig& config, std::span<const Family> families) {
+  config.model_type = object.string("model_type");
+  config.architecture = read_architecture(object);
+  const auto is_of_type = [&](const Family& family) { return family.model_type == config.model_type; };
+  if (std::ranges::none_of(families, is_of_type)) {
+    object.unsupported("model_type", "is not a model that moescope knows (expected " +
+                                         known_model_types(families) + ", found " +
+                                         excerpt(config.model_type) + ")");
+  }
+  for (const Family& family : families) {
+    if (fits(family, config)) return family;
+  }
+  object.unsupported("architectures", "is not an architecture that moescope knows for model_type " +
+                                          excerpt(config.model_type) + " (found " +
+                                          excerpt(config.architecture) + ")");
+}
+
+void refuse_unknown_features(const JsonObject& object) {
+  if (object.find("quantization_config") != nullptr) {
+    object.unsupported("quantization_config", "is set, but quantised weights are not supported");
+  }
+  if (object.string("hidden_act") != "silu") {
+    object.unsupported(
+        "hidden_act", "is not supported (expected \"silu\", found " + excerpt(object.at("hidden_act")) + ")");
+  }
+}
+
+// By the family's name for it, where it has one of its own.
+void read_size(const JsonObject& object, const SizeField& size, ModelConfig& config) {
+  const std::vector<SizeKey>& own = config.family->size_keys;
+  const auto found = std::ranges::find(own, size.name, &SizeKey::field);
+  const std::string key(found == own.end() ? size.name : found->key);
+  const bool may_be_absent = found != own.end() && found->absent;
+  config.*size.field = may_be_absent && object.find(key) == nullptr
+                           ? *found->absent
+                           : object.integer(key, size.least, size.greatest);
+}
+
+void read_head_dim(const JsonObject& object, ModelConfig& config) {
+  if (object.find("head_dim") != nullptr) {
+    config.head_dim = object.integer("head_dim", 1, 65'536);
+  } else if (config.hidden_size % config.num_attention_heads == 0) {
+    config.head_dim = config.hidden_size / config.num_attention_heads;
+  } else {
+    object.fail("head_dim", "is missing, and hidden_size " + std::to_string(config.hidden_size) +
+                                " is not a multiple of num_attention_heads " +
+                                std::to_string(config.num_attention_heads));
+  }
+  if (config.head_dim % 2 != 0) {
+    object.fail("head_dim", "expected an even number, found " + std::to_string(config.head_dim));
+  }
+}
+
+void read_sizes(const JsonObject& object, ModelConfig& config) {
+  for (const SizeField& size : size_fields) read_size(object, size, config);
+  read_head_dim(object, config);
+  config.num_key_value_heads =
+      integer_or(object, "num_key_value_heads", config.num_attention_heads, 1, config.num_attention_heads);
+}
+
+// A list of ids counts by its first; negative ids mean none.
+std::optional<std::int64_t> read_eos(const JsonObject& object) {
+  const json* value = object.find("eos_token_id");
+  if (value != nullptr && value->is_array()) value = value->empty() ? nullptr : &value->front();
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_number_integer())
+    object.fail("eos_token_id", "expected an integer, found " + excerpt(*value));
+  const auto id = value->get<std::int64_t>();
+  return id < 0 ? std::nullopt : std::optional(id);
+}
+
+void require_consistent_heads(const JsonObject& object, const ModelConfig& config) {
+  if (config.num_attention_heads % config.num_key_value_heads != 0) {
+    object.fail("num_attention_heads", std::to_string(config.num_attention_heads) +
+                                           " is not a multiple of num_key_value_heads " +
+                                           std::to_string(config.num_key_value_heads));
+  }
+}
+
+void require_consistent_router(const JsonObject& object, const ModelConfig& config) {
+  const std::int64_t experts = config.n_routed_experts, chosen = config.num_experts_per_tok;
+  const RoutingScheme& routing = config.routing;
+  if (chosen > experts) {
+    object.fail("num_experts_per_tok", "expected at most n_routed_experts = " + std::to_string(experts) +
+                                           ", found " + std::to_string(chosen));
+  }
+  if (experts % routing.groups != 0) {
+    object.fail("n_group", "does not divide n_routed_experts = " + std::to_string(experts) + " (found " +
+                               std::to_string(routing.groups) + ")");
+  }
+  if (routing.groups > 1 && routing.group_score == GroupScore::best_two && experts / routing.groups < 2)
+    object.fail("n_group", "leaves fewer than 2 experts in a group");
+  const std::int64_t eligible = routing.eligible(experts);
+  if (chosen > eligible) {
+    object.fail("num_experts_per_tok", "expected at most the " + std::to_string(eligible) +
+                                           " experts of topk_group = " + std::to_string(routing.kept_groups) +
+                                           " groups, found " + std::to_string(chosen));
+  }
+}
+
+// Single sizes below their limits can still make a product beyond every integer.
+void require_countable(const JsonObject& object, const ModelConfig& config) {
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto layers = static_cast<double>(config.num_hidden_layers);
+  const double experts = static_cast<double>(config.n_routed_experts + config.n_shared_experts) *
+                         static_cast<double>(config.moe_intermediate_size);
+  const double attention =
+      4 * static_cast<double>(config.num_attention_heads) * static_cast<double>(config.head_dim);
+  const double per_layer = 3 * experts + 3 * static_cast<double>(config.intermediate_size) + attention;
+  const double parameters = hidden * (2 * static_cast<double>(config.vocab_size) + layers * per_layer);
+  if (parameters > std::ldexp(1.0, 56))
+    object.fail("hidden_size", "and the other sizes describe more than 2^56 parameters");
+}
+
+ModelConfig read_config(const JsonObject& object, std::span<const Family> families) {
+  ModelConfig config;
+  config.family = &read_family(object, config, families);
+  refuse_unknown_features(object);
+  read_sizes(object, config);
+  config.family->read_schemes(object, config);
+  config.rms_norm_eps = object.positive_number("rms_norm_eps");
+  config.tie_word_embeddings = object.boolean("tie_word_embeddings");
+  config.eos_token_id = read_eos(object);
+  const char* dtype_key = object.find("dtype") != nullptr ? "dtype" : "torch_dtype";
+  if (object.find(dtype_key) != nullptr) config.torch_dtype = object.string(dtype_key);
+  require_consistent_heads(object, config);
+  require_consistent_router(object, config);
+  require_countable(object, config);
+  return config;
+}
+
+}  // namespace
+
+ModelConfig parse_model_config(std::string_view text, const std::string& file,
+                               std::span<const Family> families) {
+  const json document = parse_strict_json(text, file);
+  return read_config(JsonObject(document, file, {}), families);
+}
+
+ModelConfig parse_model_config(std::string_view text, const std::string& file) {
+  return parse_model_config(text, file, known_families());
+}
+
+}  // namespace moescope
