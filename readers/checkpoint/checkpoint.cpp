@@ -233,11 +233,16 @@ void Checkpoint::Assembly::resolve_head() {
 }
 
 Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
+  return open(directory, known_families());
+}
+
+Checkpoint Checkpoint::open(const std::filesystem::path& directory, std::span<const Family> families) {
   require_directory(directory);
   Checkpoint checkpoint;
   checkpoint.directory_ = directory;
   checkpoint.config_json_ = read_config_text(directory);
-  checkpoint.config_ = parse_model_config(checkpoint.config_json_, (directory / config_name).string());
+  checkpoint.config_ =
+      parse_model_config(checkpoint.config_json_, (directory / config_name).string(), families);
 
   const std::optional<IndexFile> index = read_index(directory);
   const std::vector<std::string> shards = expected_shards(directory, index);

@@ -30,6 +30,8 @@ class Checkpoint {
   /// analysis (a wrong total_size, superseded copies, weights that are not read) become `notes()`, which name
   /// files as they are called inside the directory.
   static Checkpoint open(const std::filesystem::path& directory);
+  /// By other families than those that moescope knows; they must outlive the checkpoint.
+  static Checkpoint open(const std::filesystem::path& directory, std::span<const Family> families);
 
   const std::filesystem::path& directory() const { return directory_; }
   /// As config.json says, but for tie_word_embeddings: false where a head of its own is stored all the same.

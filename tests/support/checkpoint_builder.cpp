@@ -56,13 +56,6 @@ void append_little_endian(std::string& data, std::uint64_t value, unsigned bytes
   for (unsigned i = 0; i < bytes; ++i) data += static_cast<char>(value >> (8 * i) & 0xFF);
 }
 
-BuiltTensor build_tensor(const PlannedTensor& planned, std::uint64_t seed) {
-  Deviates deviates(seed, planned.name);
-  std::vector<float> values(planned.size());
-  for (float& value : values) value = static_cast<float>(planned.mean + planned.deviation * deviates.next());
-  return {planned.name, planned.dtype, planned.shape, encode_elements(values, planned.dtype)};
-}
-
 // Replaces PREFIX{e}.PART.weight of all experts by one tensor [E, parts * rows, cols].
 void fuse(BuiltCheckpoint& checkpoint, std::int64_t experts, const std::string& prefix,
           const std::vector<std::string>& parts, const std::string& fused_name) {
@@ -156,6 +149,13 @@ void BuiltCheckpoint::write(const std::filesystem::path& directory) const {
   if (shards == 1) return;
   const Json index = {{"metadata", {{"total_size", total_size}}}, {"weight_map", weight_map}};
   write_file(directory / "model.safetensors.index.json", index.dump(2));
+}
+
+BuiltTensor build_tensor(const PlannedTensor& planned, std::uint64_t seed) {
+  Deviates deviates(seed, planned.name);
+  std::vector<float> values(planned.size());
+  for (float& value : values) value = static_cast<float>(planned.mean + planned.deviation * deviates.next());
+  return {planned.name, planned.dtype, planned.shape, encode_elements(values, planned.dtype)};
 }
 
 BuiltCheckpoint build_checkpoint(const CheckpointOptions& options) {

@@ -36,6 +36,9 @@ struct BuiltCheckpoint {
 
 BuiltCheckpoint build_checkpoint(const CheckpointOptions& options = {});
 
+/// Values that depend on the seed and the tensor's name alone.
+BuiltTensor build_tensor(const PlannedTensor& planned, std::uint64_t seed);
+
 /// build_checkpoint and write in one.
 void write_checkpoint(const std::filesystem::path& directory, const CheckpointOptions& options = {});
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -118,6 +119,22 @@ TEST_F(WeightStreamTest, AShardThatLostItsWeightsBeforeIsOneClearError) {
   std::filesystem::resize_file(first, 100);
   EXPECT_THAT([&] { streamed({}); },
               testing::ThrowsMessage<std::system_error>(testing::HasSubstr(first + ": the file ends early")));
+}
+
+// The shapes of both are equal: only the order tells them apart.
+TEST_F(WeightStreamTest, AnotherWeightThanTheNextIsRefusedByBothNames) {
+  const Weight &key = weights_->at({Role::key, 1}), &value = weights_->at({Role::value, 1});
+  ASSERT_EQ(key.bytes(), value.bytes());
+  WeightStream stream(*checkpoint_, {&key, &value}, {});
+  EXPECT_THAT(
+      [&] { stream.take_values(value); },
+      testing::ThrowsMessage<std::logic_error>(
+          "weights are taken in another order than they arrive: 'model.layers.1.self_attn.v_proj.weight' "
+          "is wanted, but 'model.layers.1.self_attn.k_proj.weight' is next"));
+  EXPECT_EQ(stream.take_values(key), stored(key));
+  stream.skip(value);
+  EXPECT_THAT([&] { stream.take_values(value); },
+              testing::ThrowsMessage<std::logic_error>(testing::HasSubstr("but none is left")));
 }
 
 TEST_F(WeightStreamTest, MayBeLeftBeforeTheEnd) {
