@@ -194,8 +194,13 @@ ForwardTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model
     if (batch.first_token < start.position.first_token) continue;
     WeightStream stream(checkpoint, stream_order(model, start.position.next_layer),
                         {budget.weight_bytes, options.interrupted, options.progress});
-    run_batch({config, model, batch, stream, threads, options.precision}, checkpoint, options, observer,
-              start, times);
+    const ForwardContext context{.config = config,
+                                 .model = model,
+                                 .batch = batch,
+                                 .weights = stream,
+                                 .threads = threads,
+                                 .precision = options.precision};
+    run_batch(context, checkpoint, options, observer, start, times);
     start = {};
   }
   return times;

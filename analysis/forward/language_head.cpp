@@ -60,20 +60,19 @@ std::vector<float> token_losses(const ForwardContext& context, const Weight& hea
     Matrix tile_logits(logits ? x.rows : 0, tile.rows);
     WeightTile part = tile;
     part.first_row = 0;
-    multiply(context.threads, part, panels,
-             [&](std::size_t panel, std::size_t row, std::size_t rows, const float* y) {
-               const std::size_t first = panel * panel_lanes;
-               exp_sum(y, rows, sums.maximum.row(row / row_block).data() + first,
-                       sums.sum.row(row / row_block).data() + first);
-               for (std::size_t lane = 0; lane < panels.lanes(panel); ++lane) {
-                 const std::int64_t wanted =
-                     next[first + lane] - static_cast<std::int64_t>(tile.first_row + row);
-                 if (wanted >= 0 && wanted < static_cast<std::int64_t>(rows)) {
-                   target[first + lane] = y[static_cast<std::size_t>(wanted) * panel_lanes + lane];
-                 }
-               }
-               if (logits) store_rows(panels, tile_logits)(panel, row, rows, const_cast<float*>(y));
-             });
+    multiply(
+        context.threads, part, panels, [&](std::size_t panel, std::size_t row, std::size_t rows, float* y) {
+          const std::size_t first = panel * panel_lanes;
+          exp_sum(y, rows, sums.maximum.row(row / row_block).data() + first,
+                  sums.sum.row(row / row_block).data() + first);
+          for (std::size_t lane = 0; lane < panels.lanes(panel); ++lane) {
+            const std::int64_t wanted = next[first + lane] - static_cast<std::int64_t>(tile.first_row + row);
+            if (wanted >= 0 && wanted < static_cast<std::int64_t>(rows)) {
+              target[first + lane] = y[static_cast<std::size_t>(wanted) * panel_lanes + lane];
+            }
+          }
+          if (logits) store_rows(panels, tile_logits)(panel, row, rows, y);
+        });
     context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {
       for (std::size_t b = 0; b < sums.sum.rows; ++b) {
         total[token].join(sums.maximum.row(b)[token], sums.sum.row(b)[token]);

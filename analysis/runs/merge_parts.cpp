@@ -62,11 +62,7 @@ void require_same_scope(const MergePart& first, const MergePart& other) {
 }
 
 void require_same_model(const MergePart& first, const MergePart& other) {
-  bool equal = first.subject.weights.all().size() == other.subject.weights.all().size();
-  for (std::size_t w = 0; equal && w < first.subject.weights.all().size(); ++w) {
-    const Weight &a = first.subject.weights.all()[w], &b = other.subject.weights.all()[w];
-    equal = a.name == b.name && a.rows == b.rows && a.cols == b.cols;
-  }
+  const bool equal = !first_difference(first.subject.weights.all(), other.subject.weights.all());
   if (!equal || first.subject.config.num_experts_per_tok != other.subject.config.num_experts_per_tok)
     throw FormatError(other.file(), {}, "is of another model than " + first.file());
 }

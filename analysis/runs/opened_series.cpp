@@ -27,17 +27,14 @@ constexpr const char* one_model = "a series holds checkpoints of one model";
 std::optional<FormatError> weight_difference(const ModelView& first, const ModelView& other) {
   const auto expected = first.weights.all(), found = other.weights.all();
   const std::string not_the_model = "not the model of checkpoint '" + first.entry.name + "' (expected ";
-  for (std::size_t w = 0; w < std::min(expected.size(), found.size()); ++w) {
-    if (expected[w].key == found[w].key && expected[w].rows == found[w].rows &&
-        expected[w].cols == found[w].cols) {
-      continue;
-    }
-    return FormatError(config_file(other), "tensor '" + found[w].name + "'",
-                       not_the_model + expected[w].name + " " + shape_of(expected[w]) + ", found " +
-                           shape_of(found[w]) + ")",
+  const auto difference = first_difference(expected, found);
+  if (!difference) return std::nullopt;
+  if (difference->expected != nullptr && difference->found != nullptr) {
+    return FormatError(config_file(other), "tensor '" + difference->found->name + "'",
+                       not_the_model + difference->expected->name + " " + shape_of(*difference->expected) +
+                           ", found " + shape_of(*difference->found) + ")",
                        one_model);
   }
-  if (expected.size() == found.size()) return std::nullopt;
   return FormatError(config_file(other), {},
                      not_the_model + std::to_string(expected.size()) + " weights, found " +
                          std::to_string(found.size()) + ")",

@@ -34,21 +34,19 @@ std::string shape_of(const Weight& weight) {
 /// Checkpoints of a series are of one model: the same weights with the same shapes; how they are stored may
 /// differ.
 void require_same_weights(const CheckpointWeights& first, const CheckpointWeights& other) {
+  const auto difference = first_difference(first.weights->all(), other.weights->all());
+  if (!difference) return;
   const std::string file = other.checkpoint->directory().string();
   const std::string as_in = " as in " + first.checkpoint->directory().string();
-  for (const Weight& expected : first.weights->all()) {
-    const std::string thing = "tensor '" + expected.name + "'";
-    const Weight* found = other.weights->find(expected.key);
-    if (found == nullptr) throw FormatError(file, thing, "is missing (expected" + as_in + ")");
-    if (found->rows == expected.rows && found->cols == expected.cols) continue;
-    throw FormatError(file, thing,
-                      "expected shape " + shape_of(expected) + as_in + ", found " + shape_of(*found));
-  }
-  for (const Weight& found : other.weights->all()) {
-    if (first.weights->find(found.key) != nullptr) continue;
-    throw FormatError(file, "tensor '" + found.name + "'",
+  const auto [expected, found] = *difference;
+  if (expected != nullptr && other.weights->find(expected->key) == nullptr)
+    throw FormatError(file, "tensor '" + expected->name + "'", "is missing (expected" + as_in + ")");
+  if (expected == nullptr || found->key != expected->key) {
+    throw FormatError(file, "tensor '" + found->name + "'",
                       "is unexpected (expected no such tensor," + as_in + ")");
   }
+  throw FormatError(file, "tensor '" + expected->name + "'",
+                    "expected shape " + shape_of(*expected) + as_in + ", found " + shape_of(*found));
 }
 
 bool outgrow_page_cache(Series series) {
@@ -133,10 +131,6 @@ std::uint64_t key_of_sketches(const ModelWeights& weights, const Weight& weight)
 }
 
 }  // namespace
-
-WeightRange all_weights(Series series) {
-  return {0, series.empty() ? 0 : series.front().weights->all().size()};
-}
 
 WeightRange part_of_weights(std::span<const Weight> weights, std::size_t part, std::size_t count) {
   std::uint64_t total = 0;

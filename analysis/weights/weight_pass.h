@@ -27,9 +27,6 @@ struct WeightRange {
   std::size_t begin = 0, end = 0;
 };
 
-/// All weights of the series.
-WeightRange all_weights(std::span<const CheckpointWeights> series);
-
 /// The share of a part of the weights, by bytes: parts 0 to count - 1 follow each other and have all weights.
 WeightRange part_of_weights(std::span<const Weight> weights, std::size_t part, std::size_t count);
 

@@ -23,8 +23,6 @@ struct ExpertMatching {
   std::vector<std::size_t> moved;
   double matched_similarity = 0;   // mean over experts of similarity[e][match[e]]; NaN without experts
   double in_place_similarity = 0;  // mean over experts of similarity[e][e]; NaN without experts
-
-  bool permuted() const { return !moved.empty(); }
 };
 
 /// Strangers are the pairs of neither the best assignment nor the identity; m and d are the mean and standard

@@ -273,4 +273,16 @@ const Weight& ModelWeights::at(const WeightKey& key) const {
                           std::to_string(key.layer) + ", expert " + std::to_string(key.expert));
 }
 
+std::optional<WeightDifference> first_difference(std::span<const Weight> expected,
+                                                 std::span<const Weight> found) {
+  for (std::size_t w = 0; w < std::max(expected.size(), found.size()); ++w) {
+    const Weight* a = w < expected.size() ? &expected[w] : nullptr;
+    const Weight* b = w < found.size() ? &found[w] : nullptr;
+    const bool same = a != nullptr && b != nullptr && a->key == b->key && a->name == b->name &&
+                      a->rows == b->rows && a->cols == b->cols;
+    if (!same) return WeightDifference{a, b};
+  }
+  return std::nullopt;
+}
+
 }  // namespace moescope

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,5 +40,14 @@ class ModelWeights {
   std::map<WeightKey, std::size_t> index_;
   std::vector<std::string> notes_;
 };
+
+/// The first place in canonical order where two models differ in the name, role or shape of a weight; how it
+/// is stored does not count. Null: of that model there are no more.
+struct WeightDifference {
+  const Weight* expected = nullptr;
+  const Weight* found = nullptr;
+};
+std::optional<WeightDifference> first_difference(std::span<const Weight> expected,
+                                                 std::span<const Weight> found);
 
 }  // namespace moescope

@@ -19,6 +19,7 @@
 #include "metrics/weights/bfloat16_histogram.h"
 #include "readers/checkpoint/checkpoint.h"
 #include "readers/checkpoint/model_weights.h"
+#include "tests/analysis/weights/all_weights.h"
 #include "tests/benchmarks/stopwatch.h"
 
 namespace moescope {

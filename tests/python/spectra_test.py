@@ -18,14 +18,14 @@ def is_added_to_the_residual_stream(name):
 
 
 def ranks(sigma):
-    """Spectral norm, stable rank, effective rank, participation ratio (metrics.md section 4)."""
+    """Spectral norm, stable rank, effective rank, participation ratio."""
     q = sigma[sigma > 0] / sigma.sum()
     return sigma[0], (sigma ** 2).sum() / sigma[0] ** 2, np.exp(-(q * np.log(q)).sum()), \
         (sigma ** 2).sum() ** 2 / (sigma ** 4).sum()
 
 
 def power_law(sigma):
-    """alpha, KS distance, x_min, length: WeightWatcher's algorithm as metrics.md states it, one x_min after another."""
+    """alpha, KS distance, x_min, length: WeightWatcher's algorithm, one x_min after another."""
     eigenvalues = np.sort(sigma ** 2)
     eigenvalues = eigenvalues[eigenvalues > 1e-5]
     best = (np.nan, np.inf, np.nan, np.nan)

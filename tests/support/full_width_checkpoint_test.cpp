@@ -109,7 +109,7 @@ std::uint64_t logical_bytes(const fs::path& directory) {
 constexpr WeightKey embedding{Role::embedding}, final_norm{Role::final_norm}, head{Role::head};
 constexpr WeightKey router{Role::router, 1}, query{Role::query, 0}, expert{Role::expert_up, 2, 11};
 
-// dots.llm1: model.md, sections 1 and 2.
+// dots.llm1 (arXiv 2506.05767) and the index of the released model.
 TEST(CheckpointPlan, DotsLlm1HasItsPublishedTensorsAndParameters) {
   const std::vector<PlannedTensor> tensors = plan_tensors(dots_llm1_options());
   EXPECT_EQ(tensors.size(), 24'231u);

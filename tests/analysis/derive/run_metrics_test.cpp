@@ -25,6 +25,7 @@
 #include "metrics/routing/router_distribution.h"
 #include "readers/files/source_file.h"
 #include "readers/schema/run_schema.h"
+#include "tests/analysis/weights/all_weights.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/temporary_directory.h"
 

@@ -84,7 +84,7 @@ TEST(RunPlan, KnowsDotsLlm1FromItsConfigurationAlone) {
                           "describes"));
 }
 
-// product.md: a 142 B checkpoint with 4,096 tokens in at most 3 GiB.
+// A promise: a 142 B checkpoint with 4,096 tokens in at most 3 GiB.
 TEST(RunPlan, OfDotsLlm1StaysWithinThreeGibibytes) {
   PlanRequest request = request_for(dots_llm1);
   request.analysis.resources.memory = 3ull << 30;

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "tests/analysis/weights/all_weights.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/temporary_directory.h"
 

@@ -15,6 +15,7 @@
 #include "metrics/weights/weight_drift.h"
 #include "readers/errors.h"
 #include "readers/files/source_file.h"
+#include "tests/analysis/weights/all_weights.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/random_values.h"
 #include "tests/support/source_path.h"

@@ -22,7 +22,7 @@ void expect_unknown(const PowerLawFit& fit) {
   EXPECT_EQ(fit.tail_length, 0);
 }
 
-/// The algorithm as metrics.md section 4 and WeightWatcher's WWFit.fit_power_law state it, without any
+/// The algorithm as WeightWatcher's WWFit.fit_power_law states it, without any
 /// shortcut: every x_min in ascending order, every point of every tail, the first least distance wins.
 PowerLawFit stated_algorithm(const std::vector<double>& singular_values) {
   std::vector<double> lambda;

@@ -210,7 +210,8 @@ TEST(SingularValues, AreDescendingAndHoldTheNorm) {
 }
 
 TEST(SingularValues, OfGaussianNoiseReachTheSumOfTheRootsOfTheSides) {
-  // Spectral norm sqrt(m) + sqrt(n) (metrics.md, section 7), to some widths 0.5 cbrt(1/sqrt(m) + 1/sqrt(n)).
+  // Spectral norm sqrt(m) + sqrt(n) (Marchenko and Pastur, 1967), to some widths 0.5 cbrt(1/sqrt(m) +
+  // 1/sqrt(n)).
   const std::vector<double> sigma = singular_values({normal_values<float>(300 * 1200, 11), 300, 1200});
   EXPECT_NEAR(sigma.front(), std::sqrt(1200) + std::sqrt(300), 1);
   EXPECT_NEAR(sigma.back(), std::sqrt(1200) - std::sqrt(300), 1);

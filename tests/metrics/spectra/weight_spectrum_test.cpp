@@ -78,7 +78,7 @@ TEST(WeightSpectrum, IsUnknownOfNothingAndOfNan) {
 }
 
 TEST(WeightSpectrum, OfGaussianNoiseMatchesTheory) {
-  // metrics.md, section 7, for m = 1,200 and n = 300; the effective rank has no such formula.
+  // By the law of Marchenko and Pastur, for m = 1,200 and n = 300; the effective rank has no such formula.
   const double m = 1200, n = 300;
   const WeightSpectrum spectrum =
       weight_spectrum(singular_values({normal_values<float>(300 * 1200, 2, 1), 1200, 300}));

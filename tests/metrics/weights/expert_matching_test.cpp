@@ -29,6 +29,10 @@ Places shuffled(std::size_t size, unsigned seed) {
   return places;
 }
 
+bool has_moved(const ExpertMatching& matching) {
+  return !matching.moved.empty();
+}
+
 /// Strangers like random rows of `width`; true pairs, e and places[e], alike by `likeness`.
 std::vector<double> planted(const Places& places, double likeness, std::size_t width, unsigned seed) {
   const std::size_t experts = places.size();
@@ -133,13 +137,13 @@ TEST(ExpertMatching, FindsASinglePairOfManyExchanged) {
   Places places = identity(512);
   std::swap(places[17], places[400]);
   const ExpertMatching matching = find_permutation(planted(places, 0.9, 1024, 1), 512);
-  EXPECT_TRUE(matching.permuted());
+  EXPECT_TRUE(has_moved(matching));
   EXPECT_THAT(matching.moved, testing::ElementsAre(17, 400));
 }
 
 TEST(ExpertMatching, ExpertsThatKeptTheirPlacesAreNotPermuted) {
   for (const double likeness : {1.0, 0.5, 0.1}) {
-    EXPECT_FALSE(find_permutation(planted(identity(128), likeness, 2048, 2), 128).permuted());
+    EXPECT_FALSE(has_moved(find_permutation(planted(identity(128), likeness, 2048, 2), 128)));
   }
 }
 
@@ -148,7 +152,7 @@ TEST(ExpertMatching, SimilaritiesWithoutMeaningTellNothing) {
     for (unsigned seed = 0; seed < 20; ++seed) {
       const ExpertMatching matching =
           find_permutation(normal_values<double>(experts * experts, seed, 0.1), experts);
-      EXPECT_FALSE(matching.permuted());
+      EXPECT_FALSE(has_moved(matching));
       if (experts < 128) continue;
       EXPECT_NE(matching.match, identity(experts));  // chance is better than the identity somewhere
       EXPECT_GT(matching.matched_similarity, matching.in_place_similarity + 0.1);
@@ -159,7 +163,7 @@ TEST(ExpertMatching, SimilaritiesWithoutMeaningTellNothing) {
 TEST(ExpertMatching, ExpertsThatBeganAnewHaveNotMoved) {
   std::vector<double> similarity = planted(identity(64), 0.9, 1024, 3);
   for (const std::size_t e : {5u, 6u, 40u}) similarity[e * 64 + e] -= 0.9;
-  EXPECT_FALSE(find_permutation(similarity, 64).permuted());
+  EXPECT_FALSE(has_moved(find_permutation(similarity, 64)));
 }
 
 TEST(ExpertMatching, TwinsInPlaceAreNotPermuted) {
@@ -168,7 +172,7 @@ TEST(ExpertMatching, TwinsInPlaceAreNotPermuted) {
   similarity[3 * 64 + 4] = similarity[4 * 64 + 3] = 0.94;
   const ExpertMatching matching = find_permutation(similarity, 64);
   EXPECT_EQ(matching.match[3], 4u);
-  EXPECT_FALSE(matching.permuted());
+  EXPECT_FALSE(has_moved(matching));
 }
 
 TEST(ExpertMatching, ExpertsMadeFromOneAreToldApartByTheirSmallDifferences) {
@@ -176,27 +180,27 @@ TEST(ExpertMatching, ExpertsMadeFromOneAreToldApartByTheirSmallDifferences) {
   std::vector<double> similarity = planted(places, 0.01, 1000000, 5);  // strangers differ by 0.001
   for (double& value : similarity) value += 0.98;
   EXPECT_EQ(find_permutation(similarity, 32).match, places);
-  EXPECT_TRUE(find_permutation(similarity, 32).permuted());
+  EXPECT_TRUE(has_moved(find_permutation(similarity, 32)));
 }
 
 TEST(ExpertMatching, EqualSimilaritiesTellNothing) {
   for (const double value : {0.0, 0.1, 1.0}) {
     const ExpertMatching matching = find_permutation(std::vector<double>(100, value), 10);
     EXPECT_EQ(matching.match, identity(10));
-    EXPECT_FALSE(matching.permuted());
+    EXPECT_FALSE(has_moved(matching));
   }
 }
 
 TEST(ExpertMatching, FewExpertsNeedSimilarityAboveOneHalf) {
   EXPECT_THAT(find_permutation(std::vector<double>{0.1, 0.9, 0.8, 0}, 2).moved, testing::ElementsAre(0, 1));
-  EXPECT_FALSE(find_permutation(std::vector<double>{0.1, 0.4, 0.4, 0}, 2).permuted());
-  EXPECT_FALSE(find_permutation(std::vector<double>{0.1}, 1).permuted());
+  EXPECT_FALSE(has_moved(find_permutation(std::vector<double>{0.1, 0.4, 0.4, 0}, 2)));
+  EXPECT_FALSE(has_moved(find_permutation(std::vector<double>{0.1}, 1)));
 }
 
 TEST(ExpertMatching, OfNoExpertsIsEmpty) {
   const ExpertMatching matching = find_permutation({}, 0);
   EXPECT_THAT(matching.match, testing::IsEmpty());
-  EXPECT_FALSE(matching.permuted());
+  EXPECT_FALSE(has_moved(matching));
   EXPECT_THAT(matching.matched_similarity, testing::IsNan());
 }
 
@@ -207,7 +211,7 @@ TEST(ExpertMatching, AnExpertWithoutDirectionIsLikeNothing) {
   const ExpertMatching matching = find_permutation(similarity, 16);
   EXPECT_EQ(matching.match, places);  // its place is the one that is left
   EXPECT_THAT(matching.moved, testing::Not(testing::Contains(2)));
-  EXPECT_TRUE(matching.permuted());
+  EXPECT_TRUE(has_moved(matching));
 }
 
 }  // namespace

@@ -374,5 +374,32 @@ TEST(TensorRoles, ModelsWithoutSharedExpertsHaveNone) {
             model.checkpoint.bytes());
 }
 
+TEST(FirstDifference, IsNoneWhereOnlyTheStorageDiffers) {
+  CheckpointOptions options;
+  const OpenedModel one(options);
+  options.dtype = DType::f32;
+  options.fused_experts = true;
+  const OpenedModel other(options);
+  EXPECT_FALSE(first_difference(one.weights.all(), other.weights.all()));
+}
+
+TEST(FirstDifference, IsTheFirstWeightOfAnotherNameOrShapeOrWithoutACounterpart) {
+  const OpenedModel model;
+  const std::vector<Weight> expected(model.weights.all().begin(), model.weights.all().end());
+  std::vector<Weight> found = expected;
+  found[7].rows += 1;
+  found[9].name += "?";
+  const auto shape = first_difference(expected, found);
+  ASSERT_TRUE(shape);
+  EXPECT_EQ(shape->expected, &expected[7]);
+  EXPECT_EQ(shape->found, &found[7]);
+  found[7] = expected[7];
+  EXPECT_EQ(first_difference(expected, found)->found, &found[9]);
+  found = expected;
+  found.pop_back();
+  EXPECT_EQ(first_difference(expected, found)->found, nullptr);
+  EXPECT_EQ(first_difference(found, expected)->expected, nullptr);
+}
+
 }  // namespace
 }  // namespace moescope

@@ -105,7 +105,7 @@ TEST(RunSchema, MeasurementsStandInIoAlone) {
   }
 }
 
-// The shapes of the public contract, product.md and data/run_format.md: [C,L,T,K], [C,D,L,E], [W,C-1,C-1].
+// The shapes of the public contract, data/run_format.md: [C,L,T,K], [C,D,L,E], [W,C-1,C-1].
 TEST(RunSchema, ShapesAreThoseOfTheContract) {
   EXPECT_THAT(raw_dataset("/routing/topk_index").dimensions,
               ElementsAre("checkpoint", "moe_layer", "token", "rank"));
