@@ -68,7 +68,7 @@ std::vector<Choice> choices() {
       {"SoftmaxWithoutSelectionBias",
        {{"model_type", "scheme_without_selection_bias"}, {"score", "softmax"}, {"renormalise", false}}},
       {"GroupsByTheirTwoBest", {{"groups", 4}, {"kept_groups", 2}}},
-      {"GroupsByTheirBest", {{"groups", 4}, {"kept_groups", 2}, {"group_score", "best"}}},
+      {"GroupsByTheirBest", {{"groups", 4}, {"group_score", "best"}}},
       {"NoSharedExpert", {{"shared_experts", 0}}},
       {"OneExpertAToken", {{"num_experts_per_tok", 1}}},
       {"EverySecondLayerAMixture", {{"mixture", {true, false, true}}}},
