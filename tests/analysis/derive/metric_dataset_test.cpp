@@ -6,7 +6,7 @@
 
 #include "metrics/catalogue/catalogue.h"
 #include "readers/schema/run_schema.h"
-#include "readers/text/closest_names.h"
+#include "readers/text/name_list.h"
 #include "tests/support/documentation.h"
 
 namespace moescope {
