@@ -15,28 +15,9 @@ constexpr std::size_t greatest_line = std::size_t{1} << 30;
 constexpr std::size_t buffer_bytes = std::size_t{1} << 17;
 constexpr std::size_t start_bytes = 512;
 
-// By its byte order mark, else by the zeros that every second byte of mostly Latin text is. Empty: UTF-8,
-// perhaps.
-std::string wide_encoding(std::string_view start) {
-  using namespace std::string_view_literals;
-  if (start.starts_with("\xFF\xFE\0\0"sv) || start.starts_with("\0\0\xFE\xFF"sv)) return "UTF-32";
-  if (start.starts_with("\xFF\xFE"sv) || start.starts_with("\xFE\xFF"sv)) return "UTF-16";
-  constexpr std::size_t looked_at = 16;
-  if (start.size() < 4) return {};
-  std::size_t zeros[2] = {0, 0}, count = std::min(start.size(), looked_at) & ~std::size_t{1};
-  for (std::size_t i = 0; i < count; ++i) zeros[i % 2] += start[i] == '\0' ? 1 : 0;
-  if (zeros[0] == 0 && zeros[1] == count / 2) return "UTF-16LE";
-  return zeros[1] == 0 && zeros[0] == count / 2 ? "UTF-16BE" : "";
-}
-
 void require_text(std::string_view start, const std::string& name) {
-  if (const std::string encoding = wide_encoding(start); !encoding.empty()) {
-    throw FormatError(name, {}, "is text in " + encoding + " (expected UTF-8)",
-                      "iconv -f " + encoding + " -t UTF-8 FILE > NEW makes it UTF-8");
-  }
-  if (is_lfs_pointer(start)) {
-    throw FormatError(name, {}, "is a Git LFS pointer, not the file that it stands for",
-                      "git lfs pull fetches the file");
+  for (const auto& foreign : {wide_text(start), lfs_pointer(start)}) {
+    if (foreign) throw FormatError(name, {}, foreign->what, foreign->hint);
   }
 }
 

@@ -28,28 +28,9 @@ constexpr Signature signatures[] = {
     {"\xFD"
      "7zXZ"sv,
      "is compressed (xz)", "decompress it first"},
-    {"\xFF\xFE\0\0"sv, "is UTF-32 text (it begins with its byte order mark), expected UTF-8",
-     "iconv converts it"},
-    {"\xFF\xFE"sv, "is UTF-16 text (it begins with its byte order mark), expected UTF-8",
-     "iconv converts it"},
-    {"\xFE\xFF"sv, "is UTF-16 text (it begins with its byte order mark), expected UTF-8",
-     "iconv converts it"},
     {"# xet version"sv, "is a Xet pointer, not the file itself", "git xet, or hf download, fetches the file"},
     {"/annex/objects/"sv, "is a git-annex pointer, not the file itself", "git annex get fetches the file"},
 };
-
-// A pointer names the bytes of the file it stands for.
-ForeignContent lfs_pointer(std::string_view begin) {
-  constexpr std::string_view key = "\nsize ";
-  const auto found = begin.find(key);
-  std::string size;
-  if (found != std::string_view::npos) {
-    const std::string_view rest = begin.substr(found + key.size());
-    size = rest.substr(0, rest.find_first_not_of("0123456789"));
-  }
-  return {"is a Git LFS pointer" + (size.empty() ? "" : " to " + size + " bytes") + ", not the file itself",
-          "git lfs pull fetches the file"};
-}
 
 bool is_web_page(std::string_view begin) {
   const auto first = begin.find_first_not_of(" \t\r\n");
@@ -60,17 +41,17 @@ bool is_web_page(std::string_view begin) {
       [&](std::string_view tag) { return begins_with_tag(text, tag); });
 }
 
-// Without a mark: every other byte of what is plain ASCII is zero.
-bool is_utf16(std::string_view begin) {
-  constexpr std::size_t pairs = 2;
-  if (begin.size() < 2 * pairs) return false;
-  const auto plain = [&](std::size_t i) { return begin[i] > 0; };
-  for (std::size_t zero : {0u, 1u}) {
-    bool all = true;
-    for (std::size_t i = 0; i < 2 * pairs; i += 2) all = all && begin[i + zero] == 0 && plain(i + 1 - zero);
-    if (all) return true;
-  }
-  return false;
+// By its byte order mark, else by the zeros that every second byte of mostly Latin text is. Empty: UTF-8,
+// perhaps.
+std::string wide_encoding(std::string_view begin) {
+  if (begin.starts_with("\xFF\xFE\0\0"sv) || begin.starts_with("\0\0\xFE\xFF"sv)) return "UTF-32";
+  if (begin.starts_with("\xFF\xFE"sv) || begin.starts_with("\xFE\xFF"sv)) return "UTF-16";
+  constexpr std::size_t looked_at = 16;
+  if (begin.size() < 4) return {};
+  std::size_t zeros[2] = {0, 0}, count = std::min(begin.size(), looked_at) & ~std::size_t{1};
+  for (std::size_t i = 0; i < count; ++i) zeros[i % 2] += begin[i] == '\0' ? 1 : 0;
+  if (zeros[0] == 0 && zeros[1] == count / 2) return "UTF-16LE";
+  return zeros[1] == 0 && zeros[0] == count / 2 ? "UTF-16BE" : "";
 }
 
 bool is_zeros(std::string_view begin) {
@@ -80,8 +61,26 @@ bool is_zeros(std::string_view begin) {
 
 }  // namespace
 
-bool is_lfs_pointer(std::string_view begin) {
-  return begin.starts_with("version https://git-lfs.github.com/spec/");
+std::optional<ForeignContent> wide_text(std::string_view begin) {
+  const std::string encoding = wide_encoding(begin);
+  if (encoding.empty()) return std::nullopt;
+  return ForeignContent{"is text in " + encoding + " (expected UTF-8)",
+                        "iconv -f " + encoding + " -t UTF-8 FILE > NEW makes it UTF-8"};
+}
+
+// A pointer names the bytes of the file it stands for.
+std::optional<ForeignContent> lfs_pointer(std::string_view begin) {
+  if (!begin.starts_with("version https://git-lfs.github.com/spec/")) return std::nullopt;
+  constexpr std::string_view key = "\nsize ";
+  const auto found = begin.find(key);
+  std::string size;
+  if (found != std::string_view::npos) {
+    const std::string_view rest = begin.substr(found + key.size());
+    size = rest.substr(0, rest.find_first_not_of("0123456789"));
+  }
+  return ForeignContent{
+      "is a Git LFS pointer" + (size.empty() ? "" : " to " + size + " bytes") + ", not the file itself",
+      "git lfs pull fetches the file"};
 }
 
 bool begins_with_tag(std::string_view text, std::string_view tag) {
@@ -93,7 +92,7 @@ bool begins_with_tag(std::string_view text, std::string_view tag) {
 std::optional<ForeignContent> foreign_content(std::string_view begin, std::uint64_t bytes) {
   begin = begin.substr(0, foreign_content_bytes);
   if (bytes == 0) return ForeignContent{"is empty", unfinished_hint};
-  if (is_lfs_pointer(begin)) return lfs_pointer(begin);
+  if (auto pointer = lfs_pointer(begin)) return pointer;
   for (const Signature& signature : signatures) {
     if (begin.starts_with(signature.begin)) return ForeignContent{signature.what, signature.hint};
   }
@@ -101,7 +100,7 @@ std::optional<ForeignContent> foreign_content(std::string_view begin, std::uint6
     return ForeignContent{"is a web page (HTML or XML), not the file itself",
                           "the server answered the download with a page, perhaps one that asks to log in"};
   }
-  if (is_utf16(begin)) return ForeignContent{"is UTF-16 text, expected UTF-8", "iconv converts it"};
+  if (auto wide = wide_text(begin)) return wide;
   if (is_zeros(begin))
     return ForeignContent{"begins with zeros, as if it had not been written yet", unfinished_hint};
   return std::nullopt;

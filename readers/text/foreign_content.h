@@ -21,8 +21,10 @@ inline constexpr std::uint64_t foreign_content_bytes = 512;
 /// the beginning tells nothing. Thread-safe.
 std::optional<ForeignContent> foreign_content(std::string_view begin, std::uint64_t bytes);
 
-/// Whether a text begins with the pointer that Git LFS leaves in place of a file.
-bool is_lfs_pointer(std::string_view begin);
+/// The pointer that Git LFS leaves in place of a file.
+std::optional<ForeignContent> lfs_pointer(std::string_view begin);
+/// Text in UTF-16 or UTF-32, by its byte order mark or its zeros.
+std::optional<ForeignContent> wide_text(std::string_view begin);
 /// Whether a text begins with a tag, given in small letters ("<html"), in letters of either case.
 bool begins_with_tag(std::string_view text, std::string_view tag);
 

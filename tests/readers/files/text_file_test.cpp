@@ -186,7 +186,7 @@ TEST(TextFile, NamesAnEncodingThatIsNotUtf8) {
 
 TEST(TextFile, NamesAPointerThatStandsForAFile) {
   EXPECT_THAT(failure("a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"),
-              HasSubstr("a.txt: is a Git LFS pointer, not the file that it stands for [git lfs pull"));
+              HasSubstr("a.txt: is a Git LFS pointer to 5 bytes, not the file itself [git lfs pull"));
 }
 
 TEST(TextFile, IsDecompressedByItsFirstBytesWhereItsNameDoesNotTell) {

@@ -45,9 +45,9 @@ TEST(ForeignContent, IsNamedByItsFirstBytes) {
   EXPECT_THAT(what_is("<?xml version='1.0'?><Error><Code>AccessDenied</Code>"), HasSubstr("is a web page"));
   EXPECT_THAT(what_is("GGUF\3\0\0\0"s), HasSubstr("is a GGUF file"));
   EXPECT_THAT(what_is("PK\3\4"), HasSubstr("is a ZIP archive, as torch.save writes one"));
-  EXPECT_THAT(what_is("\xFF\xFE{\0"s), HasSubstr("is UTF-16 text"));
-  EXPECT_THAT(what_is("{\0\"\0a\0"s), HasSubstr("is UTF-16 text"));
-  EXPECT_THAT(what_is("\0{\0\"\0a"s), HasSubstr("is UTF-16 text"));
+  EXPECT_THAT(what_is("\xFF\xFE{\0"s), HasSubstr("is text in UTF-16 (expected UTF-8)"));
+  EXPECT_THAT(what_is("{\0\"\0a\0"s), HasSubstr("is text in UTF-16LE (expected UTF-8)"));
+  EXPECT_THAT(what_is("\0{\0\"\0a"s), HasSubstr("is text in UTF-16BE (expected UTF-8)"));
   EXPECT_THAT(what_is(std::string(64, '\0')), HasSubstr("begins with zeros"));
 }
 
