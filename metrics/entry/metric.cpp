@@ -31,6 +31,7 @@ Metric pooled(Metric by_domain, std::string long_name, std::string description) 
   by_domain.description = std::move(description);
   std::erase(by_domain.axes, "domain");
   by_domain.figures.clear();
+  by_domain.summary.reset();
   return by_domain;
 }
 

@@ -3,6 +3,7 @@
 /// values are held against, and how it is drawn. Whatever else is said or done with it follows from there:
 /// the run file's dataset and attributes, figures and captions, the Python function, data/run_format.md.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "metrics/entry/computation.h"
 #include "metrics/entry/level.h"
 #include "metrics/entry/metric_figure.h"
+#include "metrics/entry/metric_summary.h"
 
 namespace moescope {
 
@@ -29,6 +31,7 @@ struct Metric {
   /// where they are not.
   const char* (*undefined)(const RoutingSizes& sizes) = nullptr;
   std::vector<MetricFigure> figures = {};
+  std::optional<MetricSummary> summary = {};
 };
 
 /// The dataset of a metric.
@@ -42,7 +45,7 @@ bool is_from_sketches(const Metric& metric);
 
 /// The name of `name` over the tokens of all domains together.
 std::string pooled_name(std::string_view name);
-/// The entry of that, without figures.
+/// The entry of that, which is drawn and told with the metric by domain.
 Metric pooled(Metric by_domain, std::string long_name, std::string description);
 
 }  // namespace moescope

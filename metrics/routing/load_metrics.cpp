@@ -65,7 +65,8 @@ Metric max_violation_entry() {
                        .section = section::load,
                        .y_label = "MaxVio",
                        .by_domain = true,
-                       .bottom = 0}}};
+                       .bottom = 0}},
+          .summary = MetricSummary{.column = "MaxVio", .digits = 3, .each_layer = true}};
 }
 
 Metric load_cv_entry() {
@@ -101,7 +102,8 @@ Metric load_entropy_entry() {
           .figures = {{.id = "load_entropy",
                        .title = "Entropy of load by layer",
                        .section = section::load,
-                       .y_label = "entropy of load, of its maximum ln E"}}};
+                       .y_label = "entropy of load, of its maximum ln E"}},
+          .summary = MetricSummary{.column = "Load entropy"}};
 }
 
 }  // namespace
@@ -212,7 +214,8 @@ std::vector<Metric> load_metrics() {
                         "Experts of a layer that took no token of a domain; with few tokens some look dead "
                         "by chance, as random routing would leave them.",
                     .by_domain = true,
-                    .bottom = 0}}},
+                    .bottom = 0}},
+       .summary = MetricSummary{.each_domain = true}},
       {.name = "cold_experts",
        .long_name = "Cold experts",
        .unit = "experts",

@@ -54,6 +54,7 @@ Metric quantiles_over_tokens(Metric mean, const std::string& what, std::vector<M
   mean.formula = "quantile" + mean.formula.substr(std::string("mean").size());
   mean.description = "Distribution of " + what + " over tokens: 5 %, median, 95 %.";
   mean.figures = std::move(figures);
+  mean.summary.reset();
   return mean;
 }
 
@@ -81,7 +82,8 @@ Metric router_entropy_entry() {
                    .y_label = of_maximum,
                    .caption = of_maximum_reading + " Averaged over tokens.",
                    .formula = "mean_t( -sum_e pi_e ln pi_e ) / ln E",
-                   .of_upper_bound = true}}};
+                   .of_upper_bound = true}},
+      .summary = MetricSummary{.column = "Router entropy", .of_upper_bound = true}};
 }
 
 MetricFigure entropy_of_single_tokens() {
@@ -110,7 +112,8 @@ Metric topk_mass_entry() {
           .upper_bound = 1.0,
           .missing = missing_forward,
           .figures = {layer_figure("topk_mass", "Router mass on the chosen experts by layer",
-                                   "share of the router distribution")}};
+                                   "share of the router distribution")},
+          .summary = MetricSummary{}};
 }
 
 Metric top1_share_entry() {

@@ -1,7 +1,6 @@
 #include "plots/figures/metric_lines.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "plots/figures/line_figures.h"
@@ -23,11 +22,9 @@ Figure described(const RunFile& run, const Metric& metric, const MetricFigure& w
   return figure;
 }
 
-/// Values are divided by it; NaN where the upper bound of which they are shares is not there.
+/// Values are divided by it.
 double unit_of(const RunFile& run, const Metric& metric, const MetricFigure& what) {
-  if (!what.of_upper_bound) return 1;
-  const double bound = metric_text(run, metric.name).upper_bound.value_or(0);
-  return bound > 0 ? bound : std::numeric_limits<double>::quiet_NaN();
+  return what.of_upper_bound ? unit_of_upper_bound(metric_text(run, metric.name)) : 1;
 }
 
 std::size_t domain_index(const RunFile& run, const std::string& name) {

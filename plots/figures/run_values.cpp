@@ -64,11 +64,12 @@ bool are_as_named(const RunLabels& labels) {
 }
 
 /// `values` divided by `size`, with the axis that says so.
-Progress scaled(const std::vector<double>& values, double size, const std::string& label,
+Progress scaled(const std::vector<double>& values, double size, const std::string& quantity,
                 const std::string& suffix) {
   Progress progress;
+  progress.quantity = quantity;
   for (const double value : values) progress.x.push_back(value / size);
-  progress.axis.label = label;
+  progress.axis.label = "training " + quantity;
   progress.axis.tick_suffix = suffix;
   return progress;
 }
@@ -122,24 +123,18 @@ bool is_several_roles(std::string_view label) {
   return label.starts_with(whole_model_label);
 }
 
-double highest_entropy(const RunLabels& labels) {
-  if (labels.experts.size() < 2) return std::numeric_limits<double>::quiet_NaN();
-  return std::log(static_cast<double>(labels.experts.size()));
-}
-
 Progress training_progress(const RunLabels& labels) {
   if (all_finite(labels.tokens_seen)) {
-    const std::string label = labels.tokens_are_as_named ? "training tokens, as named" : "training tokens";
+    const std::string quantity = labels.tokens_are_as_named ? "tokens, as named" : "tokens";
     const double most = *std::max_element(labels.tokens_seen.begin(), labels.tokens_seen.end());
-    if (most >= 1e12) return scaled(labels.tokens_seen, 1e12, label, " T");
-    if (most >= 1e9) return scaled(labels.tokens_seen, 1e9, label, " B");
-    if (most >= 1e6) return scaled(labels.tokens_seen, 1e6, label, " M");
-    return scaled(labels.tokens_seen, 1, label, "");
+    if (most >= 1e12) return scaled(labels.tokens_seen, 1e12, quantity, " T");
+    if (most >= 1e9) return scaled(labels.tokens_seen, 1e9, quantity, " B");
+    if (most >= 1e6) return scaled(labels.tokens_seen, 1e6, quantity, " M");
+    return scaled(labels.tokens_seen, 1, quantity, "");
   }
   if (all_finite(labels.step)) {
     const double most = *std::max_element(labels.step.begin(), labels.step.end());
-    return most >= 2e4 ? scaled(labels.step, 1e3, "training step", " k")
-                       : scaled(labels.step, 1, "training step", "");
+    return most >= 2e4 ? scaled(labels.step, 1e3, "step", " k") : scaled(labels.step, 1, "step", "");
   }
   Progress progress;
   progress.x.resize(labels.checkpoints.size());
@@ -167,6 +162,11 @@ MetricText metric_text(const RunFile& run, const std::string& name) {
   text.lower_bound = number_attribute(run, path, "lower_bound");
   text.upper_bound = number_attribute(run, path, "upper_bound");
   return text;
+}
+
+double unit_of_upper_bound(const MetricText& text) {
+  const double bound = text.upper_bound.value_or(0);
+  return bound > 0 ? bound : std::numeric_limits<double>::quiet_NaN();
 }
 
 double mean_of(std::span<const double> values) {

@@ -61,13 +61,10 @@ inline constexpr std::string_view whole_model_label = "whole model";
 /// Whether a label of RunLabels::roles stands for several of the others together.
 bool is_several_roles(std::string_view label);
 
-/// ln E, the entropy of a router without any preference, by which entropies are normalised. NaN where there
-/// is one expert or none: a router without a choice is neither sure nor undecided.
-double highest_entropy(const RunLabels& labels);
-
 /// Where each checkpoint stands on the horizontal axis: training tokens, else steps, else one after another.
 struct Progress {
   std::vector<double> x;  // (C) in the axis' units
+  std::string quantity;   // "tokens", "tokens, as named", "step" of training; empty: one after another
   Axis axis;
 };
 Progress training_progress(const RunLabels& labels);
@@ -79,6 +76,9 @@ struct MetricText {
   std::vector<double> chance_by_domain = {};  // (D) where chance depends on the number of tokens; else empty
 };
 MetricText metric_text(const RunFile& run, const std::string& name);
+/// By which a metric is divided that is shown as a share of its upper bound. NaN where that is 0, as ln E of
+/// one expert: a router without a choice is neither sure nor undecided.
+double unit_of_upper_bound(const MetricText& text);
 
 /// Means and quantiles of the values that exist; NaN when there are none. `share` 0.5: the median.
 double mean_of(std::span<const double> values);

@@ -8,10 +8,10 @@
 
 #include "plots/figure/figure_text.h"
 #include "plots/figures/figures.h"
+#include "plots/findings/findings.h"
+#include "plots/findings/report_facts.h"
 #include "plots/gnuplot/gnuplot.h"
 #include "plots/gnuplot/svg.h"
-#include "plots/report/report_facts.h"
-#include "plots/report/report_findings.h"
 #include "plots/report/report_json.h"
 #include "plots/report/report_page.h"
 #include "plots/report/report_template.h"
@@ -90,16 +90,6 @@ std::string base64_of_hex(std::string_view hexadecimal) {
   return base64(bytes);
 }
 
-std::string subtitle(const ReportFacts& facts) {
-  for (const auto& [name, value] : facts.glance) {
-    if (name != "Checkpoints") continue;
-    std::string text = value;
-    const std::size_t count = std::min(text.find(','), text.size());
-    return text.insert(count, facts.checkpoints.size() == 1 ? " checkpoint" : " checkpoints");
-  }
-  return {};
-}
-
 std::vector<std::pair<std::string, std::string>> fingerprints(const ReportFacts& facts) {
   std::vector<std::pair<std::string, std::string>> entries;
   for (const CheckpointFacts& checkpoint : facts.checkpoints) {
@@ -124,7 +114,7 @@ std::string page(const ReportFacts& facts, const Content& content, const ReportF
       report_html,
       {{"script_sha256", base64_of_hex(report_js_sha256)},
        {"title", escape_markup(facts.title)},
-       {"subtitle", escape_markup(subtitle(facts))},
+       {"subtitle", escape_markup(facts.subtitle)},
        {"light_theme", theme_variables(false)},
        {"dark_theme", theme_variables(true)},
        {"style", std::string(report_css)},

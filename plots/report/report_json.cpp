@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "metrics/catalogue/catalogue.h"
+#include "metrics/entry/metric_names.h"
 #include "plots/figure/figure_text.h"
 #include "plots/figure/layout.h"
 #include "plots/figure/theme.h"
-#include "plots/report/report_findings.h"
+#include "plots/findings/findings.h"
 
 namespace moescope {
 namespace {
@@ -46,11 +48,23 @@ Json by_name(const std::vector<std::string>& names, const std::vector<double>& v
   return object;
 }
 
-/// Over how many layers (of dead experts: layers and domains) each mean is.
-Json layers_in_means(const CheckpointFacts& facts) {
-  return {{"max_violation", facts.max_violation.known()}, {"load_entropy", facts.load_entropy.known()},
-          {"dead_experts", facts.dead_experts.known()},   {"router_entropy", facts.router_entropy.known()},
-          {"topk_mass", facts.topk_mass.known()},         {"router_saturation", facts.saturation.known()}};
+/// "router_entropy_normalized_mean".
+std::string mean_key(const Metric& metric) {
+  return metric.name + (metric.summary->of_upper_bound ? "_normalized" : "") + "_mean";
+}
+
+/// Means of every metric that has a summary, and over how many layers (or layers and domains) each is.
+void add_summaries(const CheckpointFacts& facts, const RunLabels& labels, Json& json) {
+  Json layers_in_means = Json::object();
+  for (const Metric& metric : metric_catalogue()) {
+    if (!metric.summary) continue;
+    const LayerFacts& summary = facts.of(metric.name);
+    json[mean_key(metric)] = rounded(summary.mean);
+    if (metric.summary->each_layer)
+      json[metric.name + "_by_layer"] = by_name(labels.moe_layers, summary.layers);
+    layers_in_means[metric.name] = summary.known();
+  }
+  json["layers_in_means"] = layers_in_means;
 }
 
 Json checkpoint_json(const CheckpointFacts& facts, const RunLabels& labels) {
@@ -61,20 +75,12 @@ Json checkpoint_json(const CheckpointFacts& facts, const RunLabels& labels) {
                {"loss", rounded(facts.loss)},
                {"perplexity", rounded(facts.perplexity)},
                {"nonfinite_losses", facts.nonfinite_losses},
-               {"loss_by_domain", by_name(labels.domains, facts.domain_loss)},
-               {"max_violation_mean", rounded(facts.max_violation.mean)},
-               {"max_violation_by_layer", by_name(labels.moe_layers, facts.max_violation.layers)},
-               {"load_entropy_mean", rounded(facts.load_entropy.mean)},
-               {"dead_experts_mean", rounded(facts.dead_experts.mean)},
-               {"router_entropy_normalized_mean", rounded(facts.router_entropy.mean)},
-               {"topk_mass_mean", rounded(facts.topk_mass.mean)},
-               {"router_saturation_mean", rounded(facts.saturation.mean)},
-               {"router_saturation_by_layer", by_name(labels.moe_layers, facts.saturation.layers)},
-               {"layers_in_means", layers_in_means(facts)},
-               {"relative_drift_since_first", by_name(labels.role_names, facts.drift)},
-               {"relative_drift_since_previous", by_name(labels.role_names, facts.step_drift)},
-               {"tortuosity_of_whole_model", rounded(facts.tortuosity)},
-               {"fingerprint", facts.fingerprint}};
+               {"loss_by_domain", by_name(labels.domains, facts.domain_loss)}};
+  add_summaries(facts, labels, json);
+  json["relative_drift_since_first"] = by_name(labels.role_names, facts.drift);
+  json["relative_drift_since_previous"] = by_name(labels.role_names, facts.step_drift);
+  json["tortuosity_of_whole_model"] = rounded(facts.tortuosity);
+  json["fingerprint"] = facts.fingerprint;
   return json;
 }
 
@@ -220,7 +226,8 @@ std::string summary_json(const ReportFacts& facts, const std::vector<std::string
                      {"total_parameters", facts.total_parameters},
                      {"active_parameters", facts.active_parameters},
                      {"tokens_by_domain", by_name(facts.labels.domains, facts.domain_tokens)},
-                     {"router_saturation_chance", rounded(facts.chance.saturation.value_or(unknown_number))},
+                     {"router_saturation_chance",
+                      rounded(chance_of(facts, metric::router_saturation).value_or(unknown_number))},
                      {"checkpoints", checkpoints},
                      {"notes", texts(facts.notes)},
                      {"findings", texts(report_findings(facts))},

@@ -7,7 +7,7 @@
 
 #include "plots/figure/figure.h"
 #include "plots/figures/heatmap_explorer.h"
-#include "plots/report/report_facts.h"
+#include "plots/findings/report_facts.h"
 
 namespace moescope {
 

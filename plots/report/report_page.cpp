@@ -4,6 +4,7 @@
 #include <functional>
 #include <stdexcept>
 
+#include "metrics/catalogue/catalogue.h"
 #include "plots/figure/figure_text.h"
 #include "plots/gnuplot/svg.h"
 #include "readers/recorded/recorded_notes.h"
@@ -78,16 +79,29 @@ std::vector<std::string> column(const std::vector<CheckpointFacts>& checkpoints,
 }
 
 /// Means over layers; where a layer has no value, over how many it is.
-std::vector<std::string> column(const std::vector<CheckpointFacts>& checkpoints,
-                                LayerFacts CheckpointFacts::*member, int digits = 4) {
+std::vector<std::string> summary_column(const std::vector<CheckpointFacts>& checkpoints,
+                                        const Metric& metric) {
   std::vector<std::string> cells = column(
-      checkpoints, [member](const CheckpointFacts& c) { return (c.*member).mean; }, digits);
+      checkpoints, [&](const CheckpointFacts& c) { return c.of(metric.name).mean; }, metric.summary->digits);
   for (std::size_t c = 0; c < cells.size(); ++c) {
-    const LayerFacts& layers = checkpoints[c].*member;
+    const LayerFacts& layers = checkpoints[c].of(metric.name);
     if (layers.known() == 0 || !layers.is_partial()) continue;
     cells[c] += " (" + std::to_string(layers.known()) + " of " + std::to_string(layers.layers.size()) + ")";
   }
   return cells;
+}
+
+/// What the table of checkpoints tells beside their names: headings and cells.
+std::vector<std::pair<std::string, std::vector<std::string>>> table_columns(
+    const std::vector<CheckpointFacts>& all) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> columns = {
+      {"Loss", column(all, &CheckpointFacts::loss)},
+      {"Perplexity", column(all, &CheckpointFacts::perplexity)}};
+  for (const Metric& metric : metric_catalogue()) {
+    if (metric.summary && !metric.summary->column.empty())
+      columns.emplace_back(metric.summary->column, summary_column(all, metric));
+  }
+  return columns;
 }
 
 }  // namespace
@@ -172,23 +186,15 @@ std::string navigation_html(const std::vector<PageFigure>& figures) {
 }
 
 std::string checkpoint_table_html(const ReportFacts& facts) {
-  std::string html =
-      "<table>\n"
-      "<thead><tr><th>Checkpoint</th><th>Tokens</th><th>Phase</th><th>Loss</th><th>Perplexity</th><th>MaxVio</th><th>Load "
-      "entropy</th><th>Router entropy</th><th>Saturation</th></tr></thead>\n"
-      "<tbody>\n";
   const std::vector<CheckpointFacts>& all = facts.checkpoints;
-  const std::vector<std::vector<std::string>> columns = {
-      column(all, [](const CheckpointFacts& c) { return c.loss; }),
-      column(all, [](const CheckpointFacts& c) { return c.perplexity; }),
-      column(all, &CheckpointFacts::max_violation, 3),
-      column(all, &CheckpointFacts::load_entropy),
-      column(all, &CheckpointFacts::router_entropy),
-      column(all, &CheckpointFacts::saturation, 3)};
+  const auto columns = table_columns(all);
+  std::string html = "<table>\n<thead><tr><th>Checkpoint</th><th>Tokens</th><th>Phase</th>";
+  for (const auto& [heading, numbers] : columns) html += "<th>" + escape_markup(heading) + "</th>";
+  html += "</tr></thead>\n<tbody>\n";
   const std::vector<std::string> tokens = format_tokens_column(facts.labels.tokens_seen);
   for (std::size_t c = 0; c < all.size(); ++c) {
     html += "<tr>" + cell(all[c].name) + cell(tokens[c]) + cell(all[c].phase.empty() ? "–" : all[c].phase);
-    for (const std::vector<std::string>& numbers : columns) html += cell(numbers[c]);
+    for (const auto& [heading, numbers] : columns) html += cell(numbers[c]);
     html += "</tr>\n";
   }
   return html + "</tbody>\n</table>";

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "plots/figure/figure.h"
-#include "plots/report/report_facts.h"
-#include "plots/report/report_findings.h"
+#include "plots/findings/findings.h"
+#include "plots/findings/report_facts.h"
 
 namespace moescope {
 

@@ -49,7 +49,8 @@ ROOMS = {
     "plots/figure": [],
     "plots/gnuplot": ["plots/figure", "readers/files"],
     "plots/figures": ["plots/figure", "readers/recorded", "readers/checkpoint", "metrics/catalogue"],
-    "plots/report": ["plots/gnuplot", "plots/figures"],
+    "plots/findings": ["plots/figures"],
+    "plots/report": ["plots/gnuplot", "plots/findings"],
     "cli": ["analysis/comparison", "analysis/plan", "plots/report", "readers/table"],
     "python": ["cli"],
 }

@@ -7,10 +7,11 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "metrics/entry/metric_names.h"
 #include "plots/figures/figures.h"
+#include "plots/findings/findings.h"
+#include "plots/findings/report_facts.h"
 #include "plots/report/html_report.h"
-#include "plots/report/report_facts.h"
-#include "plots/report/report_findings.h"
 #include "plots/report/report_json.h"
 #include "plots/report/report_page.h"
 #include "readers/errors.h"
@@ -236,10 +237,10 @@ TEST_F(ReportTest, MeansOverFewerLayersSaySoInTheTableAndTheSummary) {
 }
 
 TEST_F(ReportTest, ChanceLevelsAreReadFromTheRunFile) {
-  const ChanceFacts chance = read_report_facts(run({})).chance;
-  EXPECT_DOUBLE_EQ(chance.max_violation.value(), 0.15);            // sample_run.h
-  EXPECT_DOUBLE_EQ(chance.dead_experts.value(), (0.1 + 0.2) / 2);  // mean over domains
-  EXPECT_DOUBLE_EQ(chance.saturation.value(), 0.25);
+  const ReportFacts facts = read_report_facts(run({}));
+  EXPECT_DOUBLE_EQ(chance_of(facts, metric::max_violation).value(), 0.15);            // sample_run.h
+  EXPECT_DOUBLE_EQ(chance_of(facts, metric::dead_experts).value(), (0.1 + 0.2) / 2);  // mean over domains
+  EXPECT_DOUBLE_EQ(chance_of(facts, metric::router_saturation).value(), 0.25);
 }
 
 TEST_F(ReportTest, TokensThatOnlyNamesTellAreCalledSo) {

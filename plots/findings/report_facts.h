@@ -2,9 +2,12 @@
 /// The numbers that a report states in words and in summary.json, taken from a run file.
 
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,30 +34,26 @@ struct CheckpointFacts {
   double loss = unknown_number, perplexity = unknown_number;  // over all domains' tokens
   std::vector<double> domain_loss;                            // (D)
   std::int64_t nonfinite_losses = 0;                          // where there is any, the loss is NaN
-  LayerFacts max_violation, load_entropy;                     // load_entropy: of its maximum ln E
-  LayerFacts dead_experts;                                    // by domain
-  LayerFacts router_entropy;                                  // of its maximum ln E; none where E is 1
-  LayerFacts topk_mass, saturation;
-  std::vector<double> drift;           // (roles) since the first checkpoint
-  std::vector<double> step_drift;      // (roles) since the checkpoint before
-  double tortuosity = unknown_number;  // of the whole model's path so far
-};
+  std::map<std::string, LayerFacts, std::less<>> summaries;   // of metrics that have a MetricSummary
+  std::vector<double> drift;                                  // (roles) since the first checkpoint
+  std::vector<double> step_drift;                             // (roles) since the checkpoint before
+  double tortuosity = unknown_number;                         // of the whole model's path so far
 
-/// What random routing would give, where the run file tells.
-struct ChanceFacts {
-  std::optional<double> max_violation;  // of all domains' tokens together
-  std::optional<double> dead_experts;   // of a layer, averaged over domains
-  std::optional<double> topk_mass, saturation;
+  /// A summary; without layers where the file does not have the metric.
+  const LayerFacts& of(std::string_view metric) const;
 };
 
 struct ReportFacts {
-  std::string title;  // what the checkpoints' names have in common, else the model type
+  std::string title;     // what the checkpoints' names have in common, else the model type
+  std::string subtitle;  // "7 checkpoints, from 0 to 11.2 T training tokens"
   RunLabels labels;
   std::vector<CheckpointFacts> checkpoints;
   std::vector<std::string> notes;         // of the run file, warnings first
   std::vector<std::string> unfinished;    // what the run lacks, in sentences
   std::vector<std::string> expert_moves;  // see expert_moves.h
-  ChanceFacts chance;
+  /// What random routing would give of summaries, where the run file tells: of as many tokens, averaged over
+  /// domains where the summary is.
+  std::map<std::string, double, std::less<>> chance;
   bool load_is_pooled = true;           // the load is that of all domains' tokens together, not their average
   std::vector<double> domain_tokens;    // (D)
   std::vector<bool> role_exists;        // (roles) whether the model has such weights
@@ -65,6 +64,9 @@ struct ReportFacts {
   /// How it came about: ("Command line", "moescope analyze …") …
   std::vector<std::pair<std::string, std::string>> provenance;
 };
+
+/// Nothing where the run file does not tell.
+std::optional<double> chance_of(const ReportFacts& facts, std::string_view metric);
 
 ReportFacts read_report_facts(const RunFile& run);
 

@@ -1,9 +1,11 @@
-#include "plots/report/report_findings.h"
+#include "plots/findings/findings.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+
+#include "metrics/entry/metric_names.h"
 
 namespace moescope {
 namespace {
@@ -36,7 +38,7 @@ ReportFacts plain_run() {
   labels.roles = {"router", "routed expert", "whole model"};
   facts.role_exists = {true, true, true};
   facts.experts_per_token = 2;
-  facts.chance.saturation = 0.25;
+  facts.chance[metric::router_saturation] = 0.25;
   const double saturation[] = {0.25, 0.7, 1};
   for (int c = 0; c < 3; ++c) {
     CheckpointFacts checkpoint;
@@ -44,11 +46,12 @@ ReportFacts plain_run() {
     checkpoint.loss = 5 - c;
     checkpoint.perplexity = std::exp(checkpoint.loss);
     checkpoint.domain_loss = {5.5 - c, 4.5 - c};
-    checkpoint.max_violation = layers({1.0 / (1 + c), 2.0 / (1 + c)});
-    checkpoint.dead_experts = layers({0, 0, 0, 0});
-    checkpoint.router_entropy = layers({1 - 0.1 * c, 1 - 0.2 * c});
-    checkpoint.topk_mass = layers({0.3 + 0.1 * c, 0.3 + 0.1 * c});
-    checkpoint.saturation = layers({saturation[c], c == 2 ? 1 : saturation[c] - 0.1});
+    checkpoint.summaries[metric::max_violation] = layers({1.0 / (1 + c), 2.0 / (1 + c)});
+    checkpoint.summaries[metric::dead_experts] = layers({0, 0, 0, 0});
+    checkpoint.summaries[metric::router_entropy] = layers({1 - 0.1 * c, 1 - 0.2 * c});
+    checkpoint.summaries[metric::topk_mass] = layers({0.3 + 0.1 * c, 0.3 + 0.1 * c});
+    checkpoint.summaries[metric::router_saturation] =
+        layers({saturation[c], c == 2 ? 1 : saturation[c] - 0.1});
     checkpoint.drift = {0.5 * c, 0.25 * c, 0.3 * c};
     checkpoint.step_drift = {c == 0 ? nan_value : 0.5, c == 0 ? nan_value : 0.25, nan_value};
     checkpoint.tortuosity = c == 0 ? nan_value : 1.25;
@@ -143,7 +146,7 @@ TEST(ReportFindings, ALossThatIsNotFiniteIsToldAndNotReplacedByAnother) {
 TEST(ReportFindings, ACheckpointInTheMiddleWithoutAValueIsNamed) {
   ReportFacts facts = plain_run();
   facts.checkpoints[1].loss = nan_value;
-  facts.checkpoints[1].max_violation = layers({nan_value, nan_value});
+  facts.checkpoints[1].summaries[metric::max_violation] = layers({nan_value, nan_value});
   EXPECT_THAT(finding(facts, "Loss"), HasSubstr("It is not finite at b."));
   EXPECT_THAT(finding(facts, "MaxVio"), HasSubstr("It has no value at b."));
 }
@@ -172,7 +175,7 @@ TEST(ReportFindings, OneCheckpointShowsNoChange) {
 
 TEST(ReportFindings, TwoCheckpointsHaveNoOneBeforeTheLastAndNoLastStepOfItsOwn) {
   ReportFacts facts = first_of(plain_run(), 2);
-  facts.checkpoints[1].saturation = layers({1, 1});
+  facts.checkpoints[1].summaries[metric::router_saturation] = layers({1, 1});
   EXPECT_THAT(finding(facts, "Router saturation"),
               AllOf(HasSubstr("is 0.2 at a (chance 0.25) and by definition 1 at b, with whose choices it "
                               "compares. Before that it does not come half-way from chance to 1."),
@@ -194,10 +197,11 @@ TEST(ReportFindings, OneLayerIsNoAverageAndNotTheLeastEven) {
   ReportFacts facts = plain_run();
   facts.labels.moe_layers = {"7"};
   for (CheckpointFacts& checkpoint : facts.checkpoints) {
-    for (LayerFacts* member : {&checkpoint.max_violation, &checkpoint.router_entropy, &checkpoint.topk_mass,
-                               &checkpoint.saturation})
+    for (LayerFacts* member :
+         {&checkpoint.summaries[metric::max_violation], &checkpoint.summaries[metric::router_entropy],
+          &checkpoint.summaries[metric::topk_mass], &checkpoint.summaries[metric::router_saturation]})
       *member = layers({member->layers[0]});
-    checkpoint.dead_experts = layers({1, 0});
+    checkpoint.summaries[metric::dead_experts] = layers({1, 0});
   }
   EXPECT_THAT(finding(facts, "MaxVio"),
               AllOf(HasSubstr("MaxVio of layer 7, with all domains together, fell from 1 to 0.333."),
@@ -212,23 +216,23 @@ TEST(ReportFindings, OneLayerIsNoAverageAndNotTheLeastEven) {
 TEST(ReportFindings, LayersThatLookEqualAreNamedTogether) {
   ReportFacts facts = plain_run();
   facts.labels.moe_layers = {"1", "2", "3"};
-  facts.checkpoints[2].max_violation = layers({0.5, 0.5, 0.2});
-  facts.checkpoints[1].saturation = layers({0.6, 0.7, 0.6});
+  facts.checkpoints[2].summaries[metric::max_violation] = layers({0.5, 0.5, 0.2});
+  facts.checkpoints[1].summaries[metric::router_saturation] = layers({0.6, 0.7, 0.6});
   EXPECT_THAT(
       finding(facts, "MaxVio"),
       HasSubstr("The least even layers at c are layers 1 and 2: the busiest expert of each takes 1.5 times"));
   EXPECT_THAT(finding(facts, "Router saturation"), HasSubstr("least in layers 1 and 3 (60 %)"));
-  facts.checkpoints[2].max_violation = layers({0.5, 0.5, 0.5});
+  facts.checkpoints[2].summaries[metric::max_violation] = layers({0.5, 0.5, 0.5});
   EXPECT_THAT(finding(facts, "MaxVio"),
               HasSubstr("At c the busiest expert of every layer takes 1.5 times an even share."));
 }
 
 TEST(ReportFindings, AMeanOverFewerLayersSaysSo) {
   ReportFacts facts = plain_run();
-  facts.checkpoints[2].max_violation = layers({0.5, nan_value});
-  facts.checkpoints[2].router_entropy = layers({nan_value, 0.5});
-  facts.checkpoints[1].saturation = layers({0.7, nan_value});
-  facts.checkpoints[2].dead_experts = layers({0, nan_value, 0, nan_value});
+  facts.checkpoints[2].summaries[metric::max_violation] = layers({0.5, nan_value});
+  facts.checkpoints[2].summaries[metric::router_entropy] = layers({nan_value, 0.5});
+  facts.checkpoints[1].summaries[metric::router_saturation] = layers({0.7, nan_value});
+  facts.checkpoints[2].summaries[metric::dead_experts] = layers({0, nan_value, 0, nan_value});
   EXPECT_THAT(finding(facts, "MaxVio"),
               AllOf(HasSubstr("At c the mean is over 1 of 2 layers."),
                     HasSubstr("the busiest expert of layer 1 takes 1.5 times"), Not(HasSubstr("least even")),
@@ -239,23 +243,23 @@ TEST(ReportFindings, AMeanOverFewerLayersSaysSo) {
 
 TEST(ReportFindings, DeadExpertsStandBesideWhatRandomRoutingLeaves) {
   ReportFacts facts = plain_run();
-  facts.checkpoints[2].dead_experts = layers({3, 0, 0, 0});
+  facts.checkpoints[2].summaries[metric::dead_experts] = layers({3, 0, 0, 0});
   EXPECT_THAT(
       finding(facts, "MaxVio"),
       HasSubstr("On average over layers and domains, 0.75 experts of a layer are without a token there."));
-  facts.chance.dead_experts = 0.6;
+  facts.chance[metric::dead_experts] = 0.6;
   EXPECT_THAT(finding(facts, "MaxVio"), HasSubstr("without a token there (random routing leaves 0.6)."));
-  facts.checkpoints[2].dead_experts = layers({0, 0, 0, 0});
+  facts.checkpoints[2].summaries[metric::dead_experts] = layers({0, 0, 0, 0});
   EXPECT_THAT(finding(facts, "MaxVio"),
               HasSubstr("No expert is without a token in any domain there (random routing leaves 0.6)."));
-  facts.chance.dead_experts = 1e-9;
+  facts.chance[metric::dead_experts] = 1e-9;
   EXPECT_THAT(finding(facts, "MaxVio"), HasSubstr("in any domain there."));
 }
 
 TEST(ReportFindings, MaxVioStandsBesideThatOfRandomRouting) {
   ReportFacts facts = plain_run();
   EXPECT_THAT(finding(facts, "MaxVio"), Not(HasSubstr("random")));
-  facts.chance.max_violation = 0.18;
+  facts.chance[metric::max_violation] = 0.18;
   EXPECT_THAT(finding(facts, "MaxVio"), HasSubstr("to 0.5; random routing of as many tokens gives 0.18."));
 }
 
@@ -282,16 +286,15 @@ TEST(ReportFindings, OneExpertHasNoEntropyOfItsMaximum) {
   facts.labels.experts = {"0"};
   facts.experts_per_token = 1;
   for (CheckpointFacts& checkpoint : facts.checkpoints)
-    checkpoint.router_entropy = layers({nan_value, nan_value});
+    checkpoint.summaries[metric::router_entropy] = layers({nan_value, nan_value});
   EXPECT_THAT(finding(facts, "Each layer"), HasSubstr("has one routed expert, which takes every token"));
   EXPECT_EQ(finding(facts, "Router"), "");
-  EXPECT_TRUE(std::isnan(highest_entropy(facts.labels)));
 }
 
 TEST(ReportFindings, IdenticalCheckpointsHaveNoRoleThatMovedMost) {
   ReportFacts facts = plain_run();
   for (CheckpointFacts& checkpoint : facts.checkpoints) {
-    checkpoint.saturation = layers({1, 1});
+    checkpoint.summaries[metric::router_saturation] = layers({1, 1});
     checkpoint.drift = checkpoint.step_drift = {0, 0, 0};
     checkpoint.tortuosity = nan_value;
   }
@@ -331,7 +334,7 @@ TEST(ReportFindings, ARoleWhoseDriftIsUnknownIsNamedAndOneThatTheModelLacksIsNot
 
 TEST(ReportFindings, SaturationThatJumpsOnlyToTheLastCheckpointIsNotHalfWayBefore) {
   ReportFacts facts = plain_run();
-  facts.checkpoints[1].saturation = layers({0.3, 0.3});
+  facts.checkpoints[1].summaries[metric::router_saturation] = layers({0.3, 0.3});
   EXPECT_THAT(finding(facts, "Router saturation"),
               HasSubstr("Before that it does not come half-way from chance to 1."));
   EXPECT_EQ(headline(report_headlines(facts), "Saturation half-way"), nullptr);
@@ -339,14 +342,14 @@ TEST(ReportFindings, SaturationThatJumpsOnlyToTheLastCheckpointIsNotHalfWayBefor
 
 TEST(ReportFindings, WithoutAChanceLevelNothingIsHalfWay) {
   ReportFacts facts = plain_run();
-  facts.chance.saturation.reset();
+  facts.chance.erase(metric::router_saturation);
   EXPECT_THAT(finding(facts, "Router saturation"),
               AllOf(Not(HasSubstr("chance")), Not(HasSubstr("half-way"))));
 }
 
 TEST(ReportFindings, SaturationWithoutTheLastCheckpointIsNotTold) {
   ReportFacts facts = plain_run();
-  facts.checkpoints[2].saturation = layers({nan_value, nan_value});
+  facts.checkpoints[2].summaries[metric::router_saturation] = layers({nan_value, nan_value});
   EXPECT_EQ(finding(facts, "Router saturation"), "");
 }
 
@@ -362,13 +365,6 @@ TEST(ReportFindings, ManyCheckpointsWithoutAValueAreCountedAfterTheFirst) {
 TEST(ReportFindings, OfNothingAreNone) {
   EXPECT_THAT(report_findings(ReportFacts()), IsEmpty());
   EXPECT_THAT(report_headlines(ReportFacts()), SizeIs(0));
-}
-
-TEST(HalfWay, IsInterpolatedBetweenCheckpoints) {
-  EXPECT_DOUBLE_EQ(half_way({0, 1, 2}, {0.2, 0.4, 0.8}, 0.2), 1.5);  // 0.6 lies half-way between 0.4 and 0.8
-  EXPECT_TRUE(std::isnan(half_way({0, 1}, {0.9, 1}, 0.2)));          // was already there
-  EXPECT_TRUE(std::isnan(half_way({0, 1}, {0.2, 0.3}, 0.2)));
-  EXPECT_TRUE(std::isnan(half_way({0, 1, 2}, {0.2, nan_value, 0.9}, 0.2)));  // somewhere in between
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "plots/report/expert_moves.h"
+#include "plots/findings/expert_moves.h"
 
 #include <cmath>
 

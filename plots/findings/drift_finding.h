@@ -1,0 +1,10 @@
+#pragma once
+/// How far the weights moved.
+
+#include "plots/findings/finding.h"
+
+namespace moescope {
+
+Finding drift_finding();
+
+}  // namespace moescope
