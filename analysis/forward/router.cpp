@@ -6,6 +6,8 @@
 #include <numeric>
 #include <utility>
 
+#include "metrics/routing/router_distribution.h"
+
 namespace moescope {
 namespace {
 
@@ -170,6 +172,12 @@ RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matr
     }
   });
   return out;
+}
+
+void router_distribution(const RouterOutput& routing, std::size_t token, std::span<double> distribution) {
+  if (routing.score == ScoreFunction::softmax)
+    return softmax_router_distribution(routing.logits.row(token), distribution);
+  sigmoid_router_distribution(routing.scores.row(token), distribution);
 }
 
 }  // namespace moescope

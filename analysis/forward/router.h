@@ -55,4 +55,7 @@ std::size_t select_experts(const RoutingScheme& scheme, std::span<const float> s
 /// Takes from the stream: router, score_correction_bias.
 RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matrix& x);
 
+/// The router distribution (E) of a token that chooses, as metrics/routing/router_distribution.h defines it.
+void router_distribution(const RouterOutput& routing, std::size_t token, std::span<double> distribution);
+
 }  // namespace moescope

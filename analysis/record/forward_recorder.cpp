@@ -24,12 +24,6 @@ Slab routing_slab(std::size_t checkpoint, const RouterOutput& routing,
   return slab;
 }
 
-void read_distribution(const RouterOutput& routing, std::size_t token, std::span<double> distribution) {
-  if (routing.score == ScoreFunction::softmax)
-    return softmax_router_distribution(routing.logits.row(token), distribution);
-  sigmoid_router_distribution(routing.scores.row(token), distribution);
-}
-
 }  // namespace
 
 ForwardRecorder::ForwardRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus,
@@ -69,7 +63,7 @@ void ForwardRecorder::write_distribution(const RouterOutput& routing) {
   std::vector<double> distribution(routing.scores.columns);
   for (std::size_t t = 0; t < routing.tokens; ++t) {
     if (!routing.chooses(t)) continue;
-    read_distribution(routing, t, distribution);
+    router_distribution(routing, t, distribution);
     entropy[t] = static_cast<float>(router_entropy(distribution));
     mass[t] = static_cast<float>(topk_mass(distribution, routing.experts(t)));
     share[t] = static_cast<float>(top1_share(routing.weights(t)));
