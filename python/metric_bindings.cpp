@@ -28,7 +28,7 @@ std::string documentation(const Metric& metric, const std::string& signature) {
          metric.source + ")";
 }
 
-/// Every metric of one layer's counts, under its name, and NAME_chance.
+/// Every metric of one layer's counts, under its name, and NAME_chance where there is one.
 void bind_load(py::module_& module) {
   for (const Metric* metric : metrics_of<OfCounts>()) {
     if (!has_axis(*metric, "domain")) continue;  // the same of other counts
@@ -37,6 +37,7 @@ void bind_load(py::module_& module) {
     module.def(
         metric->name.c_str(), [value](const Integers& counts) { return over_last_axis(counts, value); },
         arg("counts"), text.c_str());
+    if (!metric->chance.exists()) continue;
     const std::string chance_text =
         metric->name + " on average, of tokens that each choose top_k experts at random";
     module.def((metric->name + "_chance").c_str(),

@@ -19,6 +19,7 @@
 #include "plots/figures/weight_figures.h"
 #include "readers/errors.h"
 #include "readers/run_file/run_file.h"
+#include "readers/schema/datasets.h"
 #include "readers/text/closest_names.h"
 #include "readers/text/name_list.h"
 
@@ -89,7 +90,7 @@ std::string figure_unavailable(const RunFile& run, const FigureEntry& entry) {
     }
     if (!has_value(run, path)) return path + " holds no number: it is not measured yet, or not defined here";
   }
-  const std::uint64_t checkpoints = run.shape("/checkpoint").at(0);
+  const std::uint64_t checkpoints = run.shape(dataset::checkpoint).at(0);
   if (checkpoints >= entry.checkpoints_needed) return {};
   if (checkpoints > 1) return "it shows a change of direction, and the run file holds two checkpoints";
   return "it shows a change, and the run file holds one checkpoint";

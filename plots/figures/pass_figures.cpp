@@ -5,6 +5,7 @@
 
 #include "plots/figure/figure_text.h"
 #include "plots/figures/run_values.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -44,10 +45,10 @@ Series layer_series(const std::string& label, const std::vector<double>& seconds
 }
 
 std::string caption(const RunFile& run, std::size_t c) {
-  const double wall = read_values(run, "/io/wall_seconds").data[c];
-  const std::vector<double> flops = parts_of(run, "/io/flops", c),
-                            wait = parts_of(run, "/io/wait_seconds", c),
-                            compute = parts_of(run, "/io/compute_seconds", c);
+  const double wall = read_values(run, dataset::io_wall_seconds).data[c];
+  const std::vector<double> flops = parts_of(run, dataset::io_flops, c),
+                            wait = parts_of(run, dataset::io_wait_seconds, c),
+                            compute = parts_of(run, dataset::io_compute_seconds, c);
   const double rate = std::accumulate(flops.begin(), flops.end(), 0.0) / wall;
   return "Where the forward pass of " + read_labels(run).checkpoints[c] + " spent its " + seconds_text(wall) +
          ", at " + rate_text(rate) +
@@ -55,25 +56,25 @@ std::string caption(const RunFile& run, std::size_t c) {
          "that was not hidden. The head took " +
          seconds_text(wait.back() + compute.back()) + ", the embedding " +
          seconds_text(wait.front() + compute.front()) + "; overlap efficiency " +
-         percent_text(read_values(run, "/io/overlap_efficiency").data[c]) + ".";
+         percent_text(read_values(run, dataset::io_overlap_efficiency).data[c]) + ".";
 }
 
 /// Reading, waiting and computing of each layer in the chosen checkpoint's forward pass; without a choice the
 /// last one that was measured.
 Figure pass_time_figure(const RunFile& run, const FigureChoice& choice) {
   const RunLabels labels = read_labels(run);
-  const std::size_t measured = last_measured(read_values(run, "/io/wall_seconds"));
+  const std::size_t measured = last_measured(read_values(run, dataset::io_wall_seconds));
   const std::size_t c = find_label(labels.checkpoints, choice.checkpoint, measured, "checkpoint");
-  const std::vector<double> read = parts_of(run, "/io/read_seconds", c),
-                            wait = parts_of(run, "/io/wait_seconds", c),
-                            compute = parts_of(run, "/io/compute_seconds", c);
+  const std::vector<double> read = parts_of(run, dataset::io_read_seconds, c),
+                            wait = parts_of(run, dataset::io_wait_seconds, c),
+                            compute = parts_of(run, dataset::io_compute_seconds, c);
   const double slowest = std::max(*std::max_element(read.begin(), read.end()),
                                   *std::max_element(compute.begin(), compute.end()));
   const double unit_size = slowest < 1 ? 1e-3 : 1;
 
   Figure figure;
   figure.title = "Time of the forward pass by layer, " + labels.checkpoints.at(c);
-  figure.caption = run.read<double>("/io/wall_seconds", {{c}, {1}})[0] > 0
+  figure.caption = run.read(dataset::io_wall_seconds, {{c}, {1}})[0] > 0
                        ? caption(run, c)
                        : "The forward pass has not been measured.";
   figure.formula = "overlap efficiency = max(sum read, sum compute) / wall";
@@ -94,8 +95,8 @@ std::vector<FigureEntry> pass_figures() {
   return {
       {.id = "pass_time",
        .title = "Time of the forward pass by layer",
-       .needs = {"/io/read_seconds", "/io/wait_seconds", "/io/compute_seconds", "/io/flops",
-                 "/io/wall_seconds", "/io/overlap_efficiency"},
+       .needs = {dataset::io_read_seconds, dataset::io_wait_seconds, dataset::io_compute_seconds,
+                 dataset::io_flops, dataset::io_wall_seconds, dataset::io_overlap_efficiency},
        .build = pass_time_figure,
        .selects = selects_checkpoint},
   };

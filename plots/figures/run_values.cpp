@@ -11,6 +11,7 @@
 #include "readers/checkpoint/series_order.h"
 #include "readers/errors.h"
 #include "readers/model/role_words.h"
+#include "readers/schema/datasets.h"
 #include "readers/text/closest_names.h"
 #include "readers/text/name_list.h"
 
@@ -102,19 +103,19 @@ Values read_metric(const RunFile& run, std::string_view name) {
 
 RunLabels read_labels(const RunFile& run) {
   RunLabels labels;
-  labels.checkpoints = text_labels(run, "/checkpoint");
+  labels.checkpoints = text_labels(run, dataset::checkpoint);
   labels.short_checkpoints = without_common_prefix(labels.checkpoints);
   const std::size_t count = labels.checkpoints.size();
-  labels.tokens_seen = numbers_or_nan(run, "/tokens_seen", count);
-  labels.step = numbers_or_nan(run, "/step", count);
+  labels.tokens_seen = numbers_or_nan(run, dataset::tokens_seen, count);
+  labels.step = numbers_or_nan(run, dataset::step, count);
   labels.tokens_are_as_named = are_as_named(labels);
-  labels.phases = text_labels(run, "/phase");
+  labels.phases = text_labels(run, dataset::phase);
   labels.phases.resize(count);
-  labels.domains = text_labels(run, "/domain");
-  labels.layers = number_labels(run, "/layer");
-  labels.moe_layers = number_labels(run, "/moe_layer");
-  labels.experts = number_labels(run, "/expert");
-  labels.role_names = text_labels(run, "/role");
+  labels.domains = text_labels(run, dataset::domain);
+  labels.layers = number_labels(run, dataset::layer);
+  labels.moe_layers = number_labels(run, dataset::moe_layer);
+  labels.experts = number_labels(run, dataset::expert);
+  labels.role_names = text_labels(run, dataset::role);
   for (const std::string& name : labels.role_names) labels.roles.push_back(role_words(name));
   return labels;
 }
@@ -194,7 +195,7 @@ namespace {
 
 /// Of routing values [C, D, L], the tokens of each that chose no expert; nothing where all did.
 std::vector<double> tokens_left_out(const RunFile& run, const Values& values) {
-  constexpr const char* path = "/routing/nonfinite_count";
+  constexpr auto path = dataset::routing_nonfinite_count;
   if (values.shape.size() != 3 || !run.contains(path)) return {};
   std::vector<double> counts = run.read<double>(path);
   return counts.size() == values.data.size() ? counts : std::vector<double>();
@@ -205,7 +206,7 @@ std::vector<double> tokens_left_out(const RunFile& run, const Values& values) {
 Values average_over_domains(const RunFile& run, const Values& values) {
   const std::size_t domains = values.shape.at(1);
   std::vector<double> weight(domains, 1.0);
-  if (run.contains("/routing/token_count")) weight = run.read<double>("/routing/token_count");
+  if (run.contains(dataset::routing_token_count)) weight = run.read<double>(dataset::routing_token_count);
   const std::vector<double> left_out = tokens_left_out(run, values);
   Values average;
   average.shape = values.shape;

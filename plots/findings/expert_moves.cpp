@@ -4,6 +4,7 @@
 
 #include "plots/figure/figure_text.h"
 #include "plots/figures/run_values.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -65,9 +66,10 @@ std::string describe_likeness(const Matches& by_router, const Matches& by_weight
 }  // namespace
 
 std::vector<std::string> expert_moves(const RunFile& run) {
-  const Matches by_router(run, "/weights/expert_match"), by_weights(run, "/weights/expert_weight_match");
+  const Matches by_router(run, dataset::weights_expert_match),
+      by_weights(run, dataset::weights_expert_weight_match);
   std::vector<std::string> sentences;
-  if (!by_router.known || !run.contains("/moe_layer")) return sentences;
+  if (!by_router.known || !run.contains(dataset::moe_layer)) return sentences;
   const RunLabels labels = read_labels(run);
   for (std::size_t step = 0; step < by_router.place.shape[0]; ++step) {
     const MoveCount moved = count_moves(by_router, by_weights, step);

@@ -9,6 +9,7 @@
 #include "plots/findings/expert_moves.h"
 #include "plots/findings/run_description.h"
 #include "readers/recorded/recorded_notes.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -81,8 +82,8 @@ void read_loss(const RunFile& run, std::vector<CheckpointFacts>& facts) {
   for_each_checkpoint(run, pooled_name(metric::loss), facts,
                       [](CheckpointFacts& f, auto values) { f.loss = values[0]; });
   for (CheckpointFacts& f : facts) f.perplexity = std::exp(f.loss);
-  if (!run.contains("/loss/nonfinite_count")) return;
-  const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
+  if (!run.contains(dataset::loss_nonfinite_count)) return;
+  const std::vector<std::int64_t> nonfinite = run.read(dataset::loss_nonfinite_count);  // (C, D)
   const std::size_t domains = nonfinite.size() / std::max<std::size_t>(facts.size(), 1);
   for (std::size_t i = 0; i < nonfinite.size(); ++i) facts[i / domains].nonfinite_losses += nonfinite[i];
 }
@@ -120,11 +121,10 @@ std::vector<bool> roles_that_exist(const RunFile& run, const RunLabels& labels) 
 std::vector<CheckpointFacts> read_checkpoints(const RunFile& run, const RunLabels& labels) {
   std::vector<CheckpointFacts> facts(labels.checkpoints.size());
   std::vector<std::string> fingerprints(facts.size());
-  const std::vector<std::uint8_t> measured = run.contains("/status/forward")
-                                                 ? run.read<std::uint8_t>("/status/forward")
-                                                 : std::vector<std::uint8_t>();
-  if (run.contains("/checkpoint_info/fingerprint")) {
-    fingerprints = run.read<std::string>("/checkpoint_info/fingerprint");
+  const std::vector<std::uint8_t> measured =
+      run.contains(dataset::status_forward) ? run.read(dataset::status_forward) : std::vector<std::uint8_t>();
+  if (run.contains(dataset::checkpoint_info_fingerprint)) {
+    fingerprints = run.read(dataset::checkpoint_info_fingerprint);
   }
   for (std::size_t c = 0; c < facts.size(); ++c) {
     facts[c].name = labels.checkpoints[c];
@@ -166,7 +166,8 @@ ReportFacts read_report_facts(const RunFile& run) {
   facts.notes = read_notes(run);
   facts.unfinished = unfinished_parts(run);
   facts.expert_moves = expert_moves(run);
-  if (run.contains("/routing/token_count")) facts.domain_tokens = run.read<double>("/routing/token_count");
+  if (run.contains(dataset::routing_token_count))
+    facts.domain_tokens = run.read<double>(dataset::routing_token_count);
   facts.load_is_pooled = has_metric(run, pooled_name(metric::max_violation));
   facts.role_exists = roles_that_exist(run, facts.labels);
   describe_run(run, facts);

@@ -10,6 +10,7 @@
 #include "readers/model/parameter_count.h"
 #include "readers/recorded/attribute_text.h"
 #include "readers/recorded/recorded_config.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -31,7 +32,7 @@ std::string common_title(const RunLabels& labels, const std::string& model_type)
 
 /// Sizes that only the configuration tells; a run file without a readable one goes without.
 void read_configuration(const RunFile& run, ReportFacts& facts) {
-  if (!run.contains("/checkpoint_info/config_json")) return;
+  if (!run.contains(dataset::checkpoint_info_config_json)) return;
   try {
     const ModelConfig config = recorded_config(run);
     const ParameterCount parameters = count_parameters(config);
@@ -110,8 +111,8 @@ bool is_part(const RunFile& run) {
   return !attribute_text(run, "/status", "identity_part").empty();
 }
 
-std::vector<std::uint8_t> flags(const RunFile& run, const char* path) {
-  return run.contains(path) ? run.read<std::uint8_t>(path) : std::vector<std::uint8_t>();
+std::vector<std::uint8_t> flags(const RunFile& run, Dataset<std::uint8_t> dataset) {
+  return run.contains(dataset) ? run.read(dataset) : std::vector<std::uint8_t>();
 }
 
 }  // namespace
@@ -125,14 +126,14 @@ void describe_run(const RunFile& run, ReportFacts& facts) {
 
 std::vector<std::string> unfinished_parts(const RunFile& run) {
   std::vector<std::string> sentences;
-  const std::vector<std::uint8_t> forward = flags(run, "/status/forward"),
-                                  weights = flags(run, "/status/weights"),
-                                  pairs = flags(run, "/status/pair_done");
+  const std::vector<std::uint8_t> forward = flags(run, dataset::status_forward),
+                                  weights = flags(run, dataset::status_weights),
+                                  pairs = flags(run, dataset::status_pair_done);
   const auto done = [](const std::vector<std::uint8_t>& all) { return std::ranges::count(all, 1); };
   const auto size = [](const std::vector<std::uint8_t>& all) {
     return static_cast<std::ptrdiff_t>(all.size());
   };
-  if (run.contains("/loss/nll") && done(forward) < size(forward)) {
+  if (run.contains(dataset::loss_nll) && done(forward) < size(forward)) {
     sentences.push_back("This run is not finished: it has the forward passes of " +
                         std::to_string(done(forward)) + " of " + std::to_string(forward.size()) +
                         " checkpoints so far. " +
