@@ -126,6 +126,10 @@ std::string format_number(double value, int digits) {
   return text;
 }
 
+std::string format_percent(double share, int digits) {
+  return format_number(100 * share, digits) + " %";
+}
+
 std::vector<std::string> format_column(const std::vector<double>& values, int digits) {
   constexpr int most_decimals = 6;
   double least = INFINITY;

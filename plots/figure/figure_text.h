@@ -21,6 +21,8 @@ std::string shorten(std::string_view text, double width, double font_size);
 /// "0.05", "1500", "1e-05": at most `digits` significant digits, more where that saves an exponent; "–" for
 /// NaN.
 std::string format_number(double value, int digits = 4);
+/// "12.5 %" of 0.125.
+std::string format_percent(double share, int digits = 3);
 /// Numbers that stand below each other: all with as many decimals as the least of them needs for `digits`
 /// significant digits, and none superfluous to all. Numbers too far apart for that as format_number() has
 /// them.

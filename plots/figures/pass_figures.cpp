@@ -26,10 +26,6 @@ std::string rate_text(double flops_per_second) {
   return format_number(flops_per_second / 1e9, 3) + " GFLOP/s";
 }
 
-std::string percent_text(double share) {
-  return format_number(100 * share, 3) + " %";
-}
-
 /// The lines' values are in units of `unit_size` seconds. The parts outside the layers have no place on the
 /// axis.
 Series layer_series(const std::string& label, const std::vector<double>& seconds, double unit_size,
@@ -56,7 +52,7 @@ std::string caption(const RunFile& run, std::size_t c) {
          "that was not hidden. The head took " +
          seconds_text(wait.back() + compute.back()) + ", the embedding " +
          seconds_text(wait.front() + compute.front()) + "; overlap efficiency " +
-         percent_text(read_values(run, dataset::io_overlap_efficiency).data[c]) + ".";
+         format_percent(read_values(run, dataset::io_overlap_efficiency).data[c]) + ".";
 }
 
 /// Reading, waiting and computing of each layer in the chosen checkpoint's forward pass; without a choice the

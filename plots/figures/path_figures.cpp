@@ -32,10 +32,6 @@ std::vector<std::size_t> existing_roles(const RunLabels& labels, ValueOf value_o
   return roles;
 }
 
-std::string percent(double share) {
-  return format_number(100 * share, 2) + " %";
-}
-
 /// The distance of the first from the last checkpoint in all components, or 1 where they are the same.
 double end_to_end(const Values& coordinates, std::size_t role) {
   const std::size_t last = coordinates.shape[0] - 1;
@@ -96,8 +92,8 @@ Figure weight_trajectory_figure(const RunFile& run, const FigureChoice&) {
        existing_roles(labels, [&](std::size_t r) { return coordinates.at(0, 0, r); })) {
     const double unit = end_to_end(coordinates, role);
     Panel& panel = figure.panels.emplace_back();
-    panel.title = labels.roles[role] + ": " + percent(share.at(0, role)) + " + " +
-                  percent(share.at(1, role)) + " of variance";
+    panel.title = labels.roles[role] + ": " + format_percent(share.at(0, role), 2) + " + " +
+                  format_percent(share.at(1, role), 2) + " of variance";
     Series& series = panel.series.emplace_back();
     series.label = labels.roles[role];
     series.color = role;

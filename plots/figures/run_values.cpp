@@ -4,9 +4,10 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <stdexcept>
+#include <utility>
 
 #include "metrics/catalogue/catalogue.h"
+#include "metrics/statistics.h"
 #include "plots/figure/figure_text.h"
 #include "readers/checkpoint/series_order.h"
 #include "readers/errors.h"
@@ -183,12 +184,7 @@ double mean_of(std::span<const double> values) {
 
 double quantile_of(std::vector<double> values, double share) {
   std::erase_if(values, [](double value) { return std::isnan(value); });
-  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
-  std::sort(values.begin(), values.end());
-  const double place = share * static_cast<double>(values.size() - 1);
-  const auto index = static_cast<std::size_t>(place);
-  const std::size_t next = std::min(index + 1, values.size() - 1);
-  return values[index] + (place - static_cast<double>(index)) * (values[next] - values[index]);
+  return quantiles(std::move(values), std::span(&share, 1)).front();
 }
 
 namespace {

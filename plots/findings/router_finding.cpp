@@ -18,10 +18,10 @@ bool has_entropy(const ReportFacts& facts) {
 std::string mass_text(const ReportFacts& facts, const CheckpointFacts& checkpoint) {
   const LayerFacts& mass = checkpoint.of(metric::topk_mass);
   if (!std::isfinite(mass.mean)) return "";
-  std::string text = " At " + checkpoint.name + " the chosen experts hold " +
-                     format_number(100 * mass.mean, 3) + " % of the router distribution";
+  std::string text = " At " + checkpoint.name + " the chosen experts hold " + format_percent(mass.mean) +
+                     " of the router distribution";
   if (const auto chance = chance_of(facts, metric::topk_mass))
-    text += ", where no preference gives " + format_number(100 * *chance, 3) + " %";
+    text += ", where no preference gives " + format_percent(*chance);
   text += ".";
   const bool same_layers = mass.known() == checkpoint.of(metric::router_entropy).known();
   return same_layers ? text : text + fewer_layers(checkpoint, mass);

@@ -29,12 +29,12 @@ std::string one_before_last(const ReportFacts& facts) {
   const CheckpointFacts& before = facts.checkpoints[facts.checkpoints.size() - 2];
   const LayerFacts& saturation = before.of(metric::router_saturation);
   if (!std::isfinite(saturation.mean)) return "";
-  std::string text = " At " + before.name + ", the checkpoint before, it is " +
-                     format_number(100 * saturation.mean, 3) + " %";
+  std::string text =
+      " At " + before.name + ", the checkpoint before, it is " + format_percent(saturation.mean);
   const Extreme least = extreme(saturation.layers, End::least), most = extreme(saturation.layers, End::most);
   if (least.text != most.text) {
     text += ", least in " + layers_text(facts, least.which) + " (" +
-            format_number(100 * saturation.layers[least.which[0]], 3) + " %)";
+            format_percent(saturation.layers[least.which[0]]) + ")";
   }
   return text + "." + fewer_layers(before, saturation);
 }
