@@ -39,6 +39,19 @@ double least_top1_agreement(std::int64_t experts, std::int64_t) {
   return experts > 1 ? 0 : 1;
 }
 
+/// Of what the last checkpoint chooses, whatever comes after it.
+MetricFigure saturation_figure(const char* id, const char* title, const char* y_label,
+                               const std::string& what) {
+  return {.id = id,
+          .title = title,
+          .section = section::saturation,
+          .y_label = y_label,
+          .caption = what + "{last}, the last checkpoint of this run, where it is 1 by definition.",
+          .bottom = 0,
+          .top = 1,
+          .checkpoints_needed = 2};
+}
+
 }  // namespace
 
 // A, B: the sets of experts that two checkpoints choose for the same token.
@@ -56,6 +69,9 @@ std::vector<Metric> agreement_metrics() {
        .lower_bound = routing_agreement_bound,
        .upper_bound = 1.0,
        .missing = missing_saturation,
+       .figures = {saturation_figure("router_saturation", "Router saturation by layer",
+                                     "share of the experts as at {last}",
+                                     "Share of the chosen experts that are those of ")},
        .summary = MetricSummary{.column = "Saturation", .digits = 3, .each_layer = true}},
       {.name = metric::router_saturation_top1,
        .long_name = "Router saturation, first choice",
@@ -67,7 +83,10 @@ std::vector<Metric> agreement_metrics() {
        .chance = top1_chance,
        .lower_bound = least_top1_agreement,
        .upper_bound = 1.0,
-       .missing = missing_saturation},
+       .missing = missing_saturation,
+       .figures = {saturation_figure(
+           "router_saturation_top1", "Router saturation of the first choice by layer",
+           "share with first choice as at {last}", "Share of the tokens whose best expert is that of ")}},
       {.name = metric::routing_agreement,
        .long_name = "Routing agreement",
        .axes = by_pair,
@@ -79,7 +98,16 @@ std::vector<Metric> agreement_metrics() {
        .chance = routing_agreement_chance,
        .lower_bound = routing_agreement_bound,
        .upper_bound = 1.0,
-       .missing = missing_agreement},
+       .missing = missing_agreement,
+       .figures = {{.id = "routing_agreement",
+                    .title = "Routing agreement between checkpoints",
+                    .section = section::saturation,
+                    .y_label = "share of experts in common",
+                    .reading =
+                        "Each cell compares two checkpoints, averaged over MoE layers; bright blocks are "
+                        "stretches of training in which the routing changed little.",
+                    .cell = "of the experts in common",
+                    .checkpoints_needed = 2}}},
       {.name = "routing_jaccard",
        .long_name = "Routing agreement (Jaccard)",
        .axes = by_pair,

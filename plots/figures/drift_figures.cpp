@@ -73,7 +73,7 @@ Figure weight_drift_figure(const RunFile& run, const FigureChoice&) {
   Figure figure =
       role_lines(run, metric_named(metric::role_relative_drift),
                  {.title = "Weight drift since the first checkpoint",
-                  .y_label = "relative drift since " + read_labels(run).short_checkpoints.at(0),
+                  .y_label = "relative drift since {first}",
                   .reading = "Measured from the first checkpoint."},
                  [](const Values& drift, std::size_t c, std::size_t role) { return drift.at(0, c, role); });
   figure.y.minimum = 0;

@@ -38,7 +38,7 @@ struct FigureEntry {
   /// Of names that are in the run file.
   std::function<Figure(const RunFile& run, const FigureChoice& choice)> build = {};
   unsigned selects = selects_nothing;
-  HeatmapExplorer (*explore)(const RunFile& run) = nullptr;  // null: it cannot be explored
+  std::function<HeatmapExplorer(const RunFile& run)> explore = {};  // empty: it cannot be explored
 };
 
 }  // namespace moescope

@@ -13,7 +13,6 @@
 #include "plots/figures/pass_figures.h"
 #include "plots/figures/path_figures.h"
 #include "plots/figures/run_values.h"
-#include "plots/figures/saturation_figures.h"
 #include "plots/figures/sketch_figures.h"
 #include "plots/figures/spectrum_figures.h"
 #include "plots/figures/weight_figures.h"
@@ -38,7 +37,7 @@ std::vector<Section> sections() {
   return {{section::loss},
           {section::load, {load_figures}},
           {section::router},
-          {section::saturation, {saturation_figures}},
+          {section::saturation},
           {section::weights, {drift_figures, sketch_figures, weight_figures, expert_drift_figures}},
           {section::path, {path_figures}},
           {section::spectra, {spectrum_figures}},
@@ -133,7 +132,7 @@ Figure figure_of(const RunFile& run, const FigureEntry& entry, const FigureChoic
 }
 
 std::optional<HeatmapExplorer> explorer_of(const RunFile& run, const FigureEntry& entry) {
-  if (entry.explore == nullptr) return std::nullopt;
+  if (!entry.explore) return std::nullopt;
   HeatmapExplorer explorer = entry.explore(run);
   explorer.id = entry.id;
   return explorer;

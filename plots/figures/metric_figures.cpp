@@ -2,18 +2,27 @@
 
 #include "metrics/catalogue/catalogue.h"
 #include "plots/figures/metric_lines.h"
+#include "plots/figures/pair_maps.h"
 
 namespace moescope {
 namespace {
 
-/// How the lines of a metric with these dimensions are drawn, and what of them can be chosen.
-void add_lines(const Metric& metric, const MetricFigure& what, FigureEntry& entry) {
+/// How a metric with these dimensions is drawn, and what of it can be chosen.
+void add_drawing(const Metric& metric, const MetricFigure& what, FigureEntry& entry) {
   if (has_axis(metric, "role")) {
     entry.build = [&](const RunFile& run, const FigureChoice&) {
       return role_lines(run, metric, what, [](const Values& values, std::size_t c, std::size_t role) {
         return values.at(c, role);
       });
     };
+    return;
+  }
+  if (has_axis(metric, "other_checkpoint")) {
+    entry.selects = selects_moe_layer;
+    entry.build = [&](const RunFile& run, const FigureChoice& choice) {
+      return pair_map(run, choice, metric, what);
+    };
+    entry.explore = [&](const RunFile& run) { return pair_explorer(run, metric, what); };
     return;
   }
   const bool by_layer = has_axis(metric, "moe_layer"), by_domain = has_axis(metric, "domain");
@@ -40,7 +49,7 @@ std::vector<FigureEntry> metric_figures(std::string_view section) {
       entry.title = what.title;
       entry.needs = {metric_path(metric.name)};
       entry.checkpoints_needed = what.checkpoints_needed;
-      add_lines(metric, what, entry);
+      add_drawing(metric, what, entry);
     }
   }
   return entries;

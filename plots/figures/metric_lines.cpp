@@ -8,15 +8,27 @@
 namespace moescope {
 namespace {
 
+/// `text` with the names of checkpoints.
+std::string named(std::string text, const RunLabels& labels) {
+  const std::vector<std::string>& names = labels.short_checkpoints;
+  for (const auto& [mark, name] : {std::pair<std::string, std::string>("{first}", names.front()),
+                                   std::pair<std::string, std::string>("{last}", names.back())}) {
+    for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + name.size()))
+      text.replace(at, mark.size(), name);
+  }
+  return text;
+}
+
 /// A figure without lines yet, in the words of the entry.
 Figure described(const RunFile& run, const Metric& metric, const MetricFigure& what,
                  const std::string& reading, double unit_size = 1) {
+  const RunLabels labels = read_labels(run);
   Figure figure = metric_figure(run, metric.name, "", unit_size, what.bottom.value_or(0));
-  if (!what.caption.empty()) figure.caption = what.caption;
+  if (!what.caption.empty()) figure.caption = named(what.caption, labels);
   if (!reading.empty()) figure.caption += " " + reading;
   if (!what.formula.empty()) figure.formula = what.formula;
-  figure.x = training_progress(read_labels(run)).axis;
-  figure.y.label = what.y_label;
+  figure.x = training_progress(labels).axis;
+  figure.y.label = named(what.y_label, labels);
   figure.y.minimum = what.bottom;
   figure.y.maximum = what.top;
   return figure;

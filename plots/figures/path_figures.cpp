@@ -158,13 +158,12 @@ HeatmapExplorer update_direction_explorer(const RunFile& run) {
 
 Figure weight_path_length_figure(const RunFile& run, const FigureChoice&) {
   const Values norm = read_metric(run, metric::role_norm);
-  Figure figure =
-      role_lines(run, metric_named(metric::role_path_length),
-                 {.title = "Length of the weights' path by role",
-                  .y_label = "path length, times the norm at " + read_labels(run).short_checkpoints.at(0)},
-                 [&](const Values& length, std::size_t c, std::size_t role) {
-                   return length.at(c, role) / norm.at(0, role);
-                 });
+  Figure figure = role_lines(
+      run, metric_named(metric::role_path_length),
+      {.title = "Length of the weights' path by role", .y_label = "path length, times the norm at {first}"},
+      [&](const Values& length, std::size_t c, std::size_t role) {
+        return length.at(c, role) / norm.at(0, role);
+      });
   figure.caption =
       "How far the weights went from checkpoint to checkpoint, all steps added up, relative to their norm at "
       "the first checkpoint. The path runs straight from one checkpoint to the next: with more checkpoints "

@@ -14,7 +14,7 @@ namespace {
 Figure weight_norm_figure(const RunFile& run, const FigureChoice&) {
   Figure figure = role_lines(run, metric_named(metric::role_norm),
                              {.title = "Norm of the weights relative to the first checkpoint",
-                              .y_label = "norm, times that of " + read_labels(run).short_checkpoints.at(0)},
+                              .y_label = "norm, times that of {first}"},
                              [](const Values& norm, std::size_t c, std::size_t role) {
                                return norm.at(c, role) / norm.at(0, role);
                              });

@@ -1,4 +1,4 @@
-#include "plots/figures/saturation_figures.h"
+#include "plots/figures/metric_figures.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,9 +12,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-using SaturationFigures = FiguresTest;
+using MetricFigures = FiguresTest;
 
-TEST_F(SaturationFigures, SaturationIsComparedWithTheLastCheckpointByNameAndNotWithTheEndOfTraining) {
+TEST_F(MetricFigures, SaturationIsComparedWithTheLastCheckpointByNameAndNotWithTheEndOfTraining) {
   for (const char* id : {"router_saturation", "router_saturation_top1"}) {
     const Figure figure = build_figure(sample(), id);
     EXPECT_THAT(figure.y.label, HasSubstr("as at 3T"));
@@ -23,7 +23,7 @@ TEST_F(SaturationFigures, SaturationIsComparedWithTheLastCheckpointByNameAndNotW
   }
 }
 
-TEST_F(SaturationFigures, SaturationNamesItsChanceLevel) {
+TEST_F(MetricFigures, SaturationNamesItsChanceLevel) {
   const Figure figure = build_figure(sample(), "router_saturation");
   EXPECT_EQ(figure.references.at(0).label, "chance 0.25");
   EXPECT_DOUBLE_EQ(figure.panels[0].series[0].y[3], 1);
