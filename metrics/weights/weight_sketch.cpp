@@ -120,10 +120,6 @@ double sum_of(std::span<const float> a, std::span<const float> b, Term term) {
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
-double inner_product(std::span<const float> a, std::span<const float> b) {
-  return sum_of(a, b, [](double x, double y) { return x * y; });
-}
-
 /// `one_over_sqrt_m`: what is to be multiplied by 1 / sqrt(m), unless nothing was added to anything.
 SketchEstimate estimate(double value, double one_over_sqrt_m, std::int64_t element_count) {
   const auto m = static_cast<std::int64_t>(sketch_size);
@@ -160,42 +156,6 @@ SketchEstimate estimated_squared_distance(std::span<const float> a, std::span<co
                                           std::int64_t element_count) {
   const double square = sum_of(a, b, [](double x, double y) { return (x - y) * (x - y); });
   return estimate(square, square * std::sqrt(2.0), element_count);
-}
-
-SketchEstimate estimated_relative_drift(std::span<const float> later, std::span<const float> earlier,
-                                        double norm_earlier, std::int64_t element_count) {
-  const double distance = std::sqrt(estimated_squared_distance(later, earlier, element_count).value);
-  const double drift = norm_earlier == 0 ? std::numeric_limits<double>::quiet_NaN() : distance / norm_earlier;
-  return estimate(drift, drift * std::sqrt(0.5), element_count);
-}
-
-SketchEstimate estimated_inner_product(std::span<const float> a, std::span<const float> b,
-                                       std::int64_t element_count) {
-  const double product = inner_product(a, b), squares = inner_product(a, a) * inner_product(b, b);
-  return estimate(product, std::sqrt(squares + product * product), element_count);
-}
-
-/// With unit vectors, D their sketched squared distance and S the sum of their sketched squares, which ought
-/// to be 2, the likelihood is greatest where cos³ - <a, b> cos² + (S - 1) cos - <a, b> = 0, which is
-/// cos = 1 - D / 2 + (S - 2) (1 - cos)² / (2 (1 + cos²)): in this form nothing cancels for like versions.
-SketchEstimate estimated_cosine(std::span<const float> a, double norm_a, std::span<const float> b,
-                                double norm_b, std::int64_t element_count) {
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  if (norm_a == 0 || norm_b == 0) return {nan, nan};
-  const double distance = sum_of(a, b, [=](double x, double y) {
-    const double difference = x / norm_a - y / norm_b;
-    return difference * difference;
-  });
-  const double excess = inner_product(a, a) / (norm_a * norm_a) + inner_product(b, b) / (norm_b * norm_b) - 2;
-  double cosine = 1 - distance / 2, last = 2;
-  for (int round = 0; round < 50 && cosine != last; ++round) {  // each gains a digit: excess is small
-    const double square = (1 - cosine) * (1 - cosine);
-    last = cosine;
-    cosine = 1 - distance / 2 + excess * square / (2 * (1 + cosine * cosine));
-    cosine = cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;  // not std::clamp: NaN stays NaN
-  }
-  const double error = (1 - cosine * cosine) / std::sqrt(1 + cosine * cosine);
-  return estimate(cosine, error, element_count);
 }
 
 }  // namespace moescope

@@ -1,6 +1,6 @@
 #pragma once
-/// A seeded linear sketch of a tensor: 1,024 numbers from which the distance, the cosine and the inner
-/// product of any two versions are estimated when the versions themselves are gone.
+/// A seeded linear sketch of a tensor: 1,024 numbers from which the distance of any two versions is
+/// estimated when the versions themselves are gone.
 ///
 /// The tug-of-war sketch of Alon, Matias and Szegedy (1996; for inner products with Gibbons, 2002) with one
 /// place for each element, as in the count sketch of Charikar, Chen and Farach-Colton (2002). Block b, the
@@ -54,27 +54,10 @@ struct SketchEstimate {
   double standard_error = 0;  // 0 where the sketch holds each element by itself
 };
 
-// Below, `a` and `b` are sketches, (sketch_size) each, with the same key, of versions A and B of a tensor of
-// `element_count` elements; the sketch of a difference is the difference of the sketches. Where a standard
-// error depends on what is estimated, it is that of the estimate.
-
-/// norm(A - B)²; standard error: itself times sqrt(2 / m), 4.4 %.
+/// norm(A - B)²; standard error: itself times sqrt(2 / m), 4.4 %. `a` and `b` are sketches, (sketch_size)
+/// each, with the same key, of versions A and B of a tensor of `element_count` elements; the sketch of a
+/// difference is the difference of the sketches.
 SketchEstimate estimated_squared_distance(std::span<const float> a, std::span<const float> b,
                                           std::int64_t element_count);
-
-/// norm(later - earlier) / norm(earlier), of which the norm is known; standard error: itself times
-/// sqrt(1 / 2m), 2.2 %. NaN for a norm of 0.
-SketchEstimate estimated_relative_drift(std::span<const float> later, std::span<const float> earlier,
-                                        double norm_earlier, std::int64_t element_count);
-
-/// <A, B>; standard error: sqrt((norm(A)² norm(B)² + <A, B>²) / m).
-SketchEstimate estimated_inner_product(std::span<const float> a, std::span<const float> b,
-                                       std::int64_t element_count);
-
-/// cos(A, B) in [-1, 1], where both norms are known; times them, a better estimate of <A, B> than the above.
-/// The maximum likelihood estimate of Li, Hastie and Church (2006), which has the standard error
-/// (1 - cos²) / sqrt(m (1 + cos²)): like versions are told apart well. NaN where a norm is 0.
-SketchEstimate estimated_cosine(std::span<const float> a, double norm_a, std::span<const float> b,
-                                double norm_b, std::int64_t element_count);
 
 }  // namespace moescope

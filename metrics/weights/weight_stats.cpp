@@ -211,32 +211,11 @@ WeightStats WeightStatsSum::result() const {
           max_ + 0.0};
 }
 
-void WeightStatsStream::add(std::span<const float> elements) {
-  while (!elements.empty()) {
-    if (pending_.empty() && elements.size() >= weight_block_size) {
-      blocks_.add(weight_moments(elements.first(weight_block_size)));
-      elements = elements.subspan(weight_block_size);
-      continue;
-    }
-    const std::size_t taken = std::min(elements.size(), weight_block_size - pending_.size());
-    pending_.insert(pending_.end(), elements.begin(), elements.begin() + static_cast<std::ptrdiff_t>(taken));
-    elements = elements.subspan(taken);
-    if (pending_.size() < weight_block_size) continue;
-    blocks_.add(weight_moments(pending_));
-    pending_.clear();
-  }
-}
-
-WeightStats WeightStatsStream::result() const {
-  WeightStatsSum all = blocks_;
-  if (!pending_.empty()) all.add(weight_moments(pending_));
-  return all.result();
-}
-
 WeightStats weight_stats(std::span<const float> elements) {
-  WeightStatsStream stream;
-  stream.add(elements);
-  return stream.result();
+  WeightStatsSum blocks;
+  for (std::size_t first = 0; first < elements.size(); first += weight_block_size)
+    blocks.add(weight_moments(elements.subspan(first, std::min(weight_block_size, elements.size() - first))));
+  return blocks.result();
 }
 
 }  // namespace moescope

@@ -78,17 +78,6 @@ class WeightStatsSum {
   double max_ = -std::numeric_limits<double>::infinity();
 };
 
-/// A whole tensor stored as float32, handed over in pieces of any size.
-class WeightStatsStream {
- public:
-  void add(std::span<const float> elements);
-  WeightStats result() const;
-
- private:
-  WeightStatsSum blocks_;
-  std::vector<float> pending_;  // fewer than weight_block_size elements
-};
-
 /// Of a whole tensor stored as float32 at once.
 WeightStats weight_stats(std::span<const float> elements);
 

@@ -48,7 +48,7 @@ TEST(SketchedDrift, OfSmallTensorsIsExactInAllPairs) {
   EXPECT_THAT(std::span(drift.standard_error).subspan(6), Each(IsNan()));
 }
 
-// Of one large tensor: sqrt(1 / 2m) of the drift, as that of estimated_relative_drift.
+// Of one large tensor: sqrt(1 / 2m) of the drift, half the relative error of its square.
 TEST(SketchedDrift, OfOneTensorHasItsRelativeError) {
   SketchedDistances distances = SketchedDistances::zero(2);
   distances.add(std::vector<double>{0, 4, 4, 0}, 5000);

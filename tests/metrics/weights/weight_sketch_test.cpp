@@ -160,53 +160,28 @@ TEST(WeightSketch, TensorsOfOneBlockAreExact) {
   for (const std::size_t size : {1ul, 2ul, 1000ul, 1024ul}) {
     const Values a = normal_values<float>(size, 6, 1, 1), b = normal_values<float>(size, 7, 1, 1);
     const Values of_a = sketched(13, a), of_b = sketched(13, b);
-    const auto expect_exact = [](const SketchEstimate& estimate, double expected) {
-      EXPECT_NEAR(estimate.value, expected, 1e-12 * std::abs(expected));
-      EXPECT_EQ(estimate.standard_error, 0);
-    };
-    expect_exact(estimated_inner_product(of_a, of_b, size_of(a)), inner_product(a, b));
-    expect_exact(estimated_cosine(of_a, norm(a), of_b, norm(b), size_of(a)),
-                 inner_product(a, b) / norm(a) / norm(b));
     const double square = std::transform_reduce(a.begin(), a.end(), b.begin(), 0.0, std::plus<>(),
                                                 [](double x, double y) { return (x - y) * (x - y); });
-    expect_exact(estimated_squared_distance(of_a, of_b, size_of(a)), square);
-    expect_exact(estimated_relative_drift(of_a, of_b, norm(b), size_of(a)), std::sqrt(square) / norm(b));
+    const SketchEstimate estimate = estimated_squared_distance(of_a, of_b, size_of(a));
+    EXPECT_NEAR(estimate.value, square, 1e-12 * square);
+    EXPECT_EQ(estimate.standard_error, 0);
   }
 }
 
 TEST(WeightSketch, IdenticalVersionsDidNotMove) {
   const Values values = normal_values<float>(100000, 8, 0.02f), sketch = sketched(1, values);
-  EXPECT_EQ(estimated_squared_distance(sketch, sketch, size_of(values)).value, 0);
-  const SketchEstimate cosine = estimated_cosine(sketch, norm(values), sketch, norm(values), size_of(values));
-  EXPECT_EQ(cosine.value, 1);
-  EXPECT_EQ(cosine.standard_error, 0);
-}
-
-TEST(WeightSketch, OppositeVersionsHaveCosineMinusOne) {
-  const Values values = normal_values<float>(100000, 8, 0.02f), opposite = combination(values, -2, values);
-  EXPECT_NEAR(estimated_cosine(sketched(1, values), norm(values), sketched(1, opposite), norm(opposite),
-                               size_of(values))
-                  .value,
-              -1, 1e-12);
-}
-
-TEST(WeightSketch, ZeroTensorsHaveNeitherDirectionNorDrift) {
-  const Values zeros(5000), ones(5000, 1), of_zeros = sketched(1, zeros), of_ones = sketched(1, ones);
-  EXPECT_THAT(estimated_cosine(of_zeros, 0, of_ones, norm(ones), 5000).value, testing::IsNan());
-  EXPECT_THAT(estimated_relative_drift(of_ones, of_zeros, 0, 5000).value, testing::IsNan());
-  EXPECT_EQ(estimated_inner_product(of_zeros, of_ones, 5000).value, 0);
+  const SketchEstimate distance = estimated_squared_distance(sketch, sketch, size_of(values));
+  EXPECT_EQ(distance.value, 0);
+  EXPECT_EQ(distance.standard_error, 0);
 }
 
 TEST(WeightSketch, NonFiniteElementsAreNotAveragedAway) {
   Values values = normal_values<float>(5000, 9);
   const Values sound = sketched(1, values);
-  const double norm_of_sound = norm(values);
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     values[3333] = bad;
     const Values sketch = sketched(1, values);
     EXPECT_FALSE(std::isfinite(estimated_squared_distance(sketch, sound, 5000).value));
-    EXPECT_FALSE(std::isfinite(estimated_inner_product(sketch, sound, 5000).value));
-    EXPECT_THAT(estimated_cosine(sketch, norm_of_sound, sound, norm_of_sound, 5000).value, testing::IsNan());
   }
 }
 
@@ -227,82 +202,62 @@ struct Errors {
   }
 };
 
-/// Two versions and what is to be estimated.
-struct Pair {
-  Values a, b;
-  double norm_a = norm(a), norm_b = norm(b), product = inner_product(a, b);
-  double square = std::pow(norm(difference(a, b)), 2);
-};
+double squared_distance(const Values& a, const Values& b) {
+  return std::pow(norm(difference(a, b)), 2);
+}
 
-/// All four estimates for many pairs.
-struct PairErrors {
-  Errors distance, drift, product, cosine;
-
-  void add(std::uint64_t key, const Pair& pair) {
-    const Values a = sketched(key, pair.a), b = sketched(key, pair.b);
-    const std::int64_t size = size_of(pair.a);
-    distance.add(estimated_squared_distance(a, b, size), pair.square);
-    drift.add(estimated_relative_drift(a, b, pair.norm_b, size), std::sqrt(pair.square) / pair.norm_b);
-    product.add(estimated_inner_product(a, b, size), pair.product);
-    cosine.add(estimated_cosine(a, pair.norm_a, b, pair.norm_b, size),
-               pair.product / pair.norm_a / pair.norm_b);
-  }
-};
+SketchEstimate estimated(std::uint64_t key, const Values& a, const Values& b) {
+  return estimated_squared_distance(sketched(key, a), sketched(key, b), size_of(a));
+}
 
 constexpr std::size_t blocks_of_pairs = 8;
 /// With B blocks alike the true error is sqrt(1 - 1 / B) of the stated one; the root mean square of 1,000
 /// normal errors scatters by 1 / sqrt(2000) = 0.022, their mean by 0.032 (four times each allowed, and for
 /// the mean 0.044 beside, because the standard error is larger where the estimate is), and none in three
 /// million lies beyond 5.
-void expect_standard_errors(const PairErrors& errors) {
-  for (const Errors* kind : {&errors.distance, &errors.drift, &errors.product, &errors.cosine}) {
-    EXPECT_NEAR(kind->mean(), 0, 0.17);
-    EXPECT_NEAR(kind->root_mean_square(), std::sqrt(1 - 1.0 / blocks_of_pairs), 0.09);
-    EXPECT_LT(kind->largest(), 5);
-  }
+void expect_standard_errors(const Errors& errors) {
+  EXPECT_NEAR(errors.mean(), 0, 0.17);
+  EXPECT_NEAR(errors.root_mean_square(), std::sqrt(1 - 1.0 / blocks_of_pairs), 0.09);
+  EXPECT_LT(errors.largest(), 5);
 }
 
 TEST(WeightSketch, EstimatesAreWithinTheirErrorsOnAThousandRandomPairs) {
   const std::size_t size = blocks_of_pairs * sketch_size;
   const Values pool = normal_values<float>(size + 2000, 10);
-  PairErrors errors;
+  Errors errors;
   for (std::size_t pair = 0; pair < 1000; ++pair) {
     const auto start = pool.begin() + static_cast<std::ptrdiff_t>(pair);
     const Values a(start, start + static_cast<std::ptrdiff_t>(size));
     const Values other(start + 1000, start + 1000 + static_cast<std::ptrdiff_t>(size));
     const float moved = std::pow(10.0f, -static_cast<float>(pair % 5));  // drift from 1 to 1e-4
-    errors.add(sketch_key("pair", pair), Pair{a, combination(a, moved, other)});
+    const Values b = combination(a, moved, other);
+    errors.add(estimated(sketch_key("pair", pair), a, b), squared_distance(a, b));
   }
   expect_standard_errors(errors);
 }
 
 TEST(WeightSketch, UnrelatedVersionsAreWithinTheirErrorsToo) {
   const std::size_t size = blocks_of_pairs * sketch_size;
-  const Pair pair{normal_values<float>(size, 11), normal_values<float>(size, 12)};
-  PairErrors errors;
-  for (std::uint64_t seed = 0; seed < 1000; ++seed) errors.add(sketch_key("pair", seed), pair);
+  const Values a = normal_values<float>(size, 11), b = normal_values<float>(size, 12);
+  const double square = squared_distance(a, b);
+  Errors errors;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed)
+    errors.add(estimated(sketch_key("pair", seed), a, b), square);
   expect_standard_errors(errors);
 }
 
 /// Errors are at most the stated ones over the seeds, whatever the tensor: none is beyond 5 of them more
 /// often than Chebyshev's 1 / 25 (normal ones never are), and the estimate is unbiased.
 void expect_unbiased_within_errors(const Values& earlier, const Values& later) {
-  const Pair pair{earlier, later};
-  const double squares = std::pow(pair.norm_a * pair.norm_b, 2);
-  const double error = std::sqrt((squares + pair.product * pair.product) / m);
-  Errors distance, inner;
+  const double square = squared_distance(earlier, later);
+  Errors errors;
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
-    const std::uint64_t key = sketch_key("structured", seed);
-    const Values a = sketched(key, earlier), b = sketched(key, later);
-    const double square = estimated_squared_distance(a, b, size_of(earlier)).value;
-    distance.add({square, pair.square * std::sqrt(2 / m)}, pair.square);
-    inner.add({estimated_inner_product(a, b, size_of(earlier)).value, error}, pair.product);
+    const SketchEstimate estimate = estimated(sketch_key("structured", seed), earlier, later);
+    errors.add({estimate.value, square * std::sqrt(2 / m)}, square);
   }
-  for (const Errors& errors : {distance, inner}) {
-    EXPECT_NEAR(errors.mean(), 0, 4 / std::sqrt(1000.0));
-    EXPECT_LT(errors.root_mean_square(), 1.1);
-    EXPECT_LT(std::count_if(errors.z.begin(), errors.z.end(), [](double z) { return std::abs(z) > 5; }), 40);
-  }
+  EXPECT_NEAR(errors.mean(), 0, 4 / std::sqrt(1000.0));
+  EXPECT_LT(errors.root_mean_square(), 1.1);
+  EXPECT_LT(std::count_if(errors.z.begin(), errors.z.end(), [](double z) { return std::abs(z) > 5; }), 40);
 }
 
 TEST(WeightSketch, ColumnsThatRepeatEveryBlockDoNotMeet) {
