@@ -32,6 +32,7 @@ python3-h5py                   run files, read by others
 python3-xarray                 run files, read by others
 python3-h5netcdf               run files, read by others
 chromium                       the report in a browser
+clang                          the sanitizers
 clang-format                   the format of the sources
 "
 # Without these, all but the Python module is built and tested.

@@ -99,9 +99,9 @@ void WeightRecorder::count_magnitudes(const WeightTrajectory& trajectory, Row& r
     const Bfloat16Histogram& histogram = trajectory.histograms[c];
     const std::vector<double> quantiles = magnitude_quantiles(histogram, probabilities);
     row.quantiles.insert(row.quantiles.end(), quantiles.begin(), quantiles.end());
-    const auto counts = moescope::magnitude_counts(histogram);
+    const auto of_tensor = moescope::magnitude_counts(histogram);
     std::int64_t* sums = counts_of(c, role);
-    for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+    for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += of_tensor[m];
   }
 }
 
@@ -112,10 +112,10 @@ std::int64_t* WeightRecorder::counts_of(std::size_t checkpoint, std::size_t role
 void WeightRecorder::add_totals() {
   for (std::size_t c = 0; c < checkpoints_; ++c) {
     for (std::size_t group = 0; group < std::size(all_role_groups); ++group) {
-      const std::int64_t* counts = counts_of(c, group);
+      const std::int64_t* of_group = counts_of(c, group);
       for (const std::size_t total : totals_of(all_role_groups[group])) {
         std::int64_t* sums = counts_of(c, total);
-        for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += counts[m];
+        for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += of_group[m];
       }
     }
   }

@@ -24,8 +24,7 @@ std::string known_model_types(std::span<const Family> families) {
   std::vector<std::string> types;
   for (const Family& family : families) types.push_back(excerpt(std::string(family.model_type)));
   std::ranges::sort(types);
-  const auto repeated = std::ranges::unique(types);
-  types.erase(repeated.begin(), repeated.end());
+  types.erase(std::unique(types.begin(), types.end()), types.end());
   std::string list;
   for (const std::string& type : types) list += (list.empty() ? "" : ", ") + type;
   return list;
