@@ -4,6 +4,7 @@
 
 #include "plots/figure/figure_text.h"
 #include "plots/findings/wording.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 
@@ -37,8 +38,8 @@ std::string Course::gaps(const std::string& verb) const {
   std::vector<std::string> without, unmeasured;
   for (const std::size_t c : not_finite(values))
     (facts.checkpoints[c].measured ? without : unmeasured).push_back(name(c));
-  return (without.empty() ? "" : " It " + verb + " at " + listed(without) + ".") +
-         (unmeasured.empty() ? "" : " It is not measured at " + listed(unmeasured) + ".");
+  return (without.empty() ? "" : " It " + verb + " at " + names_in_words(without) + ".") +
+         (unmeasured.empty() ? "" : " It is not measured at " + names_in_words(unmeasured) + ".");
 }
 
 std::optional<Headline> Course::headline(const std::string& title, const std::string& meaning) const {

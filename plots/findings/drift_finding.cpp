@@ -6,6 +6,7 @@
 #include "plots/figure/figure_text.h"
 #include "plots/findings/course.h"
 #include "plots/findings/wording.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -25,7 +26,7 @@ std::string unknown_roles(const ReportFacts& facts, const std::vector<double>& d
     const std::string& label = facts.labels.roles[role];
     if (!is_several_roles(label) && facts.role_exists[role]) names.push_back(label);
   }
-  return names.empty() ? "" : " Of " + listed(names) + " no drift is known.";
+  return names.empty() ? "" : " Of " + names_in_words(names) + " no drift is known.";
 }
 
 /// `all`: of every role that the model has.
@@ -36,7 +37,7 @@ std::string since_first_text(const ReportFacts& facts, const std::vector<double>
   const bool moved = std::ranges::any_of(drift, [](double value) { return value > 0; });
   if (!moved) return since + "no weight of " + (all ? "any role" : "the other roles") + " has moved.";
   if (known_count(drift) == 1) {
-    return since + "the weights of the role " + listed(selected(roles, most.which)) +
+    return since + "the weights of the role " + names_in_words(selected(roles, most.which)) +
            " have a relative drift of " + most.text + ".";
   }
   if (most.text == least.text) {
@@ -44,7 +45,7 @@ std::string since_first_text(const ReportFacts& facts, const std::vector<double>
            " have a relative drift of " + most.text + ".";
   }
   const auto of = [&](const Extreme& end) {
-    return (end.which.size() == 1 ? "the role " : "the roles ") + listed(selected(roles, end.which));
+    return (end.which.size() == 1 ? "the role " : "the roles ") + names_in_words(selected(roles, end.which));
   };
   return since + "the weights of " + of(most) + " moved most (relative drift " + most.text + "), those of " +
          of(least) + (least.text == "0" ? " not at all." : " least (" + least.text + ").");
@@ -57,8 +58,8 @@ std::string last_step_text(const ReportFacts& facts, const std::vector<double>& 
   const std::string step = " In the last step, from " + facts.checkpoints[count - 2].name + " to " +
                            facts.checkpoints[count - 1].name;
   if (most.text == "0") return step + ", no weight moved.";
-  return step + ", the largest is that of " + listed(selected(facts.labels.roles, most.which)) + " (" +
-         most.text + ").";
+  return step + ", the largest is that of " + names_in_words(selected(facts.labels.roles, most.which)) +
+         " (" + most.text + ").";
 }
 
 bool has_drift(const ReportFacts& facts) {
@@ -87,7 +88,7 @@ std::optional<Headline> drift_headline(const ReportFacts& facts) {
   const std::size_t role = most.which[0];
   const Course drift(facts, [role](const CheckpointFacts& c) { return c.drift[role]; });
   const std::string of =
-      most.text == "0" ? "no role has moved" : listed(selected(facts.labels.roles, most.which));
+      most.text == "0" ? "no role has moved" : names_in_words(selected(facts.labels.roles, most.which));
   return Headline{"Largest drift", most.text, {}, of + ", since the first checkpoint", drift.values};
 }
 

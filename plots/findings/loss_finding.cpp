@@ -6,6 +6,7 @@
 #include "plots/figure/figure_text.h"
 #include "plots/findings/course.h"
 #include "plots/findings/wording.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -21,12 +22,14 @@ std::string losses_by_domain(const ReportFacts& facts, const CheckpointFacts& ch
     text = " At " + checkpoint.name + " it is ";
     text += least.text == most.text
                 ? least.text + (unknown.empty() ? " on every domain" : " on each domain where it is finite")
-                : "lowest on " + listed(selected(domains, least.which)) + " (" + least.text +
-                      ") and highest on " + listed(selected(domains, most.which)) + " (" + most.text + ")";
+                : "lowest on " + names_in_words(selected(domains, least.which)) + " (" + least.text +
+                      ") and highest on " + names_in_words(selected(domains, most.which)) + " (" + most.text +
+                      ")";
     text += ".";
   }
   if (unknown.empty()) return text;
-  return text + " At " + checkpoint.name + " it is not finite on " + listed(selected(domains, unknown)) + ".";
+  return text + " At " + checkpoint.name + " it is not finite on " +
+         names_in_words(selected(domains, unknown)) + ".";
 }
 
 /// The last checkpoint whose forward pass is finished.

@@ -3,21 +3,9 @@
 #include <cmath>
 
 #include "plots/figure/figure_text.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
-
-std::string listed(std::vector<std::string> names) {
-  constexpr std::size_t most = 4;
-  if (names.size() > most) {
-    const std::size_t rest = names.size() - most + 1;
-    names.resize(most - 1);
-    names.push_back(std::to_string(rest) + " more");
-  }
-  std::string text;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
-  return text;
-}
 
 std::vector<std::string> selected(const std::vector<std::string>& labels,
                                   const std::vector<std::size_t>& which) {
@@ -53,7 +41,8 @@ Extreme extreme(const std::vector<double>& values, End end) {
 }
 
 std::string layers_text(const ReportFacts& facts, const std::vector<std::size_t>& which) {
-  return (which.size() == 1 ? "layer " : "layers ") + listed(selected(facts.labels.moe_layers, which));
+  return (which.size() == 1 ? "layer " : "layers ") +
+         names_in_words(selected(facts.labels.moe_layers, which));
 }
 
 std::string over_layers(const ReportFacts& facts, const std::string& name, const std::string& domains) {

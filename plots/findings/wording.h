@@ -9,8 +9,6 @@
 
 namespace moescope {
 
-/// "a", "a and b", "a, b and c"; of many the first, and how many more.
-std::string listed(std::vector<std::string> names);
 /// Those of `labels`.
 std::vector<std::string> selected(const std::vector<std::string>& labels,
                                   const std::vector<std::size_t>& which);

@@ -26,7 +26,7 @@ std::string names_in_words(std::span<const std::string> names, std::string_view 
 std::string quoted_names(std::span<const std::string> names) {
   std::vector<std::string> quoted;
   for (const std::string& name : names) quoted.push_back(single_quoted(name));
-  return names_in_words(quoted);
+  return names_in_words(quoted, "others");
 }
 
 }  // namespace moescope

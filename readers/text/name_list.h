@@ -12,8 +12,8 @@ namespace moescope {
 std::string name_list(std::span<const std::string> names, std::size_t most = 20);
 
 /// "a", "a and b", "a, b and c"; of more than four names the first three, and how many more: "a, b, c and 5
-/// others".
-std::string names_in_words(std::span<const std::string> names, std::string_view more = "others");
+/// more".
+std::string names_in_words(std::span<const std::string> names, std::string_view more = "more");
 
 /// The same of names in quotation marks (single_quoted).
 std::string quoted_names(std::span<const std::string> names);

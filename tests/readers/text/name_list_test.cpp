@@ -20,8 +20,8 @@ TEST(NamesInWords, NamesFourAndCountsTheRestOfMore) {
   EXPECT_EQ(names_in_words(Names{"a"}), "a");
   EXPECT_EQ(names_in_words(Names{"a", "b"}), "a and b");
   EXPECT_EQ(names_in_words(Names{"a", "b", "c", "d"}), "a, b, c and d");
-  EXPECT_EQ(names_in_words(Names{"a", "b", "c", "d", "e"}), "a, b, c and 2 others");
-  EXPECT_EQ(names_in_words(Names{"a", "b", "c", "d", "e"}, "more"), "a, b, c and 2 more");
+  EXPECT_EQ(names_in_words(Names{"a", "b", "c", "d", "e"}), "a, b, c and 2 more");
+  EXPECT_EQ(names_in_words(Names{"a", "b", "c", "d", "e"}, "others"), "a, b, c and 2 others");
 }
 
 TEST(QuotedNames, AreEachQuotedAndEscaped) {
