@@ -14,6 +14,7 @@
 #include "readers/recorded/attribute_text.h"
 #include "readers/recorded/recorded_config.h"
 #include "readers/recorded/recorded_notes.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -22,27 +23,28 @@ using Align = Table::Align;
 using Json = nlohmann::ordered_json;
 
 template <class T>
-std::vector<T> values_or(const RunFile& run, const char* path, std::size_t count, T otherwise) {
+std::vector<T> values_or(const RunFile& run, Dataset<T> dataset, std::size_t count,
+                         std::type_identity_t<T> otherwise) {
   std::vector<T> values;
-  if (run.contains(path)) values = run.read<T>(path);
+  if (run.contains(dataset)) values = run.read(dataset);
   values.resize(count, otherwise);
   return values;
 }
 
-std::uint64_t size_of(const RunFile& run, const char* path) {
+std::uint64_t size_of(const RunFile& run, const std::string& path) {
   return run.contains(path) ? run.shape(path).at(0) : 0;
 }
 
 void read_checkpoints(const RunFile& run, RunSummary& summary) {
-  const auto names = values_or<std::string>(run, "/checkpoint", size_of(run, "/checkpoint"), {});
+  const auto names = values_or(run, dataset::checkpoint, size_of(run, dataset::checkpoint), {});
   const std::size_t count = names.size();
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  const auto tokens = values_or<double>(run, "/tokens_seen", count, nan),
-             steps = values_or<double>(run, "/step", count, nan);
-  const auto phases = values_or<std::string>(run, "/phase", count, {});
-  const auto forward = values_or<std::uint8_t>(run, "/status/forward", count, 0),
-             weights = values_or<std::uint8_t>(run, "/status/weights", count, 0),
-             spectra = values_or<std::uint8_t>(run, "/status/spectra", count, 0);
+  const auto tokens = values_or(run, dataset::tokens_seen, count, nan),
+             steps = values_or(run, dataset::step, count, nan);
+  const auto phases = values_or(run, dataset::phase, count, {});
+  const auto forward = values_or(run, dataset::status_forward, count, 0),
+             weights = values_or(run, dataset::status_weights, count, 0),
+             spectra = values_or(run, dataset::status_spectra, count, 0);
   for (std::size_t c = 0; c < count; ++c) {
     summary.checkpoints.push_back(
         {names[c], tokens[c], steps[c], phases[c], forward[c] == 1, weights[c] == 1, spectra[c] == 1});
@@ -50,11 +52,10 @@ void read_checkpoints(const RunFile& run, RunSummary& summary) {
 }
 
 void read_model(const RunFile& run, RunSummary& summary) {
-  summary.layers = size_of(run, "/layer");
-  summary.moe_layers = size_of(run, "/moe_layer");
-  summary.experts = size_of(run, "/expert");
-  const auto configs =
-      values_or<std::string>(run, "/checkpoint_info/config_json", summary.checkpoints.size(), {});
+  summary.layers = size_of(run, dataset::layer);
+  summary.moe_layers = size_of(run, dataset::moe_layer);
+  summary.experts = size_of(run, dataset::expert);
+  const auto configs = values_or(run, dataset::checkpoint_info_config_json, summary.checkpoints.size(), {});
   if (configs.empty()) return;
   try {
     const ModelConfig config = recorded_config(run);
@@ -65,14 +66,14 @@ void read_model(const RunFile& run, RunSummary& summary) {
 }
 
 void read_domains(const RunFile& run, RunSummary& summary) {
-  const auto names = values_or<std::string>(run, "/domain", size_of(run, "/domain"), {});
-  const auto tokens = values_or<std::int64_t>(run, "/routing/token_count", names.size(), 0);
+  const auto names = values_or(run, dataset::domain, size_of(run, dataset::domain), {});
+  const auto tokens = values_or(run, dataset::routing_token_count, names.size(), 0);
   for (std::size_t d = 0; d < names.size(); ++d) summary.domains.emplace_back(names[d], tokens[d]);
 }
 
 void read_passes(const RunFile& run, RunSummary& summary) {
   const AnalysisScope scope = read_scope(run);
-  const bool forward = run.contains("/loss/nll"), weights = run.contains("/weights/norm");
+  const bool forward = run.contains(dataset::loss_nll), weights = run.contains(dataset::weights_norm);
   if (forward) summary.passes.emplace_back("forward");
   if (weights) summary.passes.emplace_back("weights");
   if (!scope.part.is_whole()) summary.part = scope.part.name();
@@ -83,20 +84,20 @@ void read_passes(const RunFile& run, RunSummary& summary) {
   summary.sketches = weights && scope.sketches;
 }
 
-Finished finished(const RunFile& run, const char* path) {
-  const auto flags = run.read<std::uint8_t>(path);
+Finished finished(const RunFile& run, Dataset<std::uint8_t> path) {
+  const auto flags = run.read(path);
   return {static_cast<std::uint64_t>(std::ranges::count(flags, 1)), flags.size()};
 }
 
 void read_status(const RunFile& run, RunSummary& summary) {
-  const auto add = [&](const char* name, const char* path, bool wanted) {
+  const auto add = [&](const char* name, Dataset<std::uint8_t> path, bool wanted) {
     if (wanted && run.contains(path)) summary.finished[name] = finished(run, path);
   };
   const bool weights = !summary.spectra.empty();
-  add("forward passes", "/status/forward", run.contains("/loss/nll"));
-  add("tensors", "/status/tensor_done", weights);
-  add("pairs of checkpoints", "/status/pair_done", weights);
-  add("spectra", "/status/spectra", weights && summary.spectra != "none");
+  add("forward passes", dataset::status_forward, run.contains(dataset::loss_nll));
+  add("tensors", dataset::status_tensor_done, weights);
+  add("pairs of checkpoints", dataset::status_pair_done, weights);
+  add("spectra", dataset::status_spectra, weights && summary.spectra != "none");
   summary.complete =
       !summary.finished.empty() && std::ranges::all_of(summary.finished, [](const auto& entry) {
         return entry.second.done == entry.second.all;
@@ -236,7 +237,7 @@ RunSummary summarize(const RunFile& run) {
   read_checkpoints(run, summary);
   read_model(run, summary);
   read_domains(run, summary);
-  if (run.contains("/status/forward")) read_passes(run, summary);
+  if (run.contains(dataset::status_forward)) read_passes(run, summary);
   read_status(run, summary);
   read_groups(run, summary);
   summary.notes = read_notes(run);

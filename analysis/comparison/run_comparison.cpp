@@ -17,8 +17,8 @@
 #include "metrics/weights/weight_drift.h"
 #include "metrics/weights/weight_sketch.h"
 #include "readers/errors.h"
-#include "readers/model/weight_table.h"
-#include "readers/recorded/recorded_config.h"
+#include "readers/recorded/recorded_keys.h"
+#include "readers/schema/datasets.h"
 #include "readers/text/closest_names.h"
 #include "readers/text/name_list.h"
 
@@ -40,9 +40,9 @@ bool finished(const RunFile& run, const std::string& name, std::size_t a, std::s
 }
 
 // One value per tensor at a pair of checkpoints.
-std::vector<double> pair_values(const RunFile& run, const char* path, std::size_t a, std::size_t b,
+std::vector<double> pair_values(const RunFile& run, Dataset<double> path, std::size_t a, std::size_t b,
                                 std::size_t tensors) {
-  return run.read<double>(path, {{0, a, b}, {tensors, 1, 1}});
+  return run.read(path, {{0, a, b}, {tensors, 1, 1}});
 }
 
 // norm(B - A)² of each tensor from the steps between the checkpoints; NaN where one of them was not measured.
@@ -51,7 +51,7 @@ std::vector<double> squares_of_steps(const RunFile& run, std::size_t a, std::siz
   std::vector<double> squares(tensors);
   if (steps == 0) return squares;
   const std::vector<double> deltas =  // (tensors, steps, steps)
-      run.read<double>("/weights/delta_inner_product", {{0, first, first}, {tensors, steps, steps}});
+      run.read(dataset::weights_delta_inner_product, {{0, first, first}, {tensors, steps, steps}});
   for (std::size_t w = 0; w < tensors; ++w) {
     for (std::size_t i = 0; i < steps * steps; ++i) squares[w] += deltas[w * steps * steps + i];
   }
@@ -78,8 +78,8 @@ void fill_from_drift(const RunFile& run, std::size_t a, std::size_t b, std::vect
   if (std::ranges::none_of(squares, [](double square) { return std::isnan(square); })) return;
   const std::size_t tensors = squares.size();
   for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {  // the other way where a norm is 0
-    const auto drift = run.read<double>("/weights/relative_drift", {{from, to, 0}, {1, 1, tensors}});
-    const auto norm = run.read<double>("/weights/norm", {{from, 0}, {1, tensors}});
+    const auto drift = run.read(dataset::weights_relative_drift, {{from, to, 0}, {1, 1, tensors}});
+    const auto norm = run.read(dataset::weights_norm, {{from, 0}, {1, tensors}});
     for (std::size_t w = 0; w < tensors; ++w) {
       if (std::isnan(squares[w])) squares[w] = std::pow(drift[w] * norm[w], 2);
     }
@@ -87,16 +87,16 @@ void fill_from_drift(const RunFile& run, std::size_t a, std::size_t b, std::vect
 }
 
 bool were_compared(const RunFile& run, std::size_t a, std::size_t b) {
-  if (!run.contains("/status/pair_done")) return true;  // of an earlier version, which had all or none
-  return run.read<std::uint8_t>("/status/pair_done", {{a, b}, {1, 1}}).front() == 1;
+  if (!run.contains(dataset::status_pair_done)) return true;  // of an earlier version, which had all or none
+  return run.read(dataset::status_pair_done, {{a, b}, {1, 1}}).front() == 1;
 }
 
 // The inner products (2, 2) and the squared distance (1, 1) of each tensor; `estimated` from sketches.
 std::vector<WeightInnerProducts> pair_products(const RunFile& run, std::size_t a, std::size_t b,
                                                std::size_t tensors, bool estimated) {
-  const auto aa = pair_values(run, "/weights/inner_product", a, a, tensors);
-  const auto ab = pair_values(run, "/weights/inner_product", a, b, tensors);
-  const auto bb = pair_values(run, "/weights/inner_product", b, b, tensors);
+  const auto aa = pair_values(run, dataset::weights_inner_product, a, a, tensors);
+  const auto ab = pair_values(run, dataset::weights_inner_product, a, b, tensors);
+  const auto bb = pair_values(run, dataset::weights_inner_product, b, b, tensors);
   std::vector<double> squares =
       estimated ? squares_of_sketches(run, a, b, tensors) : squares_of_steps(run, a, b, tensors);
   if (!estimated) fill_from_drift(run, a, b, squares);
@@ -132,9 +132,9 @@ void sort_by_drift(std::vector<WeightChange>& changes) {
 }
 
 void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
-  const Names tensors = run.read<std::string>("/tensor");
-  const auto keys = weight_keys(recorded_config(run));
-  const bool estimated = !were_compared(run, a, b) && run.contains("/weights/sketch");
+  const Names tensors = run.read(dataset::tensor);
+  const std::vector<WeightKey> keys = recorded_keys(run);
+  const bool estimated = !were_compared(run, a, b) && run.contains(dataset::weights_sketch);
   if (estimated) result.weights_standard_error = std::sqrt(0.5 / sketch_size);
   const auto products = pair_products(run, a, b, tensors.size(), estimated);
   WeightInnerProducts whole, without_norms;
@@ -142,10 +142,7 @@ void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunCompar
   std::map<std::int64_t, WeightInnerProducts> by_layer;
   std::map<std::pair<std::int64_t, std::int64_t>, WeightInnerProducts> by_expert;
   for (std::size_t w = 0; w < tensors.size(); ++w) {
-    const auto found = keys.find(tensors[w]);
-    if (found == keys.end())
-      throw FormatError(run.path().string(), "tensor '" + tensors[w] + "'", "has no known role");
-    const WeightKey& key = found->second;
+    const WeightKey& key = keys[w];
     result.tensors.push_back(change_of(products[w], tensors[w], key.layer, key.expert));
     add(whole, products[w]);
     if (role_group(key.role) != RoleGroup::norm) add(without_norms, products[w]);
@@ -166,7 +163,7 @@ void compare_weights(const RunFile& run, std::size_t a, std::size_t b, RunCompar
 }
 
 void compare_losses(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
-  const Names domains = run.read<std::string>("/domain");
+  const Names domains = run.read(dataset::domain);
   const std::uint64_t count = domains.size();
   const auto before = run.read<double>(metric_path(metric::loss), {{a, 0}, {1, count}});
   const auto after = run.read<double>(metric_path(metric::loss), {{b, 0}, {1, count}});
@@ -199,7 +196,7 @@ std::vector<std::int64_t> choosing_tokens_of_layers(const RunFile& run, std::siz
 }
 
 void compare_routing(const RunFile& run, std::size_t a, std::size_t b, RunComparison& result) {
-  const auto layers = run.read<std::int64_t>("/moe_layer");
+  const auto layers = run.read(dataset::moe_layer);
   if (layers.empty()) return;
   const auto agreement =
       run.read<double>(metric_path(metric::routing_agreement), {{a, b, 0}, {1, 1, layers.size()}});
@@ -229,8 +226,8 @@ void compare_routing(const RunFile& run, std::size_t a, std::size_t b, RunCompar
 
 // The warnings of both checkpoints, of the steps between them and of the texts.
 std::vector<std::string> notes_of_pair(const RunFile& run, std::size_t a, std::size_t b) {
-  if (!run.contains("/notes")) return {};
-  const Names all = run.read<std::string>("/notes");
+  if (!run.contains(dataset::notes)) return {};
+  const Names all = run.read(dataset::notes);
   const NoteRows rows = NoteRows::of(run);
   Names notes;
   const auto add = [&](std::size_t row) {
@@ -252,9 +249,9 @@ bool is_unmoved(const WeightChange& change) {
 }
 
 RunComparison compare_in_run(const RunFile& run, const std::string& before, const std::string& after) {
-  const Names names = run.read<std::string>("/checkpoint");
+  const Names names = run.read(dataset::checkpoint);
   const std::size_t a = index_of(run, names, before), b = index_of(run, names, after);
-  const auto tokens = run.read<double>("/tokens_seen");
+  const auto tokens = run.read(dataset::tokens_seen);
   RunComparison result;
   result.before = names[a];
   result.after = names[b];

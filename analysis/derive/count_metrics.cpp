@@ -6,6 +6,7 @@
 #include "analysis/derive/metric_dataset.h"
 #include "metrics/catalogue/catalogue.h"
 #include "metrics/routing/expert_load.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -25,8 +26,7 @@ struct CheckpointCounts {
 CheckpointCounts read_counts(const RunFile& run, const ForwardRecord& record, const RoutingSizes& sizes,
                              std::size_t checkpoint) {
   const Slab all{{checkpoint, 0, 0, 0}, {1, record.domains, record.moe_layers, record.experts}};
-  return {sizes, run.read<std::int64_t>("/routing/expert_count", all),
-          choosing_tokens(run, record, checkpoint)};
+  return {sizes, run.read(dataset::routing_expert_count, all), choosing_tokens(run, record, checkpoint)};
 }
 
 std::vector<double> values_of(const Metric& metric, const CheckpointCounts& counts) {

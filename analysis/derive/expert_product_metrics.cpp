@@ -7,6 +7,8 @@
 #include "analysis/derive/product_metrics.h"
 #include "analysis/record/recorded_products.h"
 #include "metrics/weights/weight_drift.h"
+#include "readers/recorded/recorded_keys.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -38,7 +40,7 @@ LayerExperts read_experts(const RunFile& run, const std::vector<WeightKey>& keys
   for (std::uint64_t w = 0; w < keys.size(); ++w) {
     if (is_expert_of(keys[w], layer)) range.add(w);
   }
-  LayerExperts sums{{experts, WeightInnerProducts::zero(run.shape("/checkpoint")[0])},
+  LayerExperts sums{{experts, WeightInnerProducts::zero(run.shape(dataset::checkpoint)[0])},
                     std::vector<std::uint64_t>(experts)};
   for (std::uint64_t first = range.begin; first < range.end; first += tensors_at_once) {
     const std::uint64_t count = std::min(tensors_at_once, range.end - first);
@@ -83,13 +85,13 @@ std::vector<ExpertTable> define_tables(RunFile& run, std::size_t layers, std::si
 }  // namespace
 
 void write_expert_product_metrics(RunFile& run) {
-  if (!run.contains("/weights/inner_product")) return;
-  const std::vector<std::int64_t> layers = run.read<std::int64_t>("/moe_layer");
+  if (!run.contains(dataset::weights_inner_product)) return;
+  const std::vector<std::int64_t> layers = run.read(dataset::moe_layer);
   if (layers.empty()) return;
-  const std::size_t experts = run.shape("/expert")[0];
+  const std::size_t experts = run.shape(dataset::expert)[0];
   const std::vector<WeightKey> keys = recorded_keys(run);
-  const std::vector<std::int64_t> elements = run.read<std::int64_t>("/weights/element_count");
-  const std::vector<double> tokens_seen = run.read<double>("/tokens_seen");
+  const std::vector<std::int64_t> elements = run.read(dataset::weights_element_count);
+  const std::vector<double> tokens_seen = run.read(dataset::tokens_seen);
   std::vector<ExpertTable> tables = define_tables(run, layers.size(), experts);
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const LayerExperts of_layer = read_experts(run, keys, elements, layers[l], experts);

@@ -3,6 +3,7 @@
 #include "analysis/derive/metric_dataset.h"
 #include "metrics/catalogue/catalogue.h"
 #include "metrics/loss/language_loss.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -26,7 +27,7 @@ void write_loss_metrics(RunFile& run, const ForwardRecord& record) {
   for (const Metric* metric : metrics) define_metric(run, *metric);
   for (std::size_t c = 0; c < record.checkpoints; ++c) {
     if (!record.finished[c]) continue;
-    const std::vector<double> nll = run.read<double>("/loss/nll", {{c, 0}, {1, record.tokens}});
+    const std::vector<double> nll = run.read<double>(dataset::loss_nll, {{c, 0}, {1, record.tokens}});
     for (const Metric* metric : metrics)
       run.write<double>(metric_path(metric->name), checkpoint_slab(run, *metric, c),
                         values_of(*metric, record, nll));

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "readers/errors.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -33,7 +34,7 @@ MetricSizes metric_sizes(const RunFile& run, const ForwardRecord& record) {
   return {{.experts = static_cast<std::int64_t>(record.experts),
            .top_k = static_cast<std::int64_t>(record.top_k),
            .eligible = static_cast<std::int64_t>(record.eligible)},
-          run.read<std::int64_t>("/routing/token_count")};
+          run.read(dataset::routing_token_count)};
 }
 
 std::string define_metric(RunFile& run, const Metric& metric, const MetricSizes& sizes) {

@@ -7,6 +7,8 @@
 #include "analysis/record/recorded_roles.h"
 #include "metrics/catalogue/catalogue.h"
 #include "metrics/weights/weight_drift.h"
+#include "readers/recorded/recorded_keys.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -40,8 +42,8 @@ struct Groups {
 
 Groups read_groups(const RunFile& run, std::size_t checkpoints) {
   const std::vector<WeightKey> keys = recorded_keys(run);
-  const std::vector<std::int64_t> elements = run.read<std::int64_t>("/weights/element_count");
-  Groups groups(checkpoints, run.shape("/layer")[0]);
+  const std::vector<std::int64_t> elements = run.read(dataset::weights_element_count);
+  Groups groups(checkpoints, run.shape(dataset::layer)[0]);
   for (std::uint64_t first = 0; first < keys.size(); first += tensors_at_once) {
     const std::uint64_t count = std::min<std::uint64_t>(tensors_at_once, keys.size() - first);
     const RecordedProducts recorded = read_products(run, first, count);
@@ -82,7 +84,7 @@ void write(RunFile& run, const Metric& metric, const std::vector<Group>& groups,
 /// Whether a run of C checkpoints has the dimension: a step needs two of them.
 bool has_dimension(const RunFile& run, const std::string& axis) {
   const bool of_steps = axis == "checkpoint_step" || axis == "other_checkpoint_step" || axis == "component";
-  return !of_steps || run.shape("/checkpoint")[0] > 1;
+  return !of_steps || run.shape(dataset::checkpoint)[0] > 1;
 }
 
 }  // namespace
@@ -99,9 +101,9 @@ std::vector<const Metric*> product_metrics(const RunFile& run, const std::vector
 }
 
 void write_product_metrics(RunFile& run) {
-  if (!run.contains("/weights/inner_product")) return;
-  const Groups groups = read_groups(run, run.shape("/checkpoint")[0]);
-  const std::vector<double> tokens_seen = run.read<double>("/tokens_seen");
+  if (!run.contains(dataset::weights_inner_product)) return;
+  const Groups groups = read_groups(run, run.shape(dataset::checkpoint)[0]);
+  const std::vector<double> tokens_seen = run.read(dataset::tokens_seen);
   for (const Metric* metric : product_metrics(run, {"role"})) {
     const bool by_layer = has_axis(*metric, "layer");
     write(run, *metric, by_layer ? groups.by_layer_role : groups.by_role, tokens_seen);

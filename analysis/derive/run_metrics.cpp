@@ -14,6 +14,7 @@
 #include "analysis/derive/token_metrics.h"
 #include "analysis/record/forward_record.h"
 #include "analysis/record/recorded_roles.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -21,17 +22,18 @@ namespace {
 
 /// The dimensions that metrics have and the raw record may lack.
 void define_metric_dimensions(RunFile& run) {
-  if (!run.contains("/other_checkpoint")) {
-    run.define_dimension(raw_dataset("/other_checkpoint"), run.read<std::string>("/checkpoint"));
+  if (!run.contains(dataset::other_checkpoint)) {
+    run.define_dimension(raw_dataset(dataset::other_checkpoint), run.read(dataset::checkpoint));
   }
-  if (!run.contains("/quantile")) run.define_dimension(raw_dataset("/quantile"), recorded_quantiles());
-  if (!run.contains("/role")) {
-    run.define_dimension(raw_dataset("/role"), role_labels());
+  if (!run.contains(dataset::quantile))
+    run.define_dimension(raw_dataset(dataset::quantile), recorded_quantiles());
+  if (!run.contains(dataset::role)) {
+    run.define_dimension(raw_dataset(dataset::role), role_labels());
   }
-  if (run.contains("/weights/delta_inner_product") && !run.contains("/component")) {
-    std::vector<std::int64_t> components(run.shape("/checkpoint")[0] - 1);
+  if (run.contains(dataset::weights_delta_inner_product) && !run.contains(dataset::component)) {
+    std::vector<std::int64_t> components(run.shape(dataset::checkpoint)[0] - 1);
     std::iota(components.begin(), components.end(), std::int64_t{1});
-    run.define_dimension(raw_dataset("/component"), components);
+    run.define_dimension(raw_dataset(dataset::component), components);
   }
 }
 

@@ -10,6 +10,8 @@
 #include "analysis/record/recorded_sketches.h"
 #include "metrics/catalogue/catalogue.h"
 #include "metrics/weights/sketched_drift.h"
+#include "readers/recorded/recorded_keys.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -26,7 +28,7 @@ WeightKey shared_key(WeightKey key) {
 }
 
 std::map<WeightKey, KeyGroup> read_key_groups(const RunFile& run, const std::vector<WeightKey>& keys) {
-  const std::vector<std::int64_t> elements = run.read<std::int64_t>("/weights/element_count");
+  const std::vector<std::int64_t> elements = run.read(dataset::weights_element_count);
   std::map<WeightKey, KeyGroup> groups;
   for (std::uint64_t first = 0; first < keys.size(); first += tensors_at_once) {
     const std::uint64_t count = std::min<std::uint64_t>(tensors_at_once, keys.size() - first);
@@ -43,7 +45,8 @@ std::map<WeightKey, KeyGroup> read_key_groups(const RunFile& run, const std::vec
 }
 
 std::vector<SketchedDistances> distances_by_role(const RunFile& run, const std::vector<WeightKey>& keys) {
-  std::vector<SketchedDistances> by_role(role_count, SketchedDistances::zero(run.shape("/checkpoint")[0]));
+  std::vector<SketchedDistances> by_role(role_count,
+                                         SketchedDistances::zero(run.shape(dataset::checkpoint)[0]));
   for (const auto& [key, group] : read_key_groups(run, keys)) {
     for (const std::size_t role : recorded_roles(key.role))
       by_role[role].add(group.squares, group.element_count);
@@ -53,8 +56,8 @@ std::vector<SketchedDistances> distances_by_role(const RunFile& run, const std::
 
 /// By role, (C) each.
 std::vector<std::vector<double>> norms_by_role(const RunFile& run, const std::vector<WeightKey>& keys) {
-  const std::size_t checkpoints = run.shape("/checkpoint")[0];
-  const std::vector<double> norms = run.read<double>("/weights/norm");  // (C, W)
+  const std::size_t checkpoints = run.shape(dataset::checkpoint)[0];
+  const std::vector<double> norms = run.read(dataset::weights_norm);  // (C, W)
   std::vector<std::vector<double>> by_role(role_count, std::vector<double>(checkpoints));
   for (std::size_t i = 0; i < norms.size(); ++i) {
     const std::size_t c = i / keys.size();
@@ -79,7 +82,7 @@ std::vector<double> table(const OfSketches& computation, const std::vector<Sketc
 }  // namespace
 
 void write_sketch_metrics(RunFile& run) {
-  if (!run.contains("/weights/sketch")) return;
+  if (!run.contains(dataset::weights_sketch)) return;
   const std::vector<WeightKey> keys = recorded_keys(run);
   const std::vector<SketchedDistances> distances = distances_by_role(run, keys);
   const std::vector<std::vector<double>> norms = norms_by_role(run, keys);

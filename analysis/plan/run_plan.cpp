@@ -164,9 +164,8 @@ void RunPlanner::plan_file() {
   const RunExtent extent{.checkpoints = series_.size(),
                          .domains = tokens_.domains,
                          .tokens = plan_.tokens,
-                         .tensors = series_.checkpoints.front().weights.all().size(),
-                         .scope = scope_};
-  plan_.run_file_bytes = moescope::run_file_bytes(series_.config(), extent);
+                         .tensors = series_.checkpoints.front().weights.all().size()};
+  plan_.run_file_bytes = moescope::run_file_bytes(run_contents(scope_, series_.config(), extent));
   const fs::path directory = options_.output.file.parent_path();
   std::error_code error;
   const fs::space_info space = fs::space(directory.empty() ? "." : directory, error);

@@ -1,22 +1,13 @@
 #pragma once
-/// How large a run file will be, from the shapes of data/run_format.md.
+/// How large a run file will be, from the rows of the schema.
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "analysis/runs/analysis_scope.h"
-#include "readers/model/model_config.h"
-#include "readers/run_file/run_file.h"
+#include "analysis/runs/run_contents.h"
 
 namespace moescope {
-
-/// What a run will record, apart from the model.
-struct RunExtent {
-  std::uint64_t checkpoints = 0, domains = 0, tokens = 0, tensors = 0;
-  AnalysisScope scope;
-};
 
 /// A dataset that the run file will have.
 struct PlannedDataset {
@@ -30,9 +21,9 @@ struct PlannedDataset {
 };
 
 /// All datasets, metrics and labelled dimensions included.
-std::vector<PlannedDataset> planned_datasets(const ModelConfig& config, const RunExtent& extent);
+std::vector<PlannedDataset> planned_datasets(const RunContents& contents);
 
 /// Bytes of the file: its values, all taken when it is made, and an estimate of what describes them.
-std::uint64_t run_file_bytes(const ModelConfig& config, const RunExtent& extent);
+std::uint64_t run_file_bytes(const RunContents& contents);
 
 }  // namespace moescope

@@ -5,6 +5,7 @@
 
 #include "analysis/record/forward_record.h"
 #include "metrics/routing/router_distribution.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -34,8 +35,8 @@ void ForwardRecorder::router_output(const RouterOutput& routing) {
   write_choices(routing);
   write_distribution(routing);
   if (options_.router_logits) {
-    run_.write<float>("/routing/router_logit", routing_slab(checkpoint_, routing, {routing.logits.columns}),
-                      routing.logits.values);
+    run_.write(dataset::routing_router_logit, routing_slab(checkpoint_, routing, {routing.logits.columns}),
+               routing.logits.values);
   }
 }
 
@@ -43,19 +44,19 @@ void ForwardRecorder::write_choices(const RouterOutput& routing) {
   const Slab choices = routing_slab(checkpoint_, routing, {routing.top_k});
   if (expert_index_type(routing.scores.columns) == ElementType::u1) {
     const std::vector<std::uint8_t> narrow(routing.topk_index.begin(), routing.topk_index.end());
-    run_.write<std::uint8_t>("/routing/topk_index", choices, narrow);
+    run_.write<std::uint8_t>(std::string(dataset::routing_topk_index), choices, narrow);
   } else {
-    run_.write<std::uint16_t>("/routing/topk_index", choices, routing.topk_index);
+    run_.write(dataset::routing_topk_index, choices, routing.topk_index);
   }
-  run_.write<float>("/routing/topk_weight", choices, routing.topk_weight);
-  run_.write<float>("/routing/margin", routing_slab(checkpoint_, routing), routing.margin);
+  run_.write(dataset::routing_topk_weight, choices, routing.topk_weight);
+  run_.write(dataset::routing_margin, routing_slab(checkpoint_, routing), routing.margin);
 
   std::vector<std::uint8_t> flips(routing.tokens, no_flips);
   for (std::size_t t = 0; t < routing.tokens; ++t) {
     if (!routing.chooses(t)) continue;
     flips[t] = static_cast<std::uint8_t>(bias_flips(routing.experts(t), routing.unbiased_experts(t)));
   }
-  run_.write<std::uint8_t>("/routing/bias_flips", routing_slab(checkpoint_, routing), flips);
+  run_.write(dataset::routing_bias_flips, routing_slab(checkpoint_, routing), flips);
 }
 
 void ForwardRecorder::write_distribution(const RouterOutput& routing) {
@@ -70,46 +71,46 @@ void ForwardRecorder::write_distribution(const RouterOutput& routing) {
     spread[t] = static_cast<float>(topk_weight_entropy(routing.weights(t)));
   }
   const Slab slab = routing_slab(checkpoint_, routing);
-  run_.write<float>("/routing/entropy", slab, entropy);
-  run_.write<float>("/routing/topk_mass", slab, mass);
-  run_.write<float>("/routing/top1_share", slab, share);
-  run_.write<float>("/routing/topk_weight_entropy", slab, spread);
+  run_.write(dataset::routing_entropy, slab, entropy);
+  run_.write(dataset::routing_topk_mass, slab, mass);
+  run_.write(dataset::routing_top1_share, slab, share);
+  run_.write(dataset::routing_topk_weight_entropy, slab, spread);
 }
 
 void ForwardRecorder::hidden_state(std::int64_t layer, std::size_t first_token, const Matrix& x) {
   if (!options_.hidden_states) return;
   const Slab slab{{checkpoint_, static_cast<std::uint64_t>(layer), first_token, 0},
                   {1, 1, x.rows, x.columns}};
-  run_.write<float>("/hidden/hidden_state", slab, x.values);
+  run_.write(dataset::hidden_hidden_state, slab, x.values);
 }
 
 void ForwardRecorder::token_losses(std::size_t first_token, std::span<const float> nll) {
-  run_.write<float>("/loss/nll", {{checkpoint_, first_token}, {1, nll.size()}}, nll);
+  run_.write(dataset::loss_nll, {{checkpoint_, first_token}, {1, nll.size()}}, nll);
 }
 
 void ForwardRecorder::logits(std::size_t first_token, std::size_t first_row, const Matrix& logits) {
   const Slab slab{{checkpoint_, first_token, first_row}, {1, logits.rows, logits.columns}};
-  run_.write<float>("/logits/logit", slab, logits.values);
+  run_.write(dataset::logits_logit, slab, logits.values);
 }
 
 void ForwardRecorder::finish() {
   count_losses();
-  if (run_.contains("/routing/expert_count")) count_choices();
+  if (run_.contains(dataset::routing_expert_count)) count_choices();
 }
 
 void ForwardRecorder::count_losses() {
-  const std::vector<float> nll = run_.read<float>("/loss/nll", {{checkpoint_, 0}, {1, corpus_.tokens()}});
+  const std::vector<float> nll = run_.read(dataset::loss_nll, {{checkpoint_, 0}, {1, corpus_.tokens()}});
   std::vector<std::int64_t> nonfinite(corpus_.domains.size());
   for (std::size_t s = 0; s + 1 < corpus_.sequence_start.size(); ++s) {
     for (std::size_t t = corpus_.sequence_start[s]; t + 1 < corpus_.sequence_start[s + 1]; ++t) {
       if (!std::isfinite(nll[t])) ++nonfinite[static_cast<std::size_t>(corpus_.domain[t])];
     }
   }
-  run_.write<std::int64_t>("/loss/nonfinite_count", {{checkpoint_, 0}, {1, nonfinite.size()}}, nonfinite);
+  run_.write(dataset::loss_nonfinite_count, {{checkpoint_, 0}, {1, nonfinite.size()}}, nonfinite);
 }
 
 void ForwardRecorder::count_choices() {
-  const std::vector<std::uint64_t> shape = run_.shape("/routing/expert_count");  // (C, D, L, E)
+  const std::vector<std::uint64_t> shape = run_.shape(dataset::routing_expert_count);  // (C, D, L, E)
   const std::uint64_t domains = shape[1], layers = shape[2], experts = shape[3];
   std::vector<std::int64_t> count(domains * layers * experts), nonfinite(domains * layers);
   for (std::uint64_t layer = 0; layer < layers; ++layer) {
@@ -123,10 +124,8 @@ void ForwardRecorder::count_choices() {
       for (const std::uint16_t expert : choices.of(t)) ++count[row * experts + expert];
     }
   }
-  run_.write<std::int64_t>("/routing/expert_count", {{checkpoint_, 0, 0, 0}, {1, domains, layers, experts}},
-                           count);
-  run_.write<std::int64_t>("/routing/nonfinite_count", {{checkpoint_, 0, 0}, {1, domains, layers}},
-                           nonfinite);
+  run_.write(dataset::routing_expert_count, {{checkpoint_, 0, 0, 0}, {1, domains, layers, experts}}, count);
+  run_.write(dataset::routing_nonfinite_count, {{checkpoint_, 0, 0}, {1, domains, layers}}, nonfinite);
 }
 
 }  // namespace moescope

@@ -7,6 +7,7 @@
 #include "analysis/forward/weight_stream.h"
 #include "analysis/kernels/element_convert.h"
 #include "analysis/record/forward_record.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -26,15 +27,15 @@ std::string values_of(std::int64_t count, std::int64_t of, const std::string& te
 }
 
 std::string checkpoint_name(const RunFile& run, std::size_t checkpoint) {
-  return run.read<std::string>("/checkpoint", {{checkpoint}, {1}}).front();
+  return run.read(dataset::checkpoint, {{checkpoint}, {1}}).front();
 }
 
 /// Tokens without a choice in each layer, of all domains together.
 Counts without_choice(const RunFile& run, std::size_t checkpoint) {
-  if (!run.contains("/routing/nonfinite_count")) return {};
-  const auto shape = run.shape("/routing/nonfinite_count");  // (C, D, L)
+  if (!run.contains(dataset::routing_nonfinite_count)) return {};
+  const auto shape = run.shape(dataset::routing_nonfinite_count);  // (C, D, L)
   const Counts counts =
-      run.read<std::int64_t>("/routing/nonfinite_count", {{checkpoint, 0, 0}, {1, shape[1], shape[2]}});
+      run.read(dataset::routing_nonfinite_count, {{checkpoint, 0, 0}, {1, shape[1], shape[2]}});
   Counts layers(shape[2]);
   for (std::size_t i = 0; i < counts.size(); ++i) layers[i % layers.size()] += counts[i];
   return layers;
@@ -44,8 +45,8 @@ std::string describe_routing(const RunFile& run, std::size_t checkpoint) {
   const Counts layers = without_choice(run, checkpoint);
   const auto first = std::ranges::find_if(layers, [](std::int64_t count) { return count > 0; });
   if (first == layers.end()) return {};
-  const std::int64_t tokens = total(run.read<std::int64_t>("/routing/token_count"));
-  const auto moe_layers = run.read<std::int64_t>("/moe_layer");
+  const std::int64_t tokens = total(run.read(dataset::routing_token_count));
+  const auto moe_layers = run.read(dataset::moe_layer);
   const auto others = std::count_if(first + 1, layers.end(), [](std::int64_t count) { return count > 0; });
   return "in layer " + std::to_string(moe_layers[static_cast<std::size_t>(first - layers.begin())]) +
          " router scores are not finite for " + counted(*first, tokens, "tokens") +
@@ -56,10 +57,9 @@ std::string describe_routing(const RunFile& run, std::size_t checkpoint) {
 }
 
 std::string describe_losses(const RunFile& run, std::size_t checkpoint) {
-  if (!run.contains("/loss/nonfinite_count")) return {};
-  const std::uint64_t domains = run.shape("/domain")[0];
-  const std::int64_t count =
-      total(run.read<std::int64_t>("/loss/nonfinite_count", {{checkpoint, 0}, {1, domains}}));
+  if (!run.contains(dataset::loss_nonfinite_count)) return {};
+  const std::uint64_t domains = run.shape(dataset::domain)[0];
+  const std::int64_t count = total(run.read(dataset::loss_nonfinite_count, {{checkpoint, 0}, {1, domains}}));
   if (count == 0) return {};
   const std::vector<bool> predicted = tokens_with_successor(run);
   return counted(count, std::count(predicted.begin(), predicted.end(), true), "losses ") +
@@ -80,17 +80,17 @@ std::int64_t count_nonfinite(WeightStream& stream, const Weight& weight) {
 }  // namespace
 
 std::string describe_nonfinite_weights(const RunFile& run, std::size_t checkpoint) {
-  if (!run.contains("/weights/nonfinite_count")) return {};
-  const std::uint64_t tensors = run.shape("/tensor")[0];
-  const Counts counts = run.read<std::int64_t>("/weights/nonfinite_count", {{checkpoint, 0}, {1, tensors}});
+  if (!run.contains(dataset::weights_nonfinite_count)) return {};
+  const std::uint64_t tensors = run.shape(dataset::tensor)[0];
+  const Counts counts = run.read(dataset::weights_nonfinite_count, {{checkpoint, 0}, {1, tensors}});
   const auto first = std::ranges::find_if(counts, [](std::int64_t count) { return count > 0; });
   if (first == counts.end()) return {};
   const auto w = static_cast<std::uint64_t>(first - counts.begin());
   const Slab one{{w}, {1}};
   const auto others = std::count_if(first + 1, counts.end(), [](std::int64_t count) { return count > 0; });
   return checkpoint_name(run, checkpoint) + ": " +
-         values_of(*first, run.read<std::int64_t>("/weights/element_count", one).front(),
-                   run.read<std::string>("/tensor", one).front()) +
+         values_of(*first, run.read(dataset::weights_element_count, one).front(),
+                   run.read(dataset::tensor, one).front()) +
          (others == 0 ? ""
                       : "; it is the first of " + std::to_string(others + 1) + " such tensors, with " +
                             std::to_string(total(counts)) + " such values together");

@@ -2,30 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
-#include "readers/errors.h"
-#include "readers/model/weight_table.h"
-#include "readers/recorded/recorded_config.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
-
-void require_size(const RunFile& run, const std::string& dimension, std::size_t expected) {
-  const std::uint64_t found = run.shape(dimension)[0];
-  if (found == expected) return;
-  throw FormatError(run.path().string(), dimension,
-                    "does not fit the model in /checkpoint_info (expected " + std::to_string(expected) +
-                        ", found " + std::to_string(found) + ")");
-}
-
-/// Layers and experts of a weight's key are taken as indices.
-void require_model(const RunFile& run, const ModelConfig& config) {
-  require_size(run, "/layer", static_cast<std::size_t>(config.num_hidden_layers));
-  require_size(run, "/expert", static_cast<std::size_t>(config.n_routed_experts));
-  if (run.read<std::int64_t>("/moe_layer") != config.moe_layers())
-    throw FormatError(run.path().string(), "/moe_layer", "does not fit the model in /checkpoint_info");
-}
 
 bool all_finite(const std::vector<double>& values) {
   return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
@@ -33,9 +14,9 @@ bool all_finite(const std::vector<double>& values) {
 
 /// (relative drift of W_t from W_s times the norm of W_s)², of the one of both whose norm is not 0.
 std::vector<double> squares_of_drift(const RunFile& run, const RecordedProducts& products) {
-  const std::uint64_t checkpoints = run.shape("/checkpoint")[0], count = products.count;
-  const std::vector<double> drift = run.read<double>(
-      "/weights/relative_drift", {{0, 0, products.first}, {checkpoints, checkpoints, count}});
+  const std::uint64_t checkpoints = run.shape(dataset::checkpoint)[0], count = products.count;
+  const std::vector<double> drift =
+      run.read(dataset::weights_relative_drift, {{0, 0, products.first}, {checkpoints, checkpoints, count}});
   std::vector<double> squares(products.inner.size());
   for (std::uint64_t w = 0; w < count; ++w) {
     const std::span<const double> inner = products.inner_of(products.first + w);
@@ -58,13 +39,13 @@ std::vector<double> squares_of_drift(const RunFile& run, const RecordedProducts&
 }  // namespace
 
 RecordedProducts read_products(const RunFile& run, std::uint64_t first, std::uint64_t count) {
-  const std::uint64_t checkpoints = run.shape("/checkpoint")[0], steps = checkpoints - 1;
+  const std::uint64_t checkpoints = run.shape(dataset::checkpoint)[0], steps = checkpoints - 1;
   RecordedProducts products = {first, count, checkpoints, {}, {}};
   products.inner =
-      run.read<double>("/weights/inner_product", {{first, 0, 0}, {count, checkpoints, checkpoints}});
+      run.read(dataset::weights_inner_product, {{first, 0, 0}, {count, checkpoints, checkpoints}});
   if (steps > 0)
     products.delta_inner =
-        run.read<double>("/weights/delta_inner_product", {{first, 0, 0}, {count, steps, steps}});
+        run.read(dataset::weights_delta_inner_product, {{first, 0, 0}, {count, steps, steps}});
   if (!all_finite(products.delta_inner)) products.squared_distance = squares_of_drift(run, products);
   return products;
 }
@@ -78,22 +59,6 @@ WeightInnerProducts RecordedProducts::of(std::uint64_t tensor) const {
   const std::size_t size = checkpoints * checkpoints;
   products.squared_distance = copy(std::span(squared_distance).subspan((tensor - first) * size, size));
   return products;
-}
-
-std::vector<WeightKey> recorded_keys(const RunFile& run) {
-  const ModelConfig model = recorded_config(run);
-  require_model(run, model);
-  const std::map<std::string, WeightKey> known = weight_keys(model);
-  std::vector<WeightKey> keys;
-  for (const std::string& name : run.read<std::string>("/tensor")) {
-    const auto found = known.find(name);
-    if (found == known.end()) {
-      throw FormatError(run.path().string(), "tensor '" + name + "'",
-                        "is not part of the model in /checkpoint_info");
-    }
-    keys.push_back(found->second);
-  }
-  return keys;
 }
 
 }  // namespace moescope

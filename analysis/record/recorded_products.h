@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "metrics/weights/weight_drift.h"
-#include "readers/model/weight.h"
 #include "readers/run_file/run_file.h"
 
 namespace moescope {
@@ -34,9 +33,5 @@ struct RecordedProducts {
   }
 };
 RecordedProducts read_products(const RunFile& run, std::uint64_t first, std::uint64_t count);
-
-/// What each of /tensor is, in its order. Throws FormatError when a tensor is not part of the configured
-/// model.
-std::vector<WeightKey> recorded_keys(const RunFile& run);
 
 }  // namespace moescope

@@ -1,6 +1,7 @@
 #include "analysis/record/recorded_sketches.h"
 
 #include "metrics/weights/weight_sketch.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 
@@ -15,15 +16,15 @@ std::vector<std::span<const float>> RecordedSketches::of(std::uint64_t tensor) c
 }
 
 RecordedSketches read_sketches(const RunFile& run, std::uint64_t first, std::uint64_t count) {
-  const std::uint64_t checkpoints = run.shape("/checkpoint")[0];
+  const std::uint64_t checkpoints = run.shape(dataset::checkpoint)[0];
   return {first, count, checkpoints,
-          run.read<float>("/weights/sketch", {{0, first, 0}, {checkpoints, count, sketch_size}})};
+          run.read(dataset::weights_sketch, {{0, first, 0}, {checkpoints, count, sketch_size}})};
 }
 
 SketchReader sketches_of(const RunFile& run) {
-  if (!run.contains("/weights/sketch")) return {};
+  if (!run.contains(dataset::weights_sketch)) return {};
   return [&run](std::uint64_t checkpoint, std::uint64_t first, std::uint64_t count) {
-    return run.read<float>("/weights/sketch", {{checkpoint, first, 0}, {1, count, sketch_size}});
+    return run.read(dataset::weights_sketch, {{checkpoint, first, 0}, {1, count, sketch_size}});
   };
 }
 

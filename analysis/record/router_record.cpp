@@ -6,6 +6,7 @@
 
 #include "analysis/record/recorded_sketches.h"
 #include "metrics/statistics.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -19,11 +20,22 @@ struct RecordedMatch {
   bool moves(std::size_t e) const { return places[e] >= 0 && static_cast<std::size_t>(places[e]) != e; }
 };
 
-RecordedMatch read_match(const RunFile& run, const std::string& path, std::uint64_t step, std::uint64_t layer,
-                         std::uint64_t experts) {
-  if (!run.contains(path)) return {std::vector<std::int32_t>(experts, -1), std::vector<double>(experts)};
+/// Where experts are found, and by how much.
+struct MatchDatasets {
+  Dataset<std::int32_t> places;
+  Dataset<double> cosines;
+};
+constexpr MatchDatasets by_router_rows = {dataset::weights_expert_match,
+                                          dataset::weights_expert_match_cosine},
+                        by_own_weights = {dataset::weights_expert_weight_match,
+                                          dataset::weights_expert_weight_match_cosine};
+
+RecordedMatch read_match(const RunFile& run, const MatchDatasets& match, std::uint64_t step,
+                         std::uint64_t layer, std::uint64_t experts) {
+  if (!run.contains(match.places))
+    return {std::vector<std::int32_t>(experts, -1), std::vector<double>(experts)};
   const Slab slab{{step, layer, 0}, {1, 1, experts}};
-  return {run.read<std::int32_t>(path, slab), run.read<double>(path + "_cosine", slab)};
+  return {run.read(match.places, slab), run.read(match.cosines, slab)};
 }
 
 LayerMoves recorded_moves(std::int64_t layer, const RecordedMatch& by_router,
@@ -49,53 +61,41 @@ LayerMoves recorded_moves(std::int64_t layer, const RecordedMatch& by_router,
 }  // namespace
 
 std::vector<std::string> recorded_permutation_warnings(const RunFile& run) {
-  if (!run.contains("/weights/expert_match")) return {};
-  const std::vector<std::string> names = run.read<std::string>("/checkpoint");
-  const std::vector<std::int64_t> layers = run.read<std::int64_t>("/moe_layer");
-  const std::uint64_t experts = run.shape("/expert")[0];
+  if (!run.contains(dataset::weights_expert_match)) return {};
+  const std::vector<std::string> names = run.read(dataset::checkpoint);
+  const std::vector<std::int64_t> layers = run.read(dataset::moe_layer);
+  const std::uint64_t experts = run.shape(dataset::expert)[0];
   std::vector<std::string> warnings;
   for (std::uint64_t step = 0; step + 1 < names.size(); ++step) {
     std::vector<LayerMoves> moves;
     for (std::uint64_t l = 0; l < layers.size(); ++l) {
-      moves.push_back(recorded_moves(layers[l], read_match(run, "/weights/expert_match", step, l, experts),
-                                     read_match(run, "/weights/expert_weight_match", step, l, experts)));
+      moves.push_back(recorded_moves(layers[l], read_match(run, by_router_rows, step, l, experts),
+                                     read_match(run, by_own_weights, step, l, experts)));
     }
     warnings.push_back(describe_moves(moves, experts, names[step], names[step + 1]));
   }
   return warnings;
 }
 
-namespace {
-
-/// Nothing is told of any expert yet.
-void define_matches(RunFile& run, const std::string& path) {
-  run.define(raw_dataset(path));
-  run.define(raw_dataset(path + "_cosine"));
-  const std::vector<std::uint64_t> shape = run.shape(path);
-  run.write<std::int32_t>(path, std::vector<std::int32_t>(shape[0] * shape[1] * shape[2], -1));
-}
-
-}  // namespace
-
-void define_routers(RunFile& run, std::size_t checkpoints) {
-  for (const char* path :
-       {"/weights/router_row_norm", "/weights/router_row_cosine", "/weights/score_correction_bias"})
-    run.define(raw_dataset(path));
-  if (checkpoints < 2) return;
-  define_matches(run, "/weights/expert_match");
-  if (run.contains("/weights/sketch")) define_matches(run, "/weights/expert_weight_match");
+void begin_routers(RunFile& run) {
+  for (const Dataset<std::int32_t> match :
+       {dataset::weights_expert_match, dataset::weights_expert_weight_match}) {
+    if (!run.contains(match)) continue;
+    const std::vector<std::uint64_t> shape = run.shape(match);
+    run.write(match, std::vector<std::int32_t>(shape[0] * shape[1] * shape[2], -1));
+  }
 }
 
 void write_routers(RunFile& run, const RouterRecord& record) {
-  run.write<double>("/weights/router_row_norm", record.row_norm);
-  run.write<float>("/weights/router_row_cosine", record.row_cosine);
-  run.write<float>("/weights/score_correction_bias", record.bias);
+  run.write(dataset::weights_router_row_norm, record.row_norm);
+  run.write(dataset::weights_router_row_cosine, record.row_cosine);
+  run.write(dataset::weights_score_correction_bias, record.bias);
   if (record.checkpoints < 2) return;
-  run.write<std::int32_t>("/weights/expert_match", record.match);
-  run.write<double>("/weights/expert_match_cosine", record.match_cosine);
+  run.write(dataset::weights_expert_match, record.match);
+  run.write(dataset::weights_expert_match_cosine, record.match_cosine);
   if (record.weight_match.empty()) return;
-  run.write<std::int32_t>("/weights/expert_weight_match", record.weight_match);
-  run.write<double>("/weights/expert_weight_match_cosine", record.weight_match_cosine);
+  run.write(dataset::weights_expert_weight_match, record.weight_match);
+  run.write(dataset::weights_expert_weight_match_cosine, record.weight_match_cosine);
 }
 
 namespace {
@@ -105,8 +105,8 @@ class RecordedExperts {
  public:
   RecordedExperts(const RunFile& run, const ModelWeights& weights)
       : tensors_(weights.all().size()),
-        norm_(run.read<double>("/weights/norm")),
-        nonfinite_(run.read<std::int64_t>("/weights/nonfinite_count")) {
+        norm_(run.read(dataset::weights_norm)),
+        nonfinite_(run.read(dataset::weights_nonfinite_count)) {
     for (std::size_t w = 0; w < tensors_; ++w) {
       if (weights.all()[w].key.expert >= 0) of_layer_[weights.all()[w].key.layer].push_back(w);
     }
@@ -129,11 +129,12 @@ class RecordedExperts {
 }  // namespace
 
 void match_recorded_experts(RunFile& run, const ModelWeights& weights) {
-  if (!run.contains("/weights/expert_weight_match")) return;
+  if (!run.contains(dataset::weights_expert_weight_match)) return;
   const SketchReader reader = sketches_of(run);
   ExpertSketches of_experts(weights, reader);
-  const std::vector<std::int64_t> layers = run.read<std::int64_t>("/moe_layer");
-  const std::uint64_t experts = run.shape("/expert")[0], checkpoints = run.shape("/checkpoint")[0];
+  const std::vector<std::int64_t> layers = run.read(dataset::moe_layer);
+  const std::uint64_t experts = run.shape(dataset::expert)[0],
+                      checkpoints = run.shape(dataset::checkpoint)[0];
   const RecordedExperts recorded(run, weights);
   for (std::size_t l = 0; l < layers.size(); ++l) {
     std::vector<float> before = of_experts.of_layer(0, layers[l]);
@@ -143,8 +144,8 @@ void match_recorded_experts(RunFile& run, const ModelWeights& weights) {
         const std::vector<double> cosines = expert_cosines(before, after, experts);
         const ExpertPlaces places = find_places(cosines, experts);
         const Slab slab{{step, l, 0}, {1, 1, experts}};
-        run.write<std::int32_t>("/weights/expert_weight_match", slab, places.places);
-        run.write<double>("/weights/expert_weight_match_cosine", slab, matched_cosines(cosines, places));
+        run.write(dataset::weights_expert_weight_match, slab, places.places);
+        run.write(dataset::weights_expert_weight_match_cosine, slab, matched_cosines(cosines, places));
       }
       before = std::move(after);
     }

@@ -16,9 +16,8 @@ namespace moescope {
 /// without the cosines of what was not matched. Empty where nothing was matched.
 std::vector<std::string> recorded_permutation_warnings(const RunFile& run);
 
-/// The empty datasets of a model with MoE layers. Their dimensions, and /weights/sketch if there are to be
-/// any, must be defined.
-void define_routers(RunFile& run, std::size_t checkpoints);
+/// Nothing is told of any expert yet, in a new file.
+void begin_routers(RunFile& run);
 void write_routers(RunFile& run, const RouterRecord& record);
 
 /// Finds experts again by the sketches that the file holds, as read_routers does, also across checkpoints

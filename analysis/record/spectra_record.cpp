@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -12,7 +13,7 @@ namespace {
 
 template <class Spectrum>
 struct Column {
-  const char* path;
+  Dataset<double> dataset;
   double (*value)(const Spectrum&);
 };
 
@@ -23,27 +24,25 @@ double tail_length(const PowerLawFit& fit) {
 
 using AtCheckpoint = CheckpointSpectrum;
 constexpr Column<AtCheckpoint> checkpoint_columns[] = {
-    {"/weights/spectral_norm", [](const AtCheckpoint& s) { return s.ranks.spectral_norm; }},
-    {"/weights/stable_rank", [](const AtCheckpoint& s) { return s.ranks.stable_rank; }},
-    {"/weights/effective_rank", [](const AtCheckpoint& s) { return s.ranks.effective_rank; }},
-    {"/weights/participation_ratio", [](const AtCheckpoint& s) { return s.ranks.participation_ratio; }},
-    {"/weights/power_law_alpha", [](const AtCheckpoint& s) { return s.power_law.alpha; }},
-    {"/weights/power_law_ks_distance", [](const AtCheckpoint& s) { return s.power_law.ks_distance; }},
-    {"/weights/power_law_x_min", [](const AtCheckpoint& s) { return s.power_law.x_min; }},
-    {"/weights/power_law_tail_length", [](const AtCheckpoint& s) { return tail_length(s.power_law); }},
-    {"/weights/power_law_alpha_weighted", [](const AtCheckpoint& s) { return s.power_law.alpha_weighted; }},
-    {"/weights/marchenko_pastur_edge", [](const AtCheckpoint& s) { return s.noise.edge; }},
-    {"/weights/spike_count", [](const AtCheckpoint& s) { return s.spike_count; }},
+    {dataset::weights_spectral_norm, [](const AtCheckpoint& s) { return s.ranks.spectral_norm; }},
+    {dataset::weights_stable_rank, [](const AtCheckpoint& s) { return s.ranks.stable_rank; }},
+    {dataset::weights_effective_rank, [](const AtCheckpoint& s) { return s.ranks.effective_rank; }},
+    {dataset::weights_participation_ratio, [](const AtCheckpoint& s) { return s.ranks.participation_ratio; }},
+    {dataset::weights_power_law_alpha, [](const AtCheckpoint& s) { return s.power_law.alpha; }},
+    {dataset::weights_power_law_ks_distance, [](const AtCheckpoint& s) { return s.power_law.ks_distance; }},
+    {dataset::weights_power_law_x_min, [](const AtCheckpoint& s) { return s.power_law.x_min; }},
+    {dataset::weights_power_law_tail_length, [](const AtCheckpoint& s) { return tail_length(s.power_law); }},
+    {dataset::weights_power_law_alpha_weighted,
+     [](const AtCheckpoint& s) { return s.power_law.alpha_weighted; }},
+    {dataset::weights_marchenko_pastur_edge, [](const AtCheckpoint& s) { return s.noise.edge; }},
+    {dataset::weights_spike_count, [](const AtCheckpoint& s) { return s.spike_count; }},
 };
 constexpr Column<StepSpectrum> step_columns[] = {
-    {"/weights/delta_spectral_norm", [](const StepSpectrum& s) { return s.ranks.spectral_norm; }},
-    {"/weights/delta_stable_rank", [](const StepSpectrum& s) { return s.ranks.stable_rank; }},
-    {"/weights/delta_effective_rank", [](const StepSpectrum& s) { return s.ranks.effective_rank; }},
-    {"/weights/subspace_overlap", [](const StepSpectrum& s) { return s.overlap; }},
+    {dataset::weights_delta_spectral_norm, [](const StepSpectrum& s) { return s.ranks.spectral_norm; }},
+    {dataset::weights_delta_stable_rank, [](const StepSpectrum& s) { return s.ranks.stable_rank; }},
+    {dataset::weights_delta_effective_rank, [](const StepSpectrum& s) { return s.ranks.effective_rank; }},
+    {dataset::weights_subspace_overlap, [](const StepSpectrum& s) { return s.overlap; }},
 };
-
-constexpr const char* overlap_path = "/weights/subspace_overlap";
-constexpr const char* overlap_chance_path = "/weights/subspace_overlap_chance";
 
 /// What random subspaces share: by matrix, as small ones have fewer directions; all have a side in the
 /// residual stream. As attributes, too, where all the chosen ones have the same.
@@ -57,10 +56,11 @@ void write_overlap_chance(RunFile& run, std::span<const Weight> weights,
     directions.insert(compared);
     chance[index] = static_cast<double>(compared) / hidden_size;
   }
-  run.write<double>(overlap_chance_path, chance);
-  if (directions.size() != 1 || !run.contains(overlap_path)) return;
-  run.set_attribute(overlap_path, "chance", chance[chosen.front()]);
-  run.set_attribute(overlap_path, "directions", static_cast<std::int64_t>(*directions.begin()));
+  run.write(dataset::weights_subspace_overlap_chance, chance);
+  if (directions.size() != 1 || !run.contains(dataset::weights_subspace_overlap)) return;
+  run.set_attribute(dataset::weights_subspace_overlap, "chance", chance[chosen.front()]);
+  run.set_attribute(dataset::weights_subspace_overlap, "directions",
+                    static_cast<std::int64_t>(*directions.begin()));
 }
 
 template <class Spectrum>
@@ -74,34 +74,23 @@ void put(std::vector<std::vector<double>>& tables, std::span<const Column<Spectr
 
 }  // namespace
 
-void define_spectra(RunFile& run, std::size_t checkpoints, std::span<const Weight> weights,
-                    SpectraChoice choice) {
+void begin_spectra(RunFile& run, std::span<const Weight> weights, SpectraChoice choice) {
   const std::string selection = describe_spectra(weights, choice);
-  const auto define = [&](const char* path) {
-    run.define(raw_dataset(path));
-    run.set_attribute(path, "selection", selection);
-  };
-  for (const auto& column : checkpoint_columns) define(column.path);
-  if (checkpoints > 1) {
-    for (const auto& column : step_columns) define(column.path);
+  for (const DatasetRow& row : raw_datasets()) {
+    const bool of_spectra = std::ranges::count(row.needs, &RunContents::spectra) > 0;
+    if (of_spectra && row.joining == Joining::of_weights && run.contains(row.path))
+      run.set_attribute(row.path, "selection", selection);
   }
-  define(overlap_chance_path);
   write_overlap_chance(run, weights, choose_spectra(weights, choice));
-}
-
-bool is_spectra_dataset(std::string_view path) {
-  const auto is_path = [&](const auto& column) { return path == column.path; };
-  return std::ranges::any_of(checkpoint_columns, is_path) || std::ranges::any_of(step_columns, is_path) ||
-         path == overlap_chance_path;
 }
 
 SpectraRecord::SpectraRecord(const RunFile& run, CheckpointRange range)
     : range_(range),
-      weights_(run.shape("/tensor")[0]),
-      nonfinite_(run.read<std::int64_t>("/weights/nonfinite_count")) {
-  for (const auto& column : checkpoint_columns) by_checkpoint_.push_back(run.read<double>(column.path));
-  if (run.shape("/checkpoint")[0] < 2) return;
-  for (const auto& column : step_columns) by_step_.push_back(run.read<double>(column.path));
+      weights_(run.shape(dataset::tensor)[0]),
+      nonfinite_(run.read(dataset::weights_nonfinite_count)) {
+  for (const auto& column : checkpoint_columns) by_checkpoint_.push_back(run.read(column.dataset));
+  if (run.shape(dataset::checkpoint)[0] < 2) return;
+  for (const auto& column : step_columns) by_step_.push_back(run.read(column.dataset));
 }
 
 bool SpectraRecord::contains(std::size_t index) const {
@@ -126,10 +115,10 @@ void SpectraRecord::add(const MatrixSpectra& spectra) {
 /// The first column comes last, once the others are safe: it tells what is there.
 void SpectraRecord::write(RunFile& run) const {
   for (std::size_t i = 1; i < by_checkpoint_.size(); ++i)
-    run.write<double>(checkpoint_columns[i].path, by_checkpoint_[i]);
-  for (std::size_t i = 0; i < by_step_.size(); ++i) run.write<double>(step_columns[i].path, by_step_[i]);
+    run.write(checkpoint_columns[i].dataset, by_checkpoint_[i]);
+  for (std::size_t i = 0; i < by_step_.size(); ++i) run.write(step_columns[i].dataset, by_step_[i]);
   run.sync();
-  run.write<double>(checkpoint_columns[0].path, by_checkpoint_[0]);
+  run.write(checkpoint_columns[0].dataset, by_checkpoint_[0]);
   run.sync();
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "analysis/weights/weight_spectra.h"
@@ -11,13 +10,8 @@
 
 namespace moescope {
 
-/// Defines the empty datasets of a series of `checkpoints`, with what was chosen and what chance would give
-/// as attributes. The dimensions of /weights must be defined.
-void define_spectra(RunFile& run, std::size_t checkpoints, std::span<const Weight> weights,
-                    SpectraChoice choice);
-
-/// Whether this is one of those datasets.
-bool is_spectra_dataset(std::string_view path);
+/// Says in a new file what was chosen, and what chance would give.
+void begin_spectra(RunFile& run, std::span<const Weight> weights, SpectraChoice choice);
 
 /// Neighbours among the checkpoints of a series.
 struct CheckpointRange {

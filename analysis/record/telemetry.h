@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "analysis/forward/forward.h"
 #include "analysis/forward/forward_cost.h"
@@ -28,8 +30,8 @@ struct ForwardTotals {
 /// One pass. `cost` is for the same parts as `times`.
 ForwardTotals forward_totals(const ForwardTimes& times, std::span<const PartCost> cost, double wall_seconds);
 
-/// Defines the empty datasets of the passes that will be run. Needs /checkpoint.
-void define_telemetry(RunFile& run, const ModelConfig& config, bool forward, bool weights, bool spectra);
+/// The labels of pass_part: the parts in the order of forward_cost.
+std::vector<std::string> pass_part_names(const ModelConfig& config);
 
 /// One checkpoint's forward pass.
 void write_forward_telemetry(RunFile& run, std::size_t checkpoint, const ForwardTimes& times,

@@ -9,6 +9,7 @@
 #include "metrics/entry/metric.h"
 #include "metrics/entry/metric_names.h"
 #include "metrics/statistics.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -38,12 +39,12 @@ std::string two_digits(double number) {
 
 std::string describe_few_tokens(const RunFile& run) {
   if (!run.contains(max_violation_path)) return {};
-  if (std::ranges::count(run.read<std::uint8_t>("/status/forward"), 0) > 0) return {};
+  if (std::ranges::count(run.read(dataset::status_forward), 0) > 0) return {};
   const auto chance = std::get<std::vector<double>>(*run.attribute(max_violation_path, "chance_by_domain"));
   const std::vector<double> values = run.read<double>(max_violation_path);
   const std::vector<std::uint64_t> shape = run.shape(max_violation_path);
-  const std::vector<std::int64_t> tokens = run.read<std::int64_t>("/routing/token_count");
-  const std::vector<std::string> domains = run.read<std::string>("/domain");
+  const std::vector<std::int64_t> tokens = run.read(dataset::routing_token_count);
+  const std::vector<std::string> domains = run.read(dataset::domain);
   std::string list;
   std::size_t found = 0;
   for (std::size_t d = 0; d < domains.size(); ++d) {

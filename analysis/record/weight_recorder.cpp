@@ -6,6 +6,7 @@
 
 #include "analysis/record/recorded_roles.h"
 #include "metrics/weights/weight_drift.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -18,28 +19,28 @@ double root_mean_square(const WeightStats& stats) {
 }
 
 struct Statistic {
-  const char* path;
+  Dataset<double> dataset;
   double (*of)(const WeightStats&);
 };
 constexpr Statistic statistics[] = {
-    {"/weights/norm", [](const WeightStats& stats) { return stats.norm; }},
-    {"/weights/rms", root_mean_square},
-    {"/weights/mean", [](const WeightStats& stats) { return stats.mean; }},
-    {"/weights/std", [](const WeightStats& stats) { return stats.standard_deviation; }},
-    {"/weights/kurtosis", [](const WeightStats& stats) { return stats.kurtosis; }},
-    {"/weights/min", [](const WeightStats& stats) { return stats.min; }},
-    {"/weights/max", [](const WeightStats& stats) { return stats.max; }},
-    {"/weights/max_abs", [](const WeightStats& stats) { return stats.max_abs; }},
+    {dataset::weights_norm, [](const WeightStats& stats) { return stats.norm; }},
+    {dataset::weights_rms, root_mean_square},
+    {dataset::weights_mean, [](const WeightStats& stats) { return stats.mean; }},
+    {dataset::weights_std, [](const WeightStats& stats) { return stats.standard_deviation; }},
+    {dataset::weights_kurtosis, [](const WeightStats& stats) { return stats.kurtosis; }},
+    {dataset::weights_min, [](const WeightStats& stats) { return stats.min; }},
+    {dataset::weights_max, [](const WeightStats& stats) { return stats.max; }},
+    {dataset::weights_max_abs, [](const WeightStats& stats) { return stats.max_abs; }},
 };
 
 struct Count {
-  const char* path;
+  Dataset<std::int64_t> dataset;
   std::int64_t WeightStats::*of;
 };
 constexpr Count counts[] = {
-    {"/weights/zero_count", &WeightStats::zero_count},
-    {"/weights/denormal_count", &WeightStats::denormal_count},
-    {"/weights/nonfinite_count", &WeightStats::nonfinite_count},
+    {dataset::weights_zero_count, &WeightStats::zero_count},
+    {dataset::weights_denormal_count, &WeightStats::denormal_count},
+    {dataset::weights_nonfinite_count, &WeightStats::nonfinite_count},
 };
 
 constexpr double probabilities[] = {0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999};
@@ -60,7 +61,7 @@ std::vector<std::int64_t> recorded_step_bins() {
 WeightRecorder::WeightRecorder(RunFile& run, std::size_t checkpoints, std::vector<std::int64_t> counted)
     : run_(run),
       checkpoints_(checkpoints),
-      with_sketches_(run.contains("/weights/sketch")),
+      with_sketches_(run.contains(dataset::weights_sketch)),
       magnitude_counts_(std::move(counted)) {
   magnitude_counts_.resize(magnitude_count_size(checkpoints));
 }
@@ -124,7 +125,7 @@ void WeightRecorder::add_totals() {
 /// The rows' part of a dataset (leading, W, inner): `append(row, i, values)` adds the values of one row at
 /// leading index i.
 template <class T, class AppendValue>
-void WeightRecorder::write_rows(const char* path, std::size_t leading, std::size_t inner,
+void WeightRecorder::write_rows(Dataset<T> dataset, std::size_t leading, std::size_t inner,
                                 AppendValue append) {
   std::vector<T> values;
   values.reserve(leading * rows_.size() * inner);
@@ -132,35 +133,34 @@ void WeightRecorder::write_rows(const char* path, std::size_t leading, std::size
     for (const Row& row : rows_) append(row, i, values);
   }
   Slab slab{{0, first_}, {leading, rows_.size()}};
-  if (run_.shape(path).size() > 2) {
+  if (run_.shape(dataset).size() > 2) {
     slab.start.push_back(0);
     slab.count.push_back(inner);
   }
-  run_.write<T>(path, slab, values);
+  run_.write(dataset, slab, values);
 }
 
 void WeightRecorder::write_checkpoints() {
   for (const Statistic& statistic : statistics) {
-    write_rows<double>(statistic.path, checkpoints_, 1, [&](const Row& row, std::size_t c, auto& values) {
+    write_rows(statistic.dataset, checkpoints_, 1, [&](const Row& row, std::size_t c, auto& values) {
       values.push_back(statistic.of(row.stats[c]));
     });
   }
   for (const Count& count : counts) {
-    write_rows<std::int64_t>(count.path, checkpoints_, 1, [&](const Row& row, std::size_t c, auto& values) {
+    write_rows(count.dataset, checkpoints_, 1, [&](const Row& row, std::size_t c, auto& values) {
       values.push_back(row.stats[c].*count.of);
     });
   }
-  write_rows<double>("/weights/magnitude_quantile", checkpoints_, probability_count,
-                     [](const Row& row, std::size_t c, auto& values) {
-                       const auto first =
-                           row.quantiles.begin() + static_cast<std::ptrdiff_t>(c * probability_count);
-                       values.insert(values.end(), first, first + probability_count);
-                     });
+  write_rows(dataset::weights_magnitude_quantile, checkpoints_, probability_count,
+             [](const Row& row, std::size_t c, auto& values) {
+               const auto first = row.quantiles.begin() + static_cast<std::ptrdiff_t>(c * probability_count);
+               values.insert(values.end(), first, first + probability_count);
+             });
   if (!with_sketches_) return;
-  write_rows<float>("/weights/sketch", checkpoints_, sketch_size,
-                    [](const Row& row, std::size_t c, auto& values) {
-                      std::ranges::copy(row.sketches[c].values(), std::back_inserter(values));
-                    });
+  write_rows(dataset::weights_sketch, checkpoints_, sketch_size,
+             [](const Row& row, std::size_t c, auto& values) {
+               std::ranges::copy(row.sketches[c].values(), std::back_inserter(values));
+             });
 }
 
 /// (C, C, W) and (W, C, C): the first as if its two axes were one.
@@ -178,24 +178,23 @@ void WeightRecorder::write_pairs() {
     std::ranges::copy(row.products.delta_inner_product, std::back_inserter(deltas));
   }
   const Slab pairs{{0, 0, first_}, {checkpoints_, checkpoints_, count}};
-  run_.write<double>("/weights/relative_drift", pairs, drift);
-  run_.write<double>("/weights/cosine", pairs, cosine);
-  run_.write<double>("/weights/inner_product", {{first_, 0, 0}, {count, checkpoints_, checkpoints_}},
-                     products);
+  run_.write(dataset::weights_relative_drift, pairs, drift);
+  run_.write(dataset::weights_cosine, pairs, cosine);
+  run_.write(dataset::weights_inner_product, {{first_, 0, 0}, {count, checkpoints_, checkpoints_}}, products);
   if (steps > 0)
-    run_.write<double>("/weights/delta_inner_product", {{first_, 0, 0}, {count, steps, steps}}, deltas);
+    run_.write(dataset::weights_delta_inner_product, {{first_, 0, 0}, {count, steps, steps}}, deltas);
 }
 
 void WeightRecorder::write_steps() {
   if (checkpoints_ < 2) return;
-  write_rows<double>("/weights/fraction_changed", checkpoints_ - 1, 1,
-                     [](const Row& row, std::size_t step, auto& values) {
-                       values.push_back(fraction_changed(row.steps[step]));
-                     });
-  write_rows<std::int64_t>("/weights/step_histogram", checkpoints_ - 1, step_bins,
-                           [](const Row& row, std::size_t step, auto& values) {
-                             std::ranges::copy(row.steps[step].counts, std::back_inserter(values));
-                           });
+  write_rows(dataset::weights_fraction_changed, checkpoints_ - 1, 1,
+             [](const Row& row, std::size_t step, auto& values) {
+               values.push_back(fraction_changed(row.steps[step]));
+             });
+  write_rows(dataset::weights_step_histogram, checkpoints_ - 1, step_bins,
+             [](const Row& row, std::size_t step, auto& values) {
+               std::ranges::copy(row.steps[step].counts, std::back_inserter(values));
+             });
 }
 
 void WeightRecorder::write() {
@@ -209,7 +208,7 @@ void WeightRecorder::write() {
 void WeightRecorder::finish() {
   write();
   add_totals();
-  run_.write<std::int64_t>("/weights/magnitude_histogram", magnitude_counts_);
+  run_.write(dataset::weights_magnitude_histogram, magnitude_counts_);
 }
 
 }  // namespace moescope

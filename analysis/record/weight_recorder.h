@@ -53,7 +53,7 @@ class WeightRecorder {
   void write_pairs();
   void write_steps();
   template <class T, class AppendValue>
-  void write_rows(const char* path, std::size_t leading, std::size_t inner, AppendValue append);
+  void write_rows(Dataset<T> dataset, std::size_t leading, std::size_t inner, AppendValue append);
 
   RunFile& run_;
   std::size_t checkpoints_;

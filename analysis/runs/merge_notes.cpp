@@ -5,6 +5,7 @@
 #include "analysis/record/token_notes.h"
 #include "analysis/runs/run_notes.h"
 #include "readers/recorded/recorded_notes.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -20,7 +21,7 @@ void carry(RunFile& whole, const Rows& rows, std::size_t from, std::size_t to) {
 }
 
 void carry_all(const MergePart& part, RunFile& whole) {
-  const Rows rows{part.run.read<std::string>("/notes"), NoteRows::of(part.run), NoteRows::of(whole)};
+  const Rows rows{part.run.read(dataset::notes), NoteRows::of(part.run), NoteRows::of(whole)};
   const Places& places = part.checkpoint;
   for (std::size_t c = 0; c < places.size(); ++c) {
     carry(whole, rows, rows.from.of_weights(c), rows.to.of_weights(*places[c]));
@@ -65,7 +66,7 @@ std::vector<std::string> known_notes(const std::deque<MergePart>& parts) {
   std::vector<std::string> known;
   for (const MergePart& part : parts) {
     const std::vector<std::string> notes =
-        part.run.read<std::string>("/notes", {{0}, {NoteRows::of(part.run).known}});
+        part.run.read(dataset::notes, {{0}, {NoteRows::of(part.run).known}});
     known.insert(known.end(), notes.begin(), notes.end());
   }
   return known;

@@ -7,6 +7,7 @@
 #include "readers/corpus/corpus_builder.h"
 #include "readers/errors.h"
 #include "readers/recorded/recorded_corpus.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -20,11 +21,11 @@ MergePart open_part(const fs::path& path) {
   if (scope.checkpoints.empty())
     throw FormatError(path.string(), "/status", "identity_checkpoints is missing");
   MergePart part{.run = std::move(run), .subject = std::move(subject), .scope = std::move(scope)};
-  if (part.run.contains("/loss/nll")) part.corpus = read_recorded_corpus(part.run);
-  part.forward_done = part.run.read<std::uint8_t>("/status/forward");
-  if (part.run.contains("/status/tensor_done")) {
-    part.tensor_done = part.run.read<std::uint8_t>("/status/tensor_done");
-    part.pair_done = part.run.read<std::uint8_t>("/status/pair_done");
+  if (part.run.contains(dataset::loss_nll)) part.corpus = read_recorded_corpus(part.run);
+  part.forward_done = part.run.read(dataset::status_forward);
+  if (part.run.contains(dataset::status_tensor_done)) {
+    part.tensor_done = part.run.read(dataset::status_tensor_done);
+    part.pair_done = part.run.read(dataset::status_pair_done);
   }
   return part;
 }

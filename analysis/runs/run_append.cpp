@@ -10,6 +10,7 @@
 #include "analysis/runs/run_subject.h"
 #include "readers/errors.h"
 #include "readers/run_file/run_lock.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -23,16 +24,16 @@ struct Recorded {
   bool complete = false;
 };
 
-bool all_set(const RunFile& run, const char* status) {
-  return std::ranges::all_of(run.read<std::uint8_t>(status), [](std::uint8_t flag) { return flag == 1; });
+bool all_set(const RunFile& run, Dataset<std::uint8_t> status) {
+  return std::ranges::all_of(run.read(status), [](std::uint8_t flag) { return flag == 1; });
 }
 
 Recorded read_recorded(const fs::path& path) {
   const RunFile run = RunFile::open(path);
   Recorded recorded{subject_of(run), read_scope(run), false};
   const AnalysisScope& scope = recorded.scope;
-  recorded.complete = (!scope.forward || all_set(run, "/status/forward")) &&
-                      (!scope.weights || all_set(run, "/status/tensor_done"));
+  recorded.complete = (!scope.forward || all_set(run, dataset::status_forward)) &&
+                      (!scope.weights || all_set(run, dataset::status_tensor_done));
   return recorded;
 }
 

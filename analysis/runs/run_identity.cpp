@@ -6,6 +6,7 @@
 #include "readers/errors.h"
 #include "readers/files/sha256.h"
 #include "readers/recorded/attribute_text.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -25,7 +26,7 @@ std::string quoted_or_none(const std::string& value) {
 
 /// The first checkpoint that is not the one recorded; empty if all are.
 std::string checkpoint_difference(const RunFile& run, const RunSubject& subject) {
-  const std::vector<std::string> recorded = run.read<std::string>("/checkpoint");
+  const std::vector<std::string> recorded = run.read(dataset::checkpoint);
   const RunSubject before = subject_of(run);
   if (recorded.size() != subject.checkpoints.size()) {
     return "it is of " + std::to_string(recorded.size()) + " checkpoints, this of " +

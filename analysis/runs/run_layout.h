@@ -28,9 +28,7 @@ RunFile create_run(const RunBeginning& beginning);
 
 /// Throws FormatError where the dimensions of an existing record do not have the sizes that create_run gives
 /// them: layers, experts, tokens and domains of the analysis are places in it.
-void require_layout(const RunFile& run, const RunSubject& subject, const Corpus& corpus);
-
-/// Only the datasets of the weight pass.
-void define_weights(RunFile& run, std::span<const Weight> weights, std::size_t checkpoints, bool sketches);
+void require_layout(const RunFile& run, const AnalysisScope& scope, const RunSubject& subject,
+                    const Corpus& corpus);
 
 }  // namespace moescope

@@ -16,6 +16,7 @@
 #include "readers/errors.h"
 #include "readers/recorded/attribute_text.h"
 #include "readers/run_file/run_lock.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -42,34 +43,19 @@ Places places_of_steps(const Places& checkpoints) {
   return steps;
 }
 
-bool is_forward_dataset(const std::string& path) {
-  if (path == "/routing/token_count") return false;
-  return path.starts_with("/routing/") || path.starts_with("/loss/") || path.starts_with("/hidden/") ||
-         path.starts_with("/logits/");
-}
-
-bool is_weight_dataset(const std::string& path) {
-  return path.starts_with("/weights/") && path != "/weights/element_count" &&
-         path != "/weights/magnitude_histogram" && !path.starts_with("/weights/expert_weight_match");
-}
-
-/// They follow from sums over all steps between two checkpoints, so that the last bits depend on which others
-/// there are.
-bool is_distance(const std::string& path) {
-  return path == "/weights/relative_drift" || path == "/weights/cosine";
-}
-
 void copy_forward(const MergePart& part, RunFile& whole) {
   if (!part.has_forward()) return;
   const DimensionPlaces places = {{"checkpoint", finished(part.checkpoint, part.forward_done)},
                                   {"token", part.token},
                                   {"domain", part.domain}};
-  for (const DatasetSpec& spec : raw_datasets()) {
-    if (!part.run.contains(spec.path)) continue;
-    if (is_forward_dataset(spec.path)) copy_values(part.run, whole, spec.path, places, Overlap::agree);
+  for (const DatasetRow& row : raw_datasets()) {
+    if (row.joining == Joining::of_passes && part.run.contains(row.path))
+      copy_values(part.run, whole, row.path, places, Overlap::agree);
   }
 }
 
+/// A distance follows from sums over all steps between two checkpoints, so that its last bits depend on which
+/// others there are.
 void copy_weights(const MergePart& part, RunFile& whole) {
   if (!part.has_weights()) return;
   const Places steps = places_of_steps(part.checkpoint);
@@ -79,13 +65,13 @@ void copy_weights(const MergePart& part, RunFile& whole) {
       {"checkpoint_step", steps},
       {"other_checkpoint_step", steps},
       {"tensor", finished(shifted(part.tensor_done.size(), 0), part.tensor_done)}};
-  for (const DatasetSpec& spec : raw_datasets()) {
-    if (!is_weight_dataset(spec.path) || !part.run.contains(spec.path)) continue;
-    const bool by_tensor = std::ranges::count(spec.dimensions, "tensor") > 0;
-    if (is_distance(spec.path)) {
-      copy_values(part.run, whole, spec.path, places, Overlap::replace);
-    } else if (by_tensor || part.pair_done.front()) {
-      copy_values(part.run, whole, spec.path, places, Overlap::agree);
+  for (const DatasetRow& row : raw_datasets()) {
+    if (!part.run.contains(row.path)) continue;
+    const bool by_tensor = std::ranges::count(row.dimensions, "tensor") > 0;
+    if (row.joining == Joining::distances) {
+      copy_values(part.run, whole, row.path, places, Overlap::replace);
+    } else if (row.joining == Joining::of_weights && (by_tensor || part.pair_done.front())) {
+      copy_values(part.run, whole, row.path, places, Overlap::agree);
     }
   }
 }
@@ -95,10 +81,10 @@ void renew_distances(RunFile& whole, std::size_t tensors) {
   for (std::uint64_t first = 0; first < tensors; first += tensors_at_once) {
     const std::uint64_t count = std::min<std::uint64_t>(tensors_at_once, tensors - first);
     const RecordedProducts recorded = read_products(whole, first, count);
-    const std::uint64_t checkpoints = whole.shape("/checkpoint")[0];
+    const std::uint64_t checkpoints = whole.shape(dataset::checkpoint)[0];
     const Slab slab{{0, 0, first}, {checkpoints, checkpoints, count}};
-    std::vector<double> drift = whole.read<double>("/weights/relative_drift", slab),
-                        cosine = whole.read<double>("/weights/cosine", slab);
+    std::vector<double> drift = whole.read(dataset::weights_relative_drift, slab),
+                        cosine = whole.read(dataset::weights_cosine, slab);
     for (std::uint64_t w = 0; w < count; ++w) {
       WeightInnerProducts products = WeightInnerProducts::zero(checkpoints);
       products.add(recorded.inner_of(first + w), recorded.delta_inner_of(first + w));
@@ -108,22 +94,22 @@ void renew_distances(RunFile& whole, std::size_t tensors) {
         if (!std::isnan(cosines[pair])) cosine[pair * count + w] = cosines[pair];
       }
     }
-    whole.write<double>("/weights/relative_drift", slab, drift);
-    whole.write<double>("/weights/cosine", slab, cosine);
+    whole.write(dataset::weights_relative_drift, slab, drift);
+    whole.write(dataset::weights_cosine, slab, cosine);
   }
 }
 
 /// Counts of a part of the weights add up to those of all.
-void add_magnitudes(const MergePart& part, RunFile& whole) {
-  constexpr const char* path = "/weights/magnitude_histogram";
-  if (!part.has_weights()) return;
-  const std::vector<std::uint64_t> shape = part.run.shape(path);  // (C, roles, magnitudes)
+void add_counts(const MergePart& part, RunFile& whole, const std::string& path) {
+  const std::vector<std::uint64_t> shape = part.run.shape(path);  // (C, …)
   const bool adds = !part.scope.part.is_whole();
   for (std::size_t c = 0; c < shape[0]; ++c) {
-    std::vector<std::int64_t> counts =
-        part.run.read<std::int64_t>(path, {{c, 0, 0}, {1, shape[1], shape[2]}});
+    Slab source{std::vector<std::uint64_t>(shape.size()), shape}, target = source;
+    source.count[0] = target.count[0] = 1;
+    source.start[0] = c;
+    target.start[0] = *part.checkpoint[c];
+    std::vector<std::int64_t> counts = part.run.read<std::int64_t>(path, source);
     if (std::ranges::count(counts, 0) == static_cast<std::ptrdiff_t>(counts.size())) continue;
-    const Slab target{{*part.checkpoint[c], 0, 0}, {1, shape[1], shape[2]}};
     if (adds) {
       const std::vector<std::int64_t> there = whole.read<std::int64_t>(path, target);
       for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += there[i];
@@ -132,13 +118,19 @@ void add_magnitudes(const MergePart& part, RunFile& whole) {
   }
 }
 
-void copy_telemetry(const MergePart& part, RunFile& whole) {
-  for (const DatasetSpec& spec : raw_datasets()) {
-    if (!spec.path.starts_with("/io/") || !part.run.contains(spec.path)) continue;
-    const bool of_forward =
-        !spec.path.starts_with("/io/weight_pass_") && !spec.path.starts_with("/io/spectra_");
-    const Places places = of_forward ? finished(part.checkpoint, part.forward_done) : part.checkpoint;
-    copy_values(part.run, whole, spec.path, {{"checkpoint", places}}, Overlap::replace);
+void add_all_counts(const MergePart& part, RunFile& whole) {
+  if (!part.has_weights()) return;
+  for (const DatasetRow& row : raw_datasets()) {
+    if (row.joining == Joining::added && part.run.contains(row.path)) add_counts(part, whole, row.path);
+  }
+}
+
+void copy_costs(const MergePart& part, RunFile& whole) {
+  for (const DatasetRow& row : raw_datasets()) {
+    const bool of_passes = row.joining == Joining::cost_of_passes;
+    if ((!of_passes && row.joining != Joining::cost_of_weights) || !part.run.contains(row.path)) continue;
+    const Places places = of_passes ? finished(part.checkpoint, part.forward_done) : part.checkpoint;
+    copy_values(part.run, whole, row.path, {{"checkpoint", places}}, Overlap::replace);
   }
 }
 
@@ -213,7 +205,7 @@ MergeSummary write_status(RunFile& whole, const RunSubject& subject, const Analy
   MergeSummary summary;
   std::vector<std::uint8_t> forward, tensors;
   for (std::size_t c = 0; c < checkpoints; ++c) forward.push_back(scope.forward && coverage.forward(c));
-  whole.write<std::uint8_t>("/status/forward", forward);
+  whole.write(dataset::status_forward, forward);
   summary.forward_finished = static_cast<std::size_t>(std::ranges::count(forward, 1));
   summary.complete = !scope.forward || summary.forward_finished == checkpoints;
   summary.checkpoints = checkpoints;
@@ -231,10 +223,10 @@ MergeSummary write_status(RunFile& whole, const RunSubject& subject, const Analy
   summary.pairs_finished = static_cast<std::size_t>(std::ranges::count(pairs, 1));
   const bool all_pairs = summary.pairs_finished == summary.pairs;
   const bool spectra = all_pairs && has_all_spectra(whole, subject, scope.spectra);
-  whole.write<std::uint8_t>("/status/tensor_done", tensors);
-  whole.write<std::uint8_t>("/status/weights", weights);
-  whole.write<std::uint8_t>("/status/pair_done", pairs);
-  whole.write<std::uint8_t>("/status/spectra", std::vector<std::uint8_t>(checkpoints, spectra));
+  whole.write(dataset::status_tensor_done, tensors);
+  whole.write(dataset::status_weights, weights);
+  whole.write(dataset::status_pair_done, pairs);
+  whole.write(dataset::status_spectra, std::vector<std::uint8_t>(checkpoints, spectra));
   summary.complete = summary.complete && all_pairs && (spectra || !scope.measures_spectra());
   return summary;
 }
@@ -255,8 +247,8 @@ MergeSummary merge_runs_locked(const MergeOptions& options) {
   for (const MergePart& part : merge.parts) {
     copy_forward(part, whole);
     copy_weights(part, whole);
-    add_magnitudes(part, whole);
-    copy_telemetry(part, whole);
+    add_all_counts(part, whole);
+    copy_costs(part, whole);
     coverage.add(part);
     if (tokenizer.empty()) tokenizer = attribute_text(part.run, "/", "tokenizer_sha256");
   }

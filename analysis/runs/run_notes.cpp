@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "readers/recorded/recorded_notes.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 #include "readers/text/utf8.h"
 
@@ -40,8 +41,8 @@ std::size_t NoteRows::count() const {
 }
 
 NoteRows NoteRows::of(const RunFile& run) {
-  NoteRows rows{0, run.shape("/checkpoint")[0]};
-  rows.known = run.shape("/notes")[0] - rows.count();
+  NoteRows rows{0, run.shape(dataset::checkpoint)[0]};
+  rows.known = run.shape(dataset::notes)[0] - rows.count();
   return rows;
 }
 
@@ -49,23 +50,22 @@ void define_notes(RunFile& run, std::vector<std::string> known, const std::vecto
   std::ranges::sort(known, {},
                     [&](const std::string& note) { return std::pair(subject_of(note, checkpoints), note); });
   known.erase(std::ranges::unique(known).begin(), known.end());
-  DatasetSpec spec = raw_dataset("/notes");
-  spec.text_bytes = note_bytes;
+  DatasetSpec spec = raw_dataset(dataset::notes);
   for (const std::string& note : known)
     spec.text_bytes = std::max<std::uint64_t>(spec.text_bytes, valid_utf8(note).size());
   run.define_dimension("note", NoteRows{known.size(), checkpoints.size()}.count());
   run.define(spec);
-  run.write<std::string>("/notes", {{0}, {known.size()}}, known);
+  run.write(dataset::notes, {{0}, {known.size()}}, known);
 }
 
 void write_note(RunFile& run, std::size_t row, const std::string& note) {
-  const std::string text[] = {shortened(note, run.describe("/notes").text_bytes)};
-  run.write<std::string>("/notes", {{row}, {1}}, text);
+  const std::string text[] = {shortened(note, run.describe(dataset::notes).text_bytes)};
+  run.write(dataset::notes, {{row}, {1}}, text);
 }
 
 void add_note(RunFile& run, const std::string& note) {
-  std::vector<std::string> rows = run.read<std::string>("/notes");
-  if (contains(rows, shortened(note, run.describe("/notes").text_bytes))) return;
+  std::vector<std::string> rows = run.read(dataset::notes);
+  if (contains(rows, shortened(note, run.describe(dataset::notes).text_bytes))) return;
   std::size_t row = NoteRows::of(run).first_free();
   while (row + 1 < rows.size() && !rows[row].empty()) ++row;
   if (row + 1 < rows.size()) return write_note(run, row, note);

@@ -30,9 +30,6 @@ struct NoteRows {
   std::size_t count() const;
 };
 
-/// Bytes of a row, at least.
-inline constexpr std::size_t note_bytes = 2048;
-
 /// Dataset /notes with what is known before the first pass; each once, in an order that does not depend on
 /// who told them first: those that begin with a checkpoint's name come in the order of `checkpoints`, then
 /// the others.

@@ -13,6 +13,7 @@
 #include "analysis/record/spectra_record.h"
 #include "analysis/record/weight_recorder.h"
 #include "analysis/weights/router_weights.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -76,9 +77,9 @@ std::vector<std::int64_t> spectra_bytes(const RunUnderWay& work) {
 }
 
 /// Values first, safe on the disk, then the mark that they are there.
-void mark_finished(RunUnderWay& work, const char* status, const std::vector<std::uint8_t>& flags) {
+void mark_finished(RunUnderWay& work, Dataset<std::uint8_t> status, const std::vector<std::uint8_t>& flags) {
   work.run.sync();
-  work.run.write<std::uint8_t>(status, flags);
+  work.run.write(status, flags);
   work.run.sync();
   work.bookmark.remove();
 }
@@ -193,7 +194,7 @@ void record_forward(RunUnderWay& work, std::size_t c) {
   warn_of_forward(work, c);
   write_forward_telemetry(work.run, c, times, cost, seconds);
   work.forward_done[c] = 1;
-  mark_finished(work, "/status/forward", work.forward_done);
+  mark_finished(work, dataset::status_forward, work.forward_done);
 }
 
 namespace {
@@ -225,12 +226,13 @@ void trace_own_weights(RunUnderWay& work, WeightRange own) {
         });
   };
   trace_weights(work.series.views(), {start.next, own.end}, work.threads,
-                work.memory() - std::min(work.memory(), held), add);
+                {.memory = work.memory() - std::min(work.memory(), held), .sketches = work.scope().sketches},
+                add);
   recorder.finish();
 }
 
 void record_routers(RunUnderWay& work) {
-  if (!work.run.contains("/weights/router_row_norm")) return;
+  if (!work.run.contains(dataset::weights_router_row_norm)) return;
   // A part has the sketches of its own weights only; when parts are joined, experts are matched by all.
   const SketchReader sketches = work.scope().part.is_whole() ? sketches_of(work.run) : SketchReader();
   const RouterRecord record = read_routers(work.series.views(), sketches, work.threads);
@@ -259,10 +261,10 @@ void record_weights(RunUnderWay& work) {
   write_weight_telemetry(work.run, bytes_of(work.series, numbers(own)), seconds);
   work.run.sync();  // before anything says that it is there
   const std::vector<std::uint8_t> tensors(own.end - own.begin, 1);
-  work.run.write<std::uint8_t>("/status/tensor_done", {{own.begin}, {tensors.size()}}, tensors);
-  work.run.write<std::uint8_t>("/status/weights", std::vector<std::uint8_t>(work.series.size(), 1));
+  work.run.write(dataset::status_tensor_done, {{own.begin}, {tensors.size()}}, tensors);
+  work.run.write(dataset::status_weights, std::vector<std::uint8_t>(work.series.size(), 1));
   work.pair_done.assign(work.series.size() * work.series.size(), 1);
-  mark_finished(work, "/status/pair_done", work.pair_done);
+  mark_finished(work, dataset::status_pair_done, work.pair_done);
 }
 
 namespace {
@@ -292,7 +294,7 @@ void trace_spectra_into(SpectraRecord& record, RunUnderWay& work) {
   const std::size_t checkpoints = wanted.end - wanted.begin,
                     tensors = work.series.weights.front().all().size();
   const std::vector<double> deviation =
-      work.run.read<double>("/weights/std", {{wanted.begin, 0}, {checkpoints, tensors}});
+      work.run.read(dataset::weights_std, {{wanted.begin, 0}, {checkpoints, tensors}});
   try {
     trace_spectra(std::span(all).subspan(wanted.begin, checkpoints), missing, deviation, work.threads,
                   options, add);
@@ -314,7 +316,7 @@ void record_spectra(RunUnderWay& work) {
   work.summary.spectra_seconds = seconds_since(start);
   write_spectra_telemetry(work.run, spectra_bytes(work), work.summary.spectra_seconds);
   work.spectra_done.assign(work.series.size(), 1);
-  mark_finished(work, "/status/spectra", work.spectra_done);
+  mark_finished(work, dataset::status_spectra, work.spectra_done);
 }
 
 }  // namespace moescope

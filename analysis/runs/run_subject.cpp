@@ -7,19 +7,18 @@
 #include "readers/checkpoint/series_order.h"
 #include "readers/errors.h"
 #include "readers/recorded/recorded_config.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
 
-constexpr const char* stamps_dataset = "/checkpoint_info/file_stamps";
-
 void require_recorded_tensors(const RunFile& run, std::span<const Weight> weights) {
-  if (!run.contains("/tensor")) return;
-  const std::vector<std::string> recorded = run.read<std::string>("/tensor");
+  if (!run.contains(dataset::tensor)) return;
+  const std::vector<std::string> recorded = run.read(dataset::tensor);
   bool equal = recorded.size() == weights.size();
   for (std::size_t w = 0; equal && w < weights.size(); ++w) equal = recorded[w] == weights[w].name;
   if (!equal)
-    throw FormatError(run.path().string(), "/tensor",
+    throw FormatError(run.path().string(), dataset::tensor,
                       "does not hold the tensors that its config.json describes");
 }
 
@@ -33,9 +32,10 @@ std::optional<std::size_t> RunSubject::find(const std::string& name) const {
 }
 
 bool holds_analysis(const RunFile& run) {
-  if (run.contains("/role") && run.read<std::string>("/role") != role_labels()) return false;
-  return run.contains("/notes") && run.contains("/status/forward") && run.contains("/status/spectra") &&
-         run.contains("/status/pair_done") == run.contains("/tensor");
+  if (run.contains(dataset::role) && run.read(dataset::role) != role_labels()) return false;
+  return run.contains(dataset::notes) && run.contains(dataset::status_forward) &&
+         run.contains(dataset::status_spectra) &&
+         run.contains(dataset::status_pair_done) == run.contains(dataset::tensor);
 }
 
 RunCheckpoint run_checkpoint(const SeriesEntry& entry, const Checkpoint& checkpoint) {
@@ -56,13 +56,13 @@ RunSubject subject_of(const RunFile& run) {
                       "holds no analysis, or one that is not laid out as this version does",
                       "moescope analyze writes such files");
   }
-  const auto names = run.read<std::string>("/checkpoint"), phases = run.read<std::string>("/phase"),
-             configs = run.read<std::string>("/checkpoint_info/config_json"),
-             fingerprints = run.read<std::string>("/checkpoint_info/fingerprint"),
-             paths = run.read<std::string>("/checkpoint_info/path");
-  const auto tokens = run.read<double>("/tokens_seen"), steps = run.read<double>("/step");
-  const std::vector<std::string> stamps = run.contains(stamps_dataset)
-                                              ? run.read<std::string>(stamps_dataset)
+  const auto names = run.read(dataset::checkpoint), phases = run.read(dataset::phase),
+             configs = run.read(dataset::checkpoint_info_config_json),
+             fingerprints = run.read(dataset::checkpoint_info_fingerprint),
+             paths = run.read(dataset::checkpoint_info_path);
+  const auto tokens = run.read(dataset::tokens_seen), steps = run.read(dataset::step);
+  const std::vector<std::string> stamps = run.contains(dataset::checkpoint_info_file_stamps)
+                                              ? run.read(dataset::checkpoint_info_file_stamps)
                                               : std::vector<std::string>(names.size());
   const ModelConfig config = recorded_config(run);
   RunSubject subject{{}, config, ModelWeights(config, DType::bf16)};

@@ -20,6 +20,7 @@
 #include "readers/recorded/attribute_text.h"
 #include "readers/recorded/recorded_corpus.h"
 #include "readers/run_file/run_lock.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -149,7 +150,7 @@ RunFile SeriesAnalysis::begin_record(Bookmark& bookmark) {
   ExistingRecord existing = find_record(options_.output.file, scope(), subject_);
   continued_ = existing.run.has_value();
   if (existing.run) {
-    require_layout(*existing.run, subject_, corpus_);
+    require_layout(*existing.run, scope(), subject_, corpus_);
     return std::move(*existing.run);
   }
   if (!existing.difference.empty() && !options_.output.overwrite)
@@ -189,7 +190,7 @@ void run_stages(RunUnderWay& work) {
 
 void summarize_losses(const RunFile& run, AnalysisSummary& summary) {
   const std::vector<bool> predicted = tokens_with_successor(run);
-  const std::vector<std::int64_t> nonfinite = run.read<std::int64_t>("/loss/nonfinite_count");  // (C, D)
+  const std::vector<std::int64_t> nonfinite = run.read(dataset::loss_nonfinite_count);  // (C, D)
   summary.predictions = static_cast<std::size_t>(std::ranges::count(predicted, true));
   summary.loss = run.read<double>(metric_path(pooled_name(metric::loss)));
   summary.nonfinite_losses.assign(summary.checkpoints, 0);
@@ -213,10 +214,10 @@ AnalysisSummary SeriesAnalysis::run() {
                    .run = run,
                    .bookmark = bookmark,
                    .summary = summary_,
-                   .forward_done = run.read<std::uint8_t>("/status/forward"),
-                   .spectra_done = run.read<std::uint8_t>("/status/spectra"),
+                   .forward_done = run.read(dataset::status_forward),
+                   .spectra_done = run.read(dataset::status_spectra),
                    .pair_done = {}};
-  if (scope().weights) work.pair_done = run.read<std::uint8_t>("/status/pair_done");
+  if (scope().weights) work.pair_done = run.read(dataset::status_pair_done);
   announce(work);
   try {
     run_stages(work);

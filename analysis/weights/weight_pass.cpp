@@ -31,8 +31,6 @@ std::string shape_of(const Weight& weight) {
   return weight.rows == 1 ? format_shape({weight.cols}) : format_shape({weight.rows, weight.cols});
 }
 
-/// Checkpoints of a series are of one model: the same weights with the same shapes; how they are stored may
-/// differ.
 void require_same_weights(const CheckpointWeights& first, const CheckpointWeights& other) {
   const auto difference = first_difference(first.weights->all(), other.weights->all());
   if (!difference) return;
@@ -146,13 +144,13 @@ WeightRange part_of_weights(std::span<const Weight> weights, std::size_t part, s
   return {border(part), border(part + 1)};
 }
 
-void trace_weights(Series series, WeightRange range, ThreadPool& pool, std::uint64_t memory_budget,
+void trace_weights(Series series, WeightRange range, ThreadPool& pool, const WeightPassOptions& options,
                    const std::function<void(const WeightTrajectory&)>& sink) {
   if (series.empty()) return;
   for (const CheckpointWeights& other : series.subspan(1)) require_same_weights(series.front(), other);
   const auto weights = series.front().weights->all();
-  const Cutting cutting(weights, series.size(), pool.threads(), memory_budget);
-  WeightTrajectorySum sum(series.size(), pool);
+  const Cutting cutting(weights, series.size(), pool.threads(), options.memory);
+  WeightTrajectorySum sum(series.size(), pool, options.sketches);
   ReadAhead reader(PieceSequence(series, range, cutting.piece_elements()), cutting.reading(series));
   std::vector<ReadAhead::Loaded> loaded(series.size());
   std::vector<StoredElements> elements(series.size());

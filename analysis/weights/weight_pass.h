@@ -30,16 +30,22 @@ struct WeightRange {
 /// The share of a part of the weights, by bytes: parts 0 to count - 1 follow each other and have all weights.
 WeightRange part_of_weights(std::span<const Weight> weights, std::size_t part, std::size_t count);
 
+struct WeightPassOptions {
+  std::uint64_t memory = 0;  // bytes; a budget
+  bool sketches = true;      // made of each weight at each checkpoint
+};
+
 /// Calls `sink` with the trajectory of each weight in `range`, on the calling thread, in the order of
 /// ModelWeights::all().
 /// Stored elements are expanded to float exactly; D_i = W_(i+1) - W_i and all products and sums are doubles,
 /// accurate to 1e-12 relative to the product of the norms. The numbers depend on the elements alone: not on
-/// the threads of `pool`, not on `memory_budget` (bytes; there is a least below which it is exceeded, see
+/// the threads of `pool`, not on the memory (there is a least below which it is exceeded, see
 /// weight_pass_bytes), not on the storage layout. Bytes are read ahead, past the page cache where they would
 /// not fit it. What `sink` throws ends the pass. Throws FormatError when the checkpoints do not have the same
 /// weights, std::system_error when reading fails.
 void trace_weights(std::span<const CheckpointWeights> series, WeightRange range, ThreadPool& pool,
-                   std::uint64_t memory_budget, const std::function<void(const WeightTrajectory&)>& sink);
+                   const WeightPassOptions& options,
+                   const std::function<void(const WeightTrajectory&)>& sink);
 
 /// Peak memory of trace_weights, without the record: for checkpoints that store these weights, as they do.
 std::uint64_t weight_pass_bytes(std::span<const Weight> weights, std::size_t checkpoints, unsigned threads,

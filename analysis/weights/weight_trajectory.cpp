@@ -75,8 +75,8 @@ WeightInnerProducts without_stand_ins(WeightInnerProducts products) {
 
 }  // namespace
 
-WeightTrajectorySum::WeightTrajectorySum(std::size_t checkpoints, ThreadPool& pool)
-    : checkpoints_(checkpoints), pool_(pool), sums_(nothing()) {
+WeightTrajectorySum::WeightTrajectorySum(std::size_t checkpoints, ThreadPool& pool, bool sketches)
+    : checkpoints_(checkpoints), pool_(pool), with_sketches_(sketches), sums_(nothing()) {
   Worker worker;
   worker.histograms.resize(checkpoints);
   worker.steps.resize(checkpoints - 1);
@@ -98,7 +98,8 @@ std::uint64_t WeightTrajectorySum::bytes(std::size_t checkpoints, unsigned threa
 
 WeightTrajectorySum::Partial WeightTrajectorySum::nothing() const {
   return {InnerProductSum(checkpoints_), InnerProductSum(checkpoints_ - 1),
-          std::vector<WeightStatsSum>(checkpoints_), std::vector<WeightSketch>(checkpoints_)};
+          std::vector<WeightStatsSum>(checkpoints_),
+          std::vector<WeightSketch>(with_sketches_ ? checkpoints_ : 0)};
 }
 
 void WeightTrajectorySum::begin(std::uint64_t sketch_key) {
@@ -140,7 +141,7 @@ void WeightTrajectorySum::add_partial(const Partial& partial, std::size_t part) 
     return;
   }
   sums_.stats[part].add(partial.stats[part].moments());
-  sums_.sketches[part].merge(partial.sketches[part]);
+  if (with_sketches_) sums_.sketches[part].merge(partial.sketches[part]);
 }
 
 void WeightTrajectorySum::add_task(std::span<const StoredElements> elements, const Range& range,
@@ -170,13 +171,13 @@ void WeightTrajectorySum::add_elements(const StoredElements& elements, std::uint
   if (elements.dtype == DType::bf16) {
     const auto patterns = worker.patterns[c] = patterns_of(elements, worker.room[c]);
     worker.histograms[c].add(patterns);
-    partial.sketches[c].add(sketch_key_, block, patterns);
+    if (with_sketches_) partial.sketches[c].add(sketch_key_, block, patterns);
     return;
   }
   const std::size_t count = elements.bytes.size() * 8 / dtype_bits(elements.dtype);
   const std::span values = std::span(worker.floats).first(count);
   convert_to_float(elements.dtype, elements.bytes, values);
-  partial.sketches[c].add(sketch_key_, block, values);
+  if (with_sketches_) partial.sketches[c].add(sketch_key_, block, values);
   const float least_normal = elements.dtype == DType::f16 ? least_normal_float16 : least_normal_float32;
   for (std::size_t i = 0; i < count; i += weight_block_size) {
     const auto block_values = values.subspan(i, std::min(weight_block_size, count - i));

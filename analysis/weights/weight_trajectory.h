@@ -31,7 +31,7 @@ struct WeightTrajectory {
   /// (C); empty histograms where it is not stored as BF16. Valid until the next weight begins.
   std::span<const Bfloat16Histogram> histograms;
   std::vector<Bfloat16Steps> steps;    // (C-1), from each checkpoint to the next; empty unless both are BF16
-  std::vector<WeightSketch> sketches;  // (C)
+  std::vector<WeightSketch> sketches;  // (C); empty where none are made
 };
 
 /// Elements as one checkpoint stores them.
@@ -45,8 +45,8 @@ struct StoredElements {
 /// a weight is cut.
 class WeightTrajectorySum {
  public:
-  /// `pool` must outlive this.
-  WeightTrajectorySum(std::size_t checkpoints, ThreadPool& pool);
+  /// `pool` must outlive this. `sketches`: whether to make them.
+  WeightTrajectorySum(std::size_t checkpoints, ThreadPool& pool, bool sketches = true);
   /// Peak memory for weights of at most `elements`.
   static std::uint64_t bytes(std::size_t checkpoints, unsigned threads, std::uint64_t elements);
 
@@ -70,7 +70,7 @@ class WeightTrajectorySum {
   struct Partial {
     InnerProductSum values, deltas;
     std::vector<WeightStatsSum> stats;   // (C), where it is not stored as BF16
-    std::vector<WeightSketch> sketches;  // (C)
+    std::vector<WeightSketch> sketches;  // (C), or none
   };
   /// What one thread counts, in any order; and its buffers.
   struct Worker {
@@ -96,6 +96,7 @@ class WeightTrajectorySum {
 
   std::size_t checkpoints_;
   ThreadPool& pool_;
+  bool with_sketches_;
   std::uint64_t sketch_key_ = 0, blocks_ = 0;  // blocks: added since begin()
   std::vector<Worker> workers_;
   std::vector<Partial> partials_;

@@ -3,35 +3,23 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <set>
 
 #include "plots/figure/figure_text.h"
 #include "plots/figures/line_figures.h"
 #include "plots/figures/run_values.h"
-#include "readers/model/weight_table.h"
 #include "readers/recorded/recorded_config.h"
+#include "readers/recorded/recorded_keys.h"
 
 namespace moescope {
 namespace {
-
-/// The tensors of a run: what each of them is.
-std::vector<WeightKey> tensor_keys(const RunFile& run) {
-  const std::map<std::string, WeightKey> known = weight_keys(recorded_config(run));
-  std::vector<WeightKey> keys;
-  for (const std::string& name : run.read<std::string>("/tensor")) {
-    const auto found = known.find(name);
-    keys.push_back(found == known.end() ? WeightKey{} : found->second);
-  }
-  return keys;
-}
 
 using IsWanted = bool (*)(const WeightKey&);
 
 /// Indices of the wanted tensors of each MoE layer.
 std::vector<std::vector<std::size_t>> tensors_by_layer(const RunFile& run, const RunLabels& labels,
                                                        IsWanted wanted) {
-  const std::vector<WeightKey> keys = tensor_keys(run);
+  const std::vector<WeightKey> keys = recorded_keys(run);
   std::vector<std::vector<std::size_t>> tensors;
   for (const std::string& label : labels.moe_layers) {
     tensors.emplace_back();

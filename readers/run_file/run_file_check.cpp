@@ -20,8 +20,8 @@ std::string list_of(const std::vector<std::string>& names) {
   return "[" + list + "]";
 }
 
-bool is_type_of(const DatasetSpec& spec, ElementType type) {
-  return type == spec.type || (spec.path == "/routing/topk_index" && type == ElementType::u1);
+bool is_type_of(const DatasetRow& row, ElementType type) {
+  return type == row.type || type == row.narrow;
 }
 
 /// Dimensions that are as long as another, or shorter by `less`.
@@ -56,7 +56,7 @@ void check_sizes(const Sizes& sizes, const std::string& file) {
   }
 }
 
-void check_type(const DatasetSpec& spec, ElementType type, const std::string& file) {
+void check_type(const DatasetRow& spec, ElementType type, const std::string& file) {
   if (is_type_of(spec, type)) return;
   throw FormatError(file, spec.path,
                     std::string("has another element type than in a run file (expected ") +
@@ -98,7 +98,7 @@ void RunFile::Handle::check_schema() {
   Sizes sizes;
   for (const auto& [address, name] : dimension_names) sizes[name] = size_of(name);
   check_sizes(sizes, file_name);
-  for (const DatasetSpec& spec : raw_datasets()) {
+  for (const DatasetRow& spec : raw_datasets()) {
     if (!exists(spec.path) || !is_dataset(spec.path)) continue;
     check_type(spec, type(spec.path), file_name);
     check_dimensions(spec, dimensions(spec.path), file_name);

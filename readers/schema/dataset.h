@@ -38,6 +38,7 @@ struct Dataset {
 
   operator std::string() const { return std::string(path); }
   constexpr operator std::string_view() const { return path; }
+  friend constexpr bool operator==(std::string_view other, Dataset dataset) { return other == dataset.path; }
 };
 
 /// Whether every T can be had as To: exactly, or rounded to floating point.

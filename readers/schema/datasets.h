@@ -28,6 +28,9 @@ inline constexpr Dataset<double> tokens_seen{"/tokens_seen"};
 inline constexpr Dataset<double> step{"/step"};
 inline constexpr Dataset<std::string> phase{"/phase"};
 inline constexpr Dataset<std::string> notes{"/notes"};
+inline constexpr Dataset<std::string> tensor_role{"/tensor_role"};
+inline constexpr Dataset<std::int64_t> tensor_layer{"/tensor_layer"};
+inline constexpr Dataset<std::int64_t> tensor_expert{"/tensor_expert"};
 
 inline constexpr Dataset<std::string> checkpoint_info_config_json{"/checkpoint_info/config_json"};
 inline constexpr Dataset<std::string> checkpoint_info_fingerprint{"/checkpoint_info/fingerprint"};

@@ -107,7 +107,7 @@ void print(const char* name, double bytes, double seconds, double limit) {
 
 double pass_seconds(const Series& series, ThreadPool& pool, std::uint64_t memory) {
   const Stopwatch watch;
-  trace_weights(series.views(), all_weights(series.views()), pool, memory, [](const WeightTrajectory&) {});
+  trace_weights(series.views(), all_weights(series.views()), pool, {memory}, [](const WeightTrajectory&) {});
   return watch.seconds();
 }
 

@@ -8,6 +8,7 @@
 
 #include "metrics/catalogue/catalogue.h"
 #include "readers/run_file/run_file.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -142,21 +143,21 @@ std::vector<std::string> parts(const SampleRun& sample) {
 }
 
 void define_dimensions(RunFile& run, const SampleRun& sample) {
-  run.define_dimension(raw_dataset("/checkpoint"), sample.checkpoints);
-  run.define_dimension(raw_dataset("/other_checkpoint"), sample.checkpoints);
-  run.define_dimension(raw_dataset("/layer"), numbers(0, sample.layers));
-  run.define_dimension(raw_dataset("/role"), roles);
-  run.define_dimension(raw_dataset("/quantile"), std::vector<double>{0.05, 0.5, 0.95});
-  run.define_dimension(raw_dataset("/moe_layer"), numbers(1, sample.layers));
-  run.define_dimension(raw_dataset("/expert"), numbers(0, sample.experts));
+  run.define_dimension(raw_dataset(dataset::checkpoint), sample.checkpoints);
+  run.define_dimension(raw_dataset(dataset::other_checkpoint), sample.checkpoints);
+  run.define_dimension(raw_dataset(dataset::layer), numbers(0, sample.layers));
+  run.define_dimension(raw_dataset(dataset::role), roles);
+  run.define_dimension(raw_dataset(dataset::quantile), std::vector<double>{0.05, 0.5, 0.95});
+  run.define_dimension(raw_dataset(dataset::moe_layer), numbers(1, sample.layers));
+  run.define_dimension(raw_dataset(dataset::expert), numbers(0, sample.experts));
   if (const std::size_t steps = sample.checkpoints.size() - 1; steps > 0 && sample.weights) {
     run.define_dimension("checkpoint_step", steps);
     run.define_dimension("other_checkpoint_step", steps);
-    run.define_dimension(raw_dataset("/component"), numbers(1, static_cast<std::int64_t>(steps) + 1));
+    run.define_dimension(raw_dataset(dataset::component), numbers(1, static_cast<std::int64_t>(steps) + 1));
   }
   if (!sample.forward) return;
-  run.define_dimension(raw_dataset("/domain"), sample.domains);
-  run.define_dimension(raw_dataset("/pass_part"), parts(sample));
+  run.define_dimension(raw_dataset(dataset::domain), sample.domains);
+  run.define_dimension(raw_dataset(dataset::pass_part), parts(sample));
 }
 
 std::string config_json(const SampleRun& sample) {
@@ -178,16 +179,15 @@ void write_provenance(RunFile& run, const SampleRun& sample) {
   run.set_attribute("/", "precision", std::string("bf16"));
   run.set_attribute("/", "model_type", std::string("dots1"));
   run.set_attribute("/", "corpus_sha256", std::string(64, 'a'));
-  for (const char* path : {"/tokens_seen", "/step", "/phase", "/checkpoint_info/config_json",
-                           "/checkpoint_info/fingerprint", "/checkpoint_info/path"}) {
+  for (const std::string& path : std::vector<std::string>{
+           dataset::tokens_seen, dataset::step, dataset::phase, dataset::checkpoint_info_config_json,
+           dataset::checkpoint_info_fingerprint, dataset::checkpoint_info_path}) {
     run.define(raw_dataset(path));
   }
-  run.write<double>("/tokens_seen", sample.tokens);
-  run.write<double>("/step", std::vector<double>(count, nan_value));
-  run.write<std::string>("/checkpoint_info/config_json",
-                         std::vector<std::string>(count, config_json(sample)));
-  run.write<std::string>("/checkpoint_info/fingerprint",
-                         std::vector<std::string>(count, std::string(64, 'f')));
+  run.write(dataset::tokens_seen, sample.tokens);
+  run.write(dataset::step, std::vector<double>(count, nan_value));
+  run.write(dataset::checkpoint_info_config_json, std::vector<std::string>(count, config_json(sample)));
+  run.write(dataset::checkpoint_info_fingerprint, std::vector<std::string>(count, std::string(64, 'f')));
 }
 
 /// The router and one matrix of one expert in each MoE layer.
@@ -202,7 +202,7 @@ std::vector<std::string> tensors(const SampleRun& sample) {
 }
 
 /// (C, W): value_of(checkpoint, layer) of each second tensor, from `first` on.
-void write_spectra(RunFile& run, const char* path, std::size_t first,
+void write_spectra(RunFile& run, const std::string& path, std::size_t first,
                    const std::function<double(double, double)>& value_of) {
   run.define(raw_dataset(path));
   const std::vector<std::uint64_t> shape = run.shape(path);
@@ -217,8 +217,8 @@ void write_spectra(RunFile& run, const char* path, std::size_t first,
 }
 
 void write_router_rows(RunFile& run, const SampleRun& sample) {
-  run.define_dimension(raw_dataset("/other_expert"), numbers(0, sample.experts));
-  run.define(raw_dataset("/weights/router_row_cosine"));
+  run.define_dimension(raw_dataset(dataset::other_expert), numbers(0, sample.experts));
+  run.define(raw_dataset(dataset::weights_router_row_cosine));
   const auto layers = static_cast<std::size_t>(sample.layers - 1);
   std::vector<float> cosines;
   for (std::size_t router = 0; router < sample.checkpoints.size() * layers; ++router) {
@@ -227,7 +227,7 @@ void write_router_rows(RunFile& run, const SampleRun& sample) {
         cosines.push_back(1 - static_cast<float>(std::abs(e - other)) / 10);
     }
   }
-  run.write<float>("/weights/router_row_cosine", cosines);
+  run.write(dataset::weights_router_row_cosine, cosines);
   if (sample.checkpoints.size() < 2) return;
   std::vector<std::int32_t> match;
   for (std::size_t step = 0; step + 1 < sample.checkpoints.size(); ++step) {
@@ -236,21 +236,22 @@ void write_router_rows(RunFile& run, const SampleRun& sample) {
       match.push_back(step + 1 == sample.permuted && e < 2 ? 1 - e : e);
     }
   }
-  for (const std::string path : {"/weights/expert_match", "/weights/expert_weight_match"}) {
+  for (const std::string path : {dataset::weights_expert_match, dataset::weights_expert_weight_match}) {
     run.define(raw_dataset(path));
     run.define(raw_dataset(path + "_cosine"));
     run.write<std::int32_t>(path, match);
     run.write<double>(path + "_cosine",
-                      std::vector<double>(match.size(), path == "/weights/expert_match" ? 0.9 : 0.8));
+                      std::vector<double>(match.size(), path == dataset::weights_expert_match ? 0.9 : 0.8));
   }
 }
 
 void write_weight_record(RunFile& run, const SampleRun& sample) {
-  run.define_dimension(raw_dataset("/tensor"), tensors(sample));
-  write_spectra(run, "/weights/stable_rank", 0, [](double c, double layer) { return 2 + c + layer / 10; });
-  write_spectra(run, "/weights/effective_rank", 0,
+  run.define_dimension(raw_dataset(dataset::tensor), tensors(sample));
+  write_spectra(run, dataset::weights_stable_rank, 0,
+                [](double c, double layer) { return 2 + c + layer / 10; });
+  write_spectra(run, dataset::weights_effective_rank, 0,
                 [](double c, double layer) { return 2 * (2 + c + layer / 10); });
-  write_spectra(run, "/weights/power_law_alpha", 1, [](double c, double) { return 4 - c / 10; });
+  write_spectra(run, dataset::weights_power_law_alpha, 1, [](double c, double) { return 4 - c / 10; });
   write_router_rows(run, sample);
 }
 
@@ -271,18 +272,18 @@ void write_measurements(RunFile& run, const SampleRun& sample) {
   const auto rising = [](double first, double step) {
     return [=](std::size_t, std::size_t part) { return first + step * static_cast<double>(part); };
   };
-  write_measurement(run, "/io/read_seconds", rising(1, 0));
-  write_measurement(run, "/io/wait_seconds", rising(0.25, 0));
-  write_measurement(run, "/io/compute_seconds", rising(2, 0.5));
-  write_measurement(run, "/io/flops", rising(1e10, 0));
+  write_measurement(run, dataset::io_read_seconds, rising(1, 0));
+  write_measurement(run, dataset::io_wait_seconds, rising(0.25, 0));
+  write_measurement(run, dataset::io_compute_seconds, rising(2, 0.5));
+  write_measurement(run, dataset::io_flops, rising(1e10, 0));
   const auto last = static_cast<double>(sample.unmeasured);
   const double count = static_cast<double>(sample.checkpoints.size());
   const auto measured = [=](double value) {
     return
         [=](std::size_t c, std::size_t) { return static_cast<double>(c) < count - last ? value : nan_value; };
   };
-  write_measurement(run, "/io/wall_seconds", measured(10.0 * static_cast<double>(sample.layers + 2)));
-  write_measurement(run, "/io/overlap_efficiency", measured(0.75));
+  write_measurement(run, dataset::io_wall_seconds, measured(10.0 * static_cast<double>(sample.layers + 2)));
+  write_measurement(run, dataset::io_overlap_efficiency, measured(0.75));
 }
 
 }  // namespace
@@ -297,8 +298,8 @@ void write_sample_run(const std::filesystem::path& path, const SampleRun& sample
   }
   if (sample.weights) write_weight_record(run, sample);
   if (sample.forward) {
-    run.define(raw_dataset("/routing/token_count"));
-    run.write<std::int64_t>("/routing/token_count", std::vector<std::int64_t>(sample.domains.size(), 1000));
+    run.define(raw_dataset(dataset::routing_token_count));
+    run.write(dataset::routing_token_count, std::vector<std::int64_t>(sample.domains.size(), 1000));
     if (sample.measured) write_measurements(run, sample);
   }
   run.flush();

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "readers/run_file/run_file.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -20,22 +21,22 @@ std::vector<std::int64_t> numbers(std::int64_t first, std::size_t size) {
 }
 
 void define_dimensions(RunFile& run) {
-  run.define_dimension(raw_dataset("/checkpoint"), Texts{"00T", "05T", "größer"});
-  run.define_dimension(raw_dataset("/other_checkpoint"), Texts{"00T", "05T", "größer"});
-  run.define_dimension(raw_dataset("/domain"), Texts{"c", "math, old", "prose", "Python"});
-  run.define_dimension(raw_dataset("/layer"), numbers(0, 6));
-  run.define_dimension(raw_dataset("/moe_layer"), numbers(1, 5));
-  run.define_dimension(raw_dataset("/expert"), numbers(0, 16));
-  run.define_dimension(raw_dataset("/other_expert"), numbers(0, 16));
-  run.define_dimension(raw_dataset("/tensor"), Texts{"a", "b", "c", "d", "e", "f", "g"});
-  run.define_dimension(raw_dataset("/pass_part"),
+  run.define_dimension(raw_dataset(dataset::checkpoint), Texts{"00T", "05T", "größer"});
+  run.define_dimension(raw_dataset(dataset::other_checkpoint), Texts{"00T", "05T", "größer"});
+  run.define_dimension(raw_dataset(dataset::domain), Texts{"c", "math, old", "prose", "Python"});
+  run.define_dimension(raw_dataset(dataset::layer), numbers(0, 6));
+  run.define_dimension(raw_dataset(dataset::moe_layer), numbers(1, 5));
+  run.define_dimension(raw_dataset(dataset::expert), numbers(0, 16));
+  run.define_dimension(raw_dataset(dataset::other_expert), numbers(0, 16));
+  run.define_dimension(raw_dataset(dataset::tensor), Texts{"a", "b", "c", "d", "e", "f", "g"});
+  run.define_dimension(raw_dataset(dataset::pass_part),
                        Texts{"embedding", "layer 0", "layer 1", "layer 2", "layer 3", "layer 4", "layer 5",
                              "layer 6", "layer 7", "layer 8", "layer 9", "head"});
-  run.define_dimension(raw_dataset("/role"), Texts{"router", "norm"});
-  run.define_dimension(raw_dataset("/component"), numbers(1, 2));
-  run.define_dimension(raw_dataset("/probability"), std::vector<double>{0.25, 0.5, 0.75});
-  run.define_dimension(raw_dataset("/step_bin"), numbers(-6, 13));
-  run.define_dimension(raw_dataset("/quantile"),
+  run.define_dimension(raw_dataset(dataset::role), Texts{"router", "norm"});
+  run.define_dimension(raw_dataset(dataset::component), numbers(1, 2));
+  run.define_dimension(raw_dataset(dataset::probability), std::vector<double>{0.25, 0.5, 0.75});
+  run.define_dimension(raw_dataset(dataset::step_bin), numbers(-6, 13));
+  run.define_dimension(raw_dataset(dataset::quantile),
                        std::vector<double>{0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 1});
   run.define_dimension("token", 500);
   run.define_dimension("rank", 9);
@@ -60,7 +61,7 @@ void write_counting_up(RunFile& run, const std::string& path) {
   run.write<float>(path, values);
 }
 
-void write_sample(const char* path) {
+void write_sample(const std::string& path) {
   RunFile run = RunFile::create(path);
   for (const char* name :
        {"moescope_version", "command_line", "model_type", "precision", "corpus_sha256", "tokenizer_sha256"}) {
@@ -70,7 +71,7 @@ void write_sample(const char* path) {
   for (const DatasetSpec& spec : raw_datasets()) {
     if (run.contains(spec.path)) continue;
     DatasetSpec sample = spec;
-    if (spec.path == "/notes") sample.text_bytes = 64;
+    if (spec.path == dataset::notes) sample.text_bytes = 64;
     run.define(sample);
     write_counting_up(run, spec.path);
   }

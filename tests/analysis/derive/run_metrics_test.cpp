@@ -24,6 +24,7 @@
 #include "metrics/routing/load_chance.h"
 #include "metrics/routing/router_distribution.h"
 #include "readers/files/source_file.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 #include "tests/analysis/weights/all_weights.h"
 #include "tests/support/checkpoint_builder.h"
@@ -89,32 +90,32 @@ std::vector<float> losses() {
 }
 
 void define_checkpoints(RunFile& run, const std::vector<std::string>& names) {
-  run.define_dimension(raw_dataset("/checkpoint"), names);
-  run.define_dimension(raw_dataset("/other_checkpoint"), names);
+  run.define_dimension(raw_dataset(dataset::checkpoint), names);
+  run.define_dimension(raw_dataset(dataset::other_checkpoint), names);
 }
 
 template <class T>
-void define_and_write(RunFile& run, const char* path, const std::vector<T>& values) {
+void define_and_write(RunFile& run, const std::string& path, const std::vector<T>& values) {
   run.define(raw_dataset(path));
   run.write<T>(path, values);
 }
 
 void define_routing(RunFile& run) {
-  run.define_dimension(raw_dataset("/moe_layer"), std::vector<std::int64_t>{1, 2});
-  run.define_dimension(raw_dataset("/expert"), std::vector<std::int64_t>{0, 1, 2, 3});
+  run.define_dimension(raw_dataset(dataset::moe_layer), std::vector<std::int64_t>{1, 2});
+  run.define_dimension(raw_dataset(dataset::expert), std::vector<std::int64_t>{0, 1, 2, 3});
   run.define_dimension("rank", top_k);
-  define_and_write(run, "/routing/topk_index", topk_index);
-  define_and_write(run, "/routing/expert_count", expert_counts());
-  define_and_write(run, "/routing/token_count", std::vector<std::int64_t>{3, 2});
-  define_and_write(run, "/routing/entropy", cells(0.125));
-  define_and_write(run, "/routing/margin", cells(0.0625));
-  define_and_write(run, "/routing/topk_mass", cells(0.03125));
-  define_and_write(run, "/routing/top1_share", cells(0.0625));
-  define_and_write(run, "/routing/topk_weight_entropy", cells(0.0625));
+  define_and_write(run, dataset::routing_topk_index, topk_index);
+  define_and_write(run, dataset::routing_expert_count, expert_counts());
+  define_and_write(run, dataset::routing_token_count, std::vector<std::int64_t>{3, 2});
+  define_and_write(run, dataset::routing_entropy, cells(0.125));
+  define_and_write(run, dataset::routing_margin, cells(0.0625));
+  define_and_write(run, dataset::routing_topk_mass, cells(0.03125));
+  define_and_write(run, dataset::routing_top1_share, cells(0.0625));
+  define_and_write(run, dataset::routing_topk_weight_entropy, cells(0.0625));
   std::vector<std::uint8_t> flips(checkpoints * layers * tokens, 0);
   flips[0] = 2;
   flips[2] = 1;  // checkpoint 0, layer 0, tokens 0 and 2: 3 of the 6 choices of domain 0
-  define_and_write(run, "/routing/bias_flips", flips);
+  define_and_write(run, dataset::routing_bias_flips, flips);
 }
 
 /// The record of a forward pass, of the checkpoints whose `status` is 1.
@@ -122,12 +123,12 @@ RunFile make_forward_run(const std::filesystem::path& path,
                          const std::vector<std::uint8_t>& status = {1, 1, 1}) {
   RunFile run = RunFile::create(path);
   define_checkpoints(run, {"00T", "01T", "02T"});
-  run.define_dimension(raw_dataset("/domain"), std::vector<std::string>{"prose", "code"});
+  run.define_dimension(raw_dataset(dataset::domain), std::vector<std::string>{"prose", "code"});
   run.define_dimension("token", tokens);
-  define_and_write(run, "/corpus/domain", domain_of);
-  define_and_write(run, "/corpus/position", std::vector<std::int32_t>{0, 1, 0, 1, 2});
-  define_and_write(run, "/status/forward", status);
-  define_and_write(run, "/loss/nll", losses());
+  define_and_write(run, dataset::corpus_domain, domain_of);
+  define_and_write(run, dataset::corpus_position, std::vector<std::int32_t>{0, 1, 0, 1, 2});
+  define_and_write(run, dataset::status_forward, status);
+  define_and_write(run, dataset::loss_nll, losses());
   define_routing(run);
   return run;
 }
@@ -328,7 +329,7 @@ TEST_F(RunMetrics, SaturationIsUnknownUntilTheLastCheckpointIsFinished) {
 TEST_F(RunMetrics, MetricsAreRenewedWhenTheRecordHasGrown) {
   RunFile run = make_forward_run(path_, {1, 1, 0});
   write_run_metrics(run);
-  run.write<std::uint8_t>("/status/forward", std::vector<std::uint8_t>{1, 1, 1});
+  run.write(dataset::status_forward, std::vector<std::uint8_t>{1, 1, 1});
   write_run_metrics(run);
   RunFile fresh = make_forward_run(directory_ / "fresh.h5");
   write_run_metrics(fresh);
@@ -345,16 +346,16 @@ RunFile make_random_run(const std::filesystem::path& path, std::size_t e, std::s
   constexpr std::size_t random_tokens = 8;
   RunFile run = RunFile::create(path);
   define_checkpoints(run, {"00T"});
-  run.define_dimension(raw_dataset("/domain"), std::vector<std::string>{"prose"});
+  run.define_dimension(raw_dataset(dataset::domain), std::vector<std::string>{"prose"});
   run.define_dimension("token", random_tokens);
-  define_and_write(run, "/corpus/domain", std::vector<std::int32_t>(random_tokens, 0));
-  define_and_write(run, "/corpus/position", std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 7});
-  define_and_write(run, "/status/forward", std::vector<std::uint8_t>{1});
-  define_and_write(run, "/loss/nll", std::vector<float>(random_tokens, 1.5f));
+  define_and_write(run, dataset::corpus_domain, std::vector<std::int32_t>(random_tokens, 0));
+  define_and_write(run, dataset::corpus_position, std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 7});
+  define_and_write(run, dataset::status_forward, std::vector<std::uint8_t>{1});
+  define_and_write(run, dataset::loss_nll, std::vector<float>(random_tokens, 1.5f));
   std::vector<std::int64_t> ids(e), counts(layers * e);
   std::iota(ids.begin(), ids.end(), std::int64_t{0});
-  run.define_dimension(raw_dataset("/moe_layer"), std::vector<std::int64_t>{1, 2});
-  run.define_dimension(raw_dataset("/expert"), ids);
+  run.define_dimension(raw_dataset(dataset::moe_layer), std::vector<std::int64_t>{1, 2});
+  run.define_dimension(raw_dataset(dataset::expert), ids);
   run.define_dimension("rank", k);
   std::vector<std::uint16_t> chosen, unbiased;
   std::mt19937 generator(7);
@@ -381,15 +382,15 @@ RunFile make_random_run(const std::filesystem::path& path, std::size_t e, std::s
     spread.push_back(static_cast<float>(topk_weight_entropy(weights)));
     flips.push_back(static_cast<std::uint8_t>(bias_flips(first, last)));
   }
-  define_and_write(run, "/routing/topk_index", chosen);
-  define_and_write(run, "/routing/expert_count", counts);
-  define_and_write(run, "/routing/token_count", std::vector<std::int64_t>{random_tokens});
-  define_and_write(run, "/routing/entropy", entropy);
-  define_and_write(run, "/routing/margin", margin);
-  define_and_write(run, "/routing/topk_mass", mass);
-  define_and_write(run, "/routing/top1_share", share);
-  define_and_write(run, "/routing/topk_weight_entropy", spread);
-  define_and_write(run, "/routing/bias_flips", flips);
+  define_and_write(run, dataset::routing_topk_index, chosen);
+  define_and_write(run, dataset::routing_expert_count, counts);
+  define_and_write(run, dataset::routing_token_count, std::vector<std::int64_t>{random_tokens});
+  define_and_write(run, dataset::routing_entropy, entropy);
+  define_and_write(run, dataset::routing_margin, margin);
+  define_and_write(run, dataset::routing_topk_mass, mass);
+  define_and_write(run, dataset::routing_top1_share, share);
+  define_and_write(run, dataset::routing_topk_weight_entropy, spread);
+  define_and_write(run, dataset::routing_bias_flips, flips);
   return run;
 }
 
@@ -439,10 +440,10 @@ TEST_F(RunMetrics, FewTokensAreNotedWhereMostOfTheImbalanceIsChance) {
   write_run_metrics(few);
   EXPECT_THAT(describe_few_tokens(few), testing::HasSubstr("prose (8 tokens: "));
   // The same counts a thousand times over: what is seen is as large, and no chance.
-  std::vector<std::int64_t> counts = few.read<std::int64_t>("/routing/expert_count");
+  std::vector<std::int64_t> counts = few.read(dataset::routing_expert_count);
   for (std::int64_t& count : counts) count *= 1000;
-  few.write<std::int64_t>("/routing/expert_count", counts);
-  few.write<std::int64_t>("/routing/token_count", std::vector<std::int64_t>{8000});
+  few.write(dataset::routing_expert_count, counts);
+  few.write(dataset::routing_token_count, std::vector<std::int64_t>{8000});
   write_run_metrics(few);
   EXPECT_EQ(describe_few_tokens(few), "");
 }
@@ -462,28 +463,34 @@ class RunDrift : public RunMetrics {
     }
   }
 
-  RunFile record() {
-    RunFile run = RunFile::create(path_);
-    define_checkpoints(run, {"a", "b"});
-    define_and_write(run, "/checkpoint_info/config_json",
-                     std::vector<std::string>{checkpoints_[0].config_json(), checkpoints_[1].config_json()});
-    std::vector<std::int64_t> layer(static_cast<std::size_t>(checkpoints_[0].config().num_hidden_layers));
-    for (std::size_t i = 0; i < layer.size(); ++i) layer[i] = static_cast<std::int64_t>(i);
-    run.define_dimension(raw_dataset("/layer"), layer);
-    run.define_dimension(raw_dataset("/moe_layer"), checkpoints_[0].config().moe_layers());
-    std::vector<std::int64_t> expert(static_cast<std::size_t>(checkpoints_[0].config().n_routed_experts));
-    for (std::size_t i = 0; i < expert.size(); ++i) expert[i] = static_cast<std::int64_t>(i);
-    run.define_dimension(raw_dataset("/expert"), expert);
-    define_and_write(run, "/tokens_seen", std::vector<double>{1e9, 3e9});
-    define_weights(run, weights_[0].all(), 2, true);
-    return run;
+  struct Named {
+    const char* name;
+    double tokens;
+    std::size_t checkpoint;  // whose configuration it has
+  };
+
+  /// For the weights alone.
+  RunFile new_run(const std::vector<Named>& series) const {
+    RunSubject subject{{}, checkpoints_[0].config(), weights_[0]};
+    for (const Named& one : series) {
+      SeriesEntry entry;
+      entry.name = one.name;
+      entry.tokens = one.tokens;
+      subject.checkpoints.push_back({entry, checkpoints_[one.checkpoint].config_json(), {}, {}});
+    }
+    AnalysisScope scope;
+    scope.forward = false;
+    scope.spectra = SpectraChoice::none;
+    return create_run({path_, {}, scope, subject, {}, {}});
   }
+
+  RunFile record() { return new_run({{"a", 1e9, 0}, {"b", 3e9, 1}}); }
 
   void record_weights(RunFile& run) {
     const CheckpointWeights views[] = {{&checkpoints_[0], &weights_[0]}, {&checkpoints_[1], &weights_[1]}};
     ThreadPool pool(2);
     WeightRecorder recorder(run, 2);
-    trace_weights(views, all_weights(views), pool, 1 << 24,
+    trace_weights(views, all_weights(views), pool, {1 << 24},
                   [&](const WeightTrajectory& one) { recorder.add(one); });
     recorder.finish();
   }
@@ -544,24 +551,12 @@ class RunDriftAcrossNonFinite : public RunDrift {
   }
 
   RunFile record_three() {
-    RunFile run = RunFile::create(path_);
-    define_checkpoints(run, {"a", "nan", "b"});
-    define_and_write(run, "/checkpoint_info/config_json",
-                     std::vector<std::string>(3, checkpoints_[0].config_json()));
-    std::vector<std::int64_t> layer(static_cast<std::size_t>(checkpoints_[0].config().num_hidden_layers)),
-        expert(static_cast<std::size_t>(checkpoints_[0].config().n_routed_experts));
-    std::iota(layer.begin(), layer.end(), std::int64_t{0});
-    std::iota(expert.begin(), expert.end(), std::int64_t{0});
-    run.define_dimension(raw_dataset("/layer"), layer);
-    run.define_dimension(raw_dataset("/moe_layer"), checkpoints_[0].config().moe_layers());
-    run.define_dimension(raw_dataset("/expert"), expert);
-    define_and_write(run, "/tokens_seen", std::vector<double>{1e9, 2e9, 3e9});
-    define_weights(run, weights_[0].all(), 3, true);
+    RunFile run = new_run({{"a", 1e9, 0}, {"nan", 2e9, 0}, {"b", 3e9, 0}});
     const CheckpointWeights views[] = {
         {&checkpoints_[0], &weights_[0]}, {&checkpoints_[2], &weights_[2]}, {&checkpoints_[1], &weights_[1]}};
     ThreadPool pool(1);
     WeightRecorder recorder(run, 3);
-    trace_weights(views, all_weights(views), pool, 1 << 24,
+    trace_weights(views, all_weights(views), pool, {1 << 24},
                   [&](const WeightTrajectory& one) { recorder.add(one); });
     recorder.finish();
     write_run_metrics(run);
@@ -586,7 +581,7 @@ TEST_F(RunDriftAcrossNonFinite, RolesLayersAndExpertsKeepTheDriftBetweenTheFinit
   };
   check("role_relative_drift", role_count,
         [&](std::size_t c, std::size_t g) { return long_vector(c, g, -1); });
-  const std::size_t layer_count = run.shape("/layer")[0], routed = run.shape("/expert")[0];
+  const std::size_t layer_count = run.shape(dataset::layer)[0], routed = run.shape(dataset::expert)[0];
   check("layer_relative_drift", layer_count * role_count, [&](std::size_t c, std::size_t g) {
     return long_vector(c, g % role_count, static_cast<std::int64_t>(g / role_count));
   });
@@ -635,8 +630,8 @@ TEST_F(RunDrift, OfARoleIsThatOfItsWeightsAsOneLongVector) {
     EXPECT_NEAR(metric(run, "role_relative_drift")[2 * roles + r], drift(b, a), 1e-12 * drift(b, a));
     EXPECT_NEAR(metric(run, "role_cosine")[1 * roles + r], inner(a, b) / norm_a / norm_b, 1e-13);
   }
-  EXPECT_THAT(run.read<std::string>("/role"), testing::Contains("routed_expert"));
-  EXPECT_EQ(run.read<std::string>("/role").back(), "whole_model");
+  EXPECT_THAT(run.read(dataset::role), testing::Contains("routed_expert"));
+  EXPECT_EQ(run.read(dataset::role).back(), "whole_model");
 }
 
 TEST(RecordedRoles, TheScoreCorrectionBiasIsNoPartOfTheRouterAndNormsAreInOneOfTheWholeModels) {
@@ -686,7 +681,7 @@ TEST_F(RunDrift, TheWayFromOneCheckpointToTheNextIsOneStraightStep) {
     EXPECT_NEAR(metric(run, "role_trajectory_coordinate")[r], -step / 2, 1e-12 * step);
     EXPECT_NEAR(metric(run, "role_trajectory_coordinate")[roles + r], step / 2, 1e-12 * step);
   }
-  EXPECT_THAT(run.read<std::int64_t>("/component"), ElementsAre(1));
+  EXPECT_THAT(run.read(dataset::component), ElementsAre(1));
 }
 
 TEST_F(RunDrift, OfAnExpertIsThatOfItsThreeMatricesAsOneLongVector) {
@@ -694,7 +689,7 @@ TEST_F(RunDrift, OfAnExpertIsThatOfItsThreeMatricesAsOneLongVector) {
   record_weights(run);
   write_run_metrics(run);
   const std::vector<std::int64_t> moe_layers = checkpoints_[0].config().moe_layers();
-  const std::size_t routed = run.shape("/expert")[0], cells = moe_layers.size() * routed;
+  const std::size_t routed = run.shape(dataset::expert)[0], cells = moe_layers.size() * routed;
   ASSERT_GT(cells, 1u);
   const std::vector<double> found = metric(run, "expert_relative_drift");
   for (std::size_t l = 0; l < moe_layers.size(); ++l) {
@@ -713,7 +708,7 @@ TEST_F(RunDrift, OfALayerCountsItsOwnWeightsAndIsUnknownForRolesItLacks) {
   RunFile run = record();
   record_weights(run);
   write_run_metrics(run);
-  const std::size_t roles = role_labels().size(), count = run.shape("/layer")[0];
+  const std::size_t roles = role_labels().size(), count = run.shape(dataset::layer)[0];
   const std::vector<double> drifts = metric(run, "layer_relative_drift");
   for (std::size_t layer = 0; layer < count; ++layer) {
     for (std::size_t r = 0; r < roles; ++r) {

@@ -48,13 +48,12 @@ class RunSize : public testing::Test {
     write_file(directory_ / name, bytes);
   }
 
-  RunExtent extent(const ModelConfig& config) const {
-    const std::uint64_t tensors = ModelWeights(config, DType::bf16).all().size();
-    return {.checkpoints = options_.inputs.series.size(),
-            .domains = 2,
-            .tokens = options_.scope.forward ? 19u : 0u,
-            .tensors = tensors,
-            .scope = options_.scope};
+  RunContents contents(const ModelConfig& config) const {
+    return run_contents(options_.scope, config,
+                        {.checkpoints = options_.inputs.series.size(),
+                         .domains = 2,
+                         .tokens = options_.scope.forward ? 19u : 0u,
+                         .tensors = ModelWeights(config, DType::bf16).all().size()});
   }
 
   void expect_planned_as_written() {
@@ -64,14 +63,14 @@ class RunSize : public testing::Test {
     const ModelConfig config = parse_model_config(read_whole_file(file), file.string());
     const RunFile run = RunFile::open(options_.output.file);
     std::set<std::string> planned;
-    for (const PlannedDataset& dataset : planned_datasets(config, extent(config))) {
+    for (const PlannedDataset& dataset : planned_datasets(contents(config))) {
       planned.insert(dataset.path);
       ASSERT_TRUE(run.contains(dataset.path)) << dataset.path;
       EXPECT_EQ(dataset.shape, run.shape(dataset.path)) << dataset.path;
       EXPECT_EQ(dataset.type, run.describe(dataset.path).type) << dataset.path;
     }
     for (const std::string& path : run.datasets()) EXPECT_TRUE(planned.contains(path)) << path;
-    EXPECT_GE(run_file_bytes(config, extent(config)), fs::file_size(options_.output.file));
+    EXPECT_GE(run_file_bytes(contents(config)), fs::file_size(options_.output.file));
   }
 
   TemporaryDirectory directory_;
@@ -118,10 +117,11 @@ TEST_F(RunSize, PlansOneCheckpointWithoutSteps) {
 TEST(RunSizeOfDotsLlm1, GrowsWithTheRecordOfEachToken) {
   const std::string file = (data_directory / "dots_llm1" / "config.json").string();
   const ModelConfig config = parse_model_config(read_whole_file(file), file);
-  const RunExtent thousand{1, 1, 1000, 24231, {}}, none{1, 1, 0, 24231, {}};
+  const auto bytes = [&](std::uint64_t tokens) {
+    return run_file_bytes(run_contents({}, config, {1, 1, tokens, 24231}));
+  };
   const std::uint64_t corpus = 4 + 4 + 4 + 4 + 8;
-  EXPECT_EQ(run_file_bytes(config, thousand) - run_file_bytes(config, none),
-            1000 * (61 * (6 + 24 + 20 + 1) + 4 + corpus));
+  EXPECT_EQ(bytes(1000) - bytes(0), 1000 * (61 * (6 + 24 + 20 + 1) + 4 + corpus));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "readers/recorded/recorded_notes.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 #include "tests/support/temporary_directory.h"
 
@@ -27,7 +28,7 @@ class RunNotesTest : public testing::Test {
  protected:
   RunFile make_run(const std::vector<std::string>& known) const {
     RunFile run = RunFile::create(directory_ / "run.h5");
-    run.define_dimension(raw_dataset("/checkpoint"), checkpoints);
+    run.define_dimension(raw_dataset(dataset::checkpoint), checkpoints);
     define_notes(run, known, checkpoints);
     run.flush();
     return run;

@@ -20,6 +20,7 @@
 #include "readers/recorded/recorded_notes.h"
 #include "readers/run_file/run_file.h"
 #include "readers/run_file/run_lock.h"
+#include "readers/schema/datasets.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/temporary_directory.h"
 
@@ -127,17 +128,17 @@ TEST_F(SeriesAnalysisTest, RecordsEveryTokenLayerAndCheckpoint) {
   EXPECT_EQ(summary.tokens, 19u);
   ASSERT_EQ(summary.loss.size(), 3u);
   const RunFile run = RunFile::open(options_.output.file);
-  EXPECT_THAT(run.shape("/routing/topk_index"), testing::ElementsAre(3, 2, 19, 2));
-  EXPECT_THAT(run.read<std::string>("/checkpoint"), testing::ElementsAre("1T", "2T", "3T"));
-  EXPECT_THAT(run.read<double>("/tokens_seen"), testing::ElementsAre(1e12, 2e12, 3e12));
-  EXPECT_THAT(run.read<std::string>("/domain"), testing::ElementsAre("even", "odd"));
-  EXPECT_THAT(run.read<std::int64_t>("/routing/token_count"), testing::ElementsAre(12, 7));
+  EXPECT_THAT(run.shape(dataset::routing_topk_index), testing::ElementsAre(3, 2, 19, 2));
+  EXPECT_THAT(run.read(dataset::checkpoint), testing::ElementsAre("1T", "2T", "3T"));
+  EXPECT_THAT(run.read(dataset::tokens_seen), testing::ElementsAre(1e12, 2e12, 3e12));
+  EXPECT_THAT(run.read(dataset::domain), testing::ElementsAre("even", "odd"));
+  EXPECT_THAT(run.read(dataset::routing_token_count), testing::ElementsAre(12, 7));
   // Every token takes K = 2 experts in each of the 2 MoE layers.
   std::int64_t total = 0;
-  for (std::int64_t count : run.read<std::int64_t>("/routing/expert_count")) total += count;
+  for (std::int64_t count : run.read(dataset::routing_expert_count)) total += count;
   EXPECT_EQ(total, 3 * 2 * 19 * 2);
   // Sequences of 5, 5, 2 and 5, 2 tokens: five of them end.
-  const std::vector<float> nll = run.read<float>("/loss/nll");
+  const std::vector<float> nll = run.read(dataset::loss_nll);
   EXPECT_EQ(std::ranges::count_if(nll, [](float x) { return std::isnan(x); }), 3 * 5);
 }
 
@@ -145,14 +146,14 @@ TEST_F(SeriesAnalysisTest, MeasuresWhatEachPartOfAPassCost) {
   const AnalysisSummary summary = analyze();
   EXPECT_EQ(summary.forward.passes, 3u);
   const RunFile run = RunFile::open(options_.output.file);
-  EXPECT_THAT(run.read<std::string>("/pass_part"),
+  EXPECT_THAT(run.read(dataset::pass_part),
               testing::ElementsAre("embedding", "layer 0", "layer 1", "layer 2", "head"));
   const Checkpoint checkpoint = Checkpoint::open(options_.inputs.series.front().path);
   const ModelWeights weights(checkpoint);
   const std::vector<PartCost> cost =
       forward_cost(checkpoint.config(), weights, std::vector<std::size_t>{0, 5, 10, 12, 17, 19});
-  const auto bytes = run.read<std::int64_t>("/io/read_bytes");
-  const auto flops = run.read<double>("/io/flops");
+  const auto bytes = run.read(dataset::io_read_bytes);
+  const auto flops = run.read(dataset::io_flops);
   for (std::size_t c = 0; c < 3; ++c) {
     for (std::size_t part = 0; part < 5; ++part) {
       EXPECT_EQ(flops[c * 5 + part], cost[part].cost.flops) << part;
@@ -166,9 +167,9 @@ TEST_F(SeriesAnalysisTest, MeasuresWhatEachPartOfAPassCost) {
 TEST_F(SeriesAnalysisTest, TimesOfThePartsAddUpToThePass) {
   const AnalysisSummary summary = analyze();
   const RunFile run = RunFile::open(options_.output.file);
-  const auto read = run.read<double>("/io/read_seconds"), wait = run.read<double>("/io/wait_seconds"),
-             compute = run.read<double>("/io/compute_seconds"), wall = run.read<double>("/io/wall_seconds"),
-             efficiency = run.read<double>("/io/overlap_efficiency");
+  const auto read = run.read(dataset::io_read_seconds), wait = run.read(dataset::io_wait_seconds),
+             compute = run.read(dataset::io_compute_seconds), wall = run.read(dataset::io_wall_seconds),
+             efficiency = run.read(dataset::io_overlap_efficiency);
   for (std::size_t c = 0; c < 3; ++c) {
     double sum_read = 0, sum_wait = 0, sum_compute = 0;
     for (std::size_t i = c * 5; i < c * 5 + 5; ++i) {
@@ -186,9 +187,9 @@ TEST_F(SeriesAnalysisTest, TimesOfThePartsAddUpToThePass) {
 TEST_F(SeriesAnalysisTest, MeasuresTheWeightPass) {
   const AnalysisSummary summary = analyze();
   const RunFile run = RunFile::open(options_.output.file);
-  const auto bytes = run.read<std::int64_t>("/io/weight_pass_bytes");
+  const auto bytes = run.read(dataset::io_weight_pass_bytes);
   EXPECT_EQ(static_cast<std::uint64_t>(bytes[0] + bytes[1] + bytes[2]), summary.weights.bytes);
-  const auto seconds = run.read<double>("/io/weight_pass_seconds");
+  const auto seconds = run.read(dataset::io_weight_pass_seconds);
   EXPECT_GT(seconds[0], 0);
   EXPECT_THAT(seconds, testing::Each(seconds[0]));
 }
@@ -203,16 +204,16 @@ TEST_F(SeriesAnalysisTest, AContinuedAnalysisKeepsTheMeasurementsOfFinishedPasse
   std::vector<double> before, wall;
   {
     const RunFile run = RunFile::open(options_.output.file);
-    before = run.read<double>("/io/compute_seconds", first);
-    wall = run.read<double>("/io/wall_seconds");
-    EXPECT_THAT(run.read<double>("/io/overlap_efficiency"),
+    before = run.read(dataset::io_compute_seconds, first);
+    wall = run.read(dataset::io_wall_seconds);
+    EXPECT_THAT(run.read(dataset::io_overlap_efficiency),
                 testing::ElementsAre(testing::Gt(0), testing::IsNan(), testing::IsNan()));
   }
   EXPECT_EQ(analyze().forward.passes, 2u);
   const RunFile run = RunFile::open(options_.output.file);
-  EXPECT_EQ(run.read<double>("/io/compute_seconds", first), before);
-  EXPECT_EQ(run.read<double>("/io/wall_seconds")[0], wall[0]);
-  EXPECT_THAT(run.read<double>("/io/wall_seconds"), testing::Each(testing::Gt(0)));
+  EXPECT_EQ(run.read(dataset::io_compute_seconds, first), before);
+  EXPECT_EQ(run.read(dataset::io_wall_seconds)[0], wall[0]);
+  EXPECT_THAT(run.read(dataset::io_wall_seconds), testing::Each(testing::Gt(0)));
 }
 
 TEST_F(SeriesAnalysisTest, RepeatingACompleteAnalysisLeavesItAsItIs) {
@@ -237,7 +238,7 @@ TEST_F(SeriesAnalysisTest, AnInterruptedAnalysisKeepsWhatIsFinishedAndContinuesT
     options_.resources.interrupted = nullptr;
     {
       const RunFile run = RunFile::open(options_.output.file);
-      const std::vector<std::uint8_t> done = run.read<std::uint8_t>("/status/forward");
+      const std::vector<std::uint8_t> done = run.read(dataset::status_forward);
       EXPECT_EQ(std::ranges::count(done, 1), where[0] == '1' ? 0 : where[0] == '2' ? 1 : 3);
     }
     EXPECT_TRUE(analyze().complete);
@@ -311,9 +312,9 @@ TEST_F(SeriesAnalysisTest, ABookmarkThatIsDamagedOrOfAnotherAnalysisIsNotUsed) {
 // As by an earlier version, which knew other roles.
 TEST_F(SeriesAnalysisTest, ARunFileWithOtherRolesIsRefusedInWordsAndCanBeReplaced) {
   analyze();
-  std::vector<std::string> roles = RunFile::open(options_.output.file).read<std::string>("/role");
+  std::vector<std::string> roles = RunFile::open(options_.output.file).read(dataset::role);
   roles.back() = "everything";
-  RunFile::open_for_update(options_.output.file).write<std::string>("/role", roles);
+  RunFile::open_for_update(options_.output.file).write(dataset::role, roles);
   try {
     analyze();
     FAIL() << "no error";
@@ -332,7 +333,7 @@ TEST_F(SeriesAnalysisTest, ARecordedExpertThatIsNotThereIsAFormatErrorAndNeverAn
   ASSERT_FALSE(analyze_series(options_, stopper).complete);
   options_.resources.interrupted = nullptr;
   RunFile::open_for_update(options_.output.file)
-      .write<std::uint8_t>("/routing/topk_index", {{0, 0, 3, 1}, {1, 1, 1, 1}},
+      .write<std::uint8_t>(std::string(dataset::routing_topk_index), {{0, 0, 3, 1}, {1, 1, 1, 1}},
                            std::vector<std::uint8_t>{254});
   try {
     analyze();
@@ -383,7 +384,7 @@ TEST_F(SeriesAnalysisTest, ACheckpointThatIsWrittenToMeanwhileIsNoticedAndWhatWa
     EXPECT_THAT(error.what(),
                 testing::HasSubstr("model.safetensors: was written to while it was being analysed"));
   }
-  EXPECT_THAT(RunFile::open(options_.output.file).read<std::uint8_t>("/status/forward"),
+  EXPECT_THAT(RunFile::open(options_.output.file).read(dataset::status_forward),
               testing::ElementsAre(1, 0, 0));
   EXPECT_THROW(analyze(), UsageError);  // what it holds may have changed where no sample is taken
   fs::last_write_time(shard, before);
@@ -441,12 +442,12 @@ TEST_F(SeriesAnalysisTest, SpectraThatWereFinishedAreNotMeasuredAgain) {
   const AnalysisSummary first = analyze_series(options_, stopper);
   EXPECT_FALSE(first.complete);
   options_.resources.interrupted = nullptr;
-  EXPECT_THAT(RunFile::open(options_.output.file).read<std::uint8_t>("/status/spectra"), testing::Each(0));
+  EXPECT_THAT(RunFile::open(options_.output.file).read(dataset::status_spectra), testing::Each(0));
   const AnalysisSummary second = analyze();
   EXPECT_TRUE(second.complete);
   EXPECT_GT(first.spectra, 0u);
   EXPECT_EQ(first.spectra + second.spectra, all);
-  EXPECT_THAT(RunFile::open(options_.output.file).read<std::uint8_t>("/status/spectra"), testing::Each(1));
+  EXPECT_THAT(RunFile::open(options_.output.file).read(dataset::status_spectra), testing::Each(1));
   expect_same_datasets(whole, options_.output.file);
   EXPECT_EQ(analyze().spectra, 0u);
 }
@@ -456,9 +457,9 @@ TEST_F(SeriesAnalysisTest, SpectraCanBeLeftOut) {
   EXPECT_EQ(analyze().spectra, 0u);
   {
     const RunFile run = RunFile::open(options_.output.file);
-    EXPECT_FALSE(run.contains("/weights/stable_rank"));
-    EXPECT_FALSE(run.contains("/io/spectra_seconds"));
-    EXPECT_TRUE(run.contains("/weights/router_row_norm"));
+    EXPECT_FALSE(run.contains(dataset::weights_stable_rank));
+    EXPECT_FALSE(run.contains(dataset::io_spectra_seconds));
+    EXPECT_TRUE(run.contains(dataset::weights_router_row_norm));
   }
   options_.scope.spectra = SpectraChoice::all;
   EXPECT_THROW(analyze(), UsageError);
@@ -468,23 +469,23 @@ TEST_F(SeriesAnalysisTest, SketchesCanBeLeftOutAndThenItIsAnotherAnalysis) {
   options_.scope.forward = false;
   options_.scope.sketches = false;
   analyze();
-  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/weights/sketch"));
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains(dataset::weights_sketch));
   EXPECT_FALSE(RunFile::open(options_.output.file).contains("/metrics/role_sketched_drift"));
   options_.scope.sketches = true;
   EXPECT_THROW(analyze(), UsageError);
   options_.output.overwrite = true;
   analyze();
-  EXPECT_TRUE(RunFile::open(options_.output.file).contains("/weights/sketch"));
+  EXPECT_TRUE(RunFile::open(options_.output.file).contains(dataset::weights_sketch));
   EXPECT_TRUE(RunFile::open(options_.output.file).contains("/metrics/role_sketched_drift"));
 }
 
 TEST_F(SeriesAnalysisTest, WhatWasNotChosenIsNaNAndTheChoiceIsStated) {
   analyze();
   const RunFile run = RunFile::open(options_.output.file);
-  const std::vector<double> norm = run.read<double>("/weights/spectral_norm");
+  const std::vector<double> norm = run.read(dataset::weights_spectral_norm);
   EXPECT_TRUE(std::isnan(norm.front()));  // the embedding
   EXPECT_GT(std::ranges::count_if(norm, [](double value) { return value > 0; }), 100);
-  const auto selection = run.attribute("/weights/spectral_norm", "selection");
+  const auto selection = run.attribute(dataset::weights_spectral_norm, "selection");
   ASSERT_TRUE(selection);
   EXPECT_THAT(std::get<std::string>(*selection), testing::StartsWith("sample: "));
 }
@@ -494,8 +495,8 @@ TEST_F(SeriesAnalysisTest, ChanceOfAnOverlapFollowsTheDirectionsThatAreCompared)
   const RunFile run = RunFile::open(options_.output.file);
   const Checkpoint checkpoint = Checkpoint::open(options_.inputs.series.front().path);
   const ModelWeights weights(checkpoint);
-  const std::vector<double> chance = run.read<double>("/weights/subspace_overlap_chance"),
-                            norm = run.read<double>("/weights/spectral_norm");
+  const std::vector<double> chance = run.read(dataset::weights_subspace_overlap_chance),
+                            norm = run.read(dataset::weights_spectral_norm);
   const auto hidden_size = static_cast<double>(checkpoint.config().hidden_size);
   std::set<double> found;
   for (std::size_t w = 0; w < chance.size(); ++w) {
@@ -508,7 +509,7 @@ TEST_F(SeriesAnalysisTest, ChanceOfAnOverlapFollowsTheDirectionsThatAreCompared)
       found.insert(chance[w]);
     }
   }
-  EXPECT_EQ(run.attribute("/weights/subspace_overlap", "chance").has_value(), found.size() == 1);
+  EXPECT_EQ(run.attribute(dataset::weights_subspace_overlap, "chance").has_value(), found.size() == 1);
 }
 
 /// 2T has NaN in the first number of a tensor (of BF16).
@@ -538,14 +539,12 @@ TEST_F(SeriesAnalysisTest, TokensWithoutFiniteRouterScoresAreCountedApartAndNoth
   const AnalysisSummary summary = analyze();
   const RunFile run = RunFile::open(options_.output.file);
   // (C, D, L): of 12 and 7 tokens, in the second of the MoE layers 1 and 2.
-  EXPECT_THAT(run.read<std::int64_t>("/routing/nonfinite_count"),
+  EXPECT_THAT(run.read(dataset::routing_nonfinite_count),
               testing::ElementsAre(0, 0, 0, 0, /**/ 0, 12, 0, 7, /**/ 0, 0, 0, 0));
-  EXPECT_THAT(run.read<std::int64_t>("/loss/nonfinite_count"), testing::ElementsAre(0, 0, 9, 5, 0, 0));
-  EXPECT_THAT(run.read<std::int64_t>("/routing/expert_count", {{1, 0, 1, 0}, {1, 2, 1, 8}}),
-              testing::Each(0));
-  EXPECT_THAT(run.read<std::uint8_t>("/routing/topk_index", {{1, 1, 0, 0}, {1, 1, 19, 2}}),
-              testing::Each(255));
-  EXPECT_THAT(run.read<std::uint8_t>("/routing/bias_flips", {{1, 1, 0}, {1, 1, 19}}), testing::Each(255));
+  EXPECT_THAT(run.read(dataset::loss_nonfinite_count), testing::ElementsAre(0, 0, 9, 5, 0, 0));
+  EXPECT_THAT(run.read(dataset::routing_expert_count, {{1, 0, 1, 0}, {1, 2, 1, 8}}), testing::Each(0));
+  EXPECT_THAT(run.read(dataset::routing_topk_index, {{1, 1, 0, 0}, {1, 1, 19, 2}}), testing::Each(255));
+  EXPECT_THAT(run.read(dataset::routing_bias_flips, {{1, 1, 0}, {1, 1, 19}}), testing::Each(255));
   for (const char* name : {"/metrics/max_violation", "/metrics/load_entropy", "/metrics/dead_experts",
                            "/metrics/router_entropy", "/metrics/bias_flip_rate", "/metrics/topk_mass"}) {
     EXPECT_THAT(run.read<double>(name, {{1, 0, 1}, {1, 2, 1}}), testing::Each(testing::IsNan())) << name;
@@ -629,11 +628,11 @@ TEST_F(SeriesAnalysisTest, OneTokenThatIsNotFiniteLeavesTheCountsOfTheOthers) {
   analyze();
   const RunFile run = RunFile::open(options_.output.file);
   // Of the sequences 1..5, 6 7 8 0 10 and 11 12, the last two tokens of the second.
-  EXPECT_THAT(run.read<std::int64_t>("/routing/nonfinite_count", {{1, 0, 0}, {1, 2, 2}}),
+  EXPECT_THAT(run.read(dataset::routing_nonfinite_count, {{1, 0, 0}, {1, 2, 2}}),
               testing::ElementsAre(2, 2, 0, 0));
-  EXPECT_THAT(run.read<std::int64_t>("/loss/nonfinite_count", {{1, 0}, {1, 2}}), testing::ElementsAre(1, 0));
+  EXPECT_THAT(run.read(dataset::loss_nonfinite_count, {{1, 0}, {1, 2}}), testing::ElementsAre(1, 0));
   std::int64_t total = 0;
-  for (std::int64_t count : run.read<std::int64_t>("/routing/expert_count", {{1, 0, 0, 0}, {1, 1, 1, 8}}))
+  for (std::int64_t count : run.read(dataset::routing_expert_count, {{1, 0, 0, 0}, {1, 1, 1, 8}}))
     total += count;
   EXPECT_EQ(total, 10 * 2);
   double load = 0;
@@ -649,7 +648,7 @@ TEST_F(SeriesAnalysisTest, RefusesToReplaceAnotherAnalysisUnlessAsked) {
   analyze();
   options_.inputs.corpus_options.sequence_length = 6;
   EXPECT_THROW(analyze(), UsageError);
-  EXPECT_THAT(RunFile::open(options_.output.file).shape("/loss/nll"),
+  EXPECT_THAT(RunFile::open(options_.output.file).shape(dataset::loss_nll),
               testing::ElementsAre(3, 19));  // untouched
   options_.output.overwrite = true;
   EXPECT_TRUE(analyze().complete);
@@ -658,32 +657,32 @@ TEST_F(SeriesAnalysisTest, RefusesToReplaceAnotherAnalysisUnlessAsked) {
 TEST_F(SeriesAnalysisTest, PassesCanBeRunAlone) {
   options_.scope.weights = false;
   analyze();
-  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/weights/norm"));
-  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/io/weight_pass_seconds"));
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains(dataset::weights_norm));
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains(dataset::io_weight_pass_seconds));
   fs::remove(options_.output.file);
   options_.scope.weights = true;
   options_.scope.forward = false;
   options_.inputs.corpus.clear();
   analyze();
   const RunFile run = RunFile::open(options_.output.file);
-  EXPECT_FALSE(run.contains("/loss/nll"));
-  EXPECT_FALSE(run.contains("/io/read_bytes"));
-  EXPECT_TRUE(run.contains("/weights/relative_drift"));
+  EXPECT_FALSE(run.contains(dataset::loss_nll));
+  EXPECT_FALSE(run.contains(dataset::io_read_bytes));
+  EXPECT_TRUE(run.contains(dataset::weights_relative_drift));
 }
 
 TEST_F(SeriesAnalysisTest, ASeriesOfOneIsAnalysed) {
   options_.inputs.series.resize(1);
   EXPECT_TRUE(analyze().complete);
-  EXPECT_FALSE(RunFile::open(options_.output.file).contains("/weights/delta_inner_product"));
+  EXPECT_FALSE(RunFile::open(options_.output.file).contains(dataset::weights_delta_inner_product));
 }
 
 TEST_F(SeriesAnalysisTest, SavesTheLargePartsOnRequest) {
   options_.scope.save = {true, true, true};
   analyze();
   const RunFile run = RunFile::open(options_.output.file);
-  EXPECT_THAT(run.shape("/routing/router_logit"), testing::ElementsAre(3, 2, 19, 8));
-  EXPECT_THAT(run.shape("/hidden/hidden_state"), testing::ElementsAre(3, 3, 19, 16));
-  EXPECT_THAT(run.shape("/logits/logit"), testing::ElementsAre(3, 19, 40));
+  EXPECT_THAT(run.shape(dataset::routing_router_logit), testing::ElementsAre(3, 2, 19, 8));
+  EXPECT_THAT(run.shape(dataset::hidden_hidden_state), testing::ElementsAre(3, 3, 19, 16));
+  EXPECT_THAT(run.shape(dataset::logits_logit), testing::ElementsAre(3, 19, 40));
 }
 
 TEST_F(SeriesAnalysisTest, TextWithoutATokenizerIsRefusedBeforeAnythingIsWritten) {

@@ -40,7 +40,7 @@ class RouterWeights : public testing::Test {
   SketchReader sketches(const std::vector<CheckpointWeights>& views, ThreadPool& pool) const {
     if (!with_sketches_) return {};
     std::vector<std::vector<WeightSketch>> all;  // (W, C)
-    trace_weights(views, all_weights(views), pool, 1 << 26,
+    trace_weights(views, all_weights(views), pool, {1 << 26},
                   [&](const WeightTrajectory& one) { all.push_back(one.sketches); });
     return [all](std::uint64_t checkpoint, std::uint64_t first, std::uint64_t count) {
       std::vector<float> read;

@@ -59,7 +59,7 @@ std::vector<WeightTrajectory> trace(const Series& series, unsigned threads = 1,
                                     std::uint64_t memory = ample) {
   ThreadPool pool(threads);
   std::vector<WeightTrajectory> all;
-  trace_weights(series.views(), all_weights(series.views()), pool, memory,
+  trace_weights(series.views(), all_weights(series.views()), pool, {memory},
                 [&](const WeightTrajectory& one) { all.push_back(one); });
   return all;
 }
@@ -330,7 +330,7 @@ TEST(WeightPass, WhatTheSinkThrowsEndsThePass) {
   const Series series = tiny_series();
   ThreadPool pool(2);
   int calls = 0;
-  EXPECT_THROW(trace_weights(series.views(), all_weights(series.views()), pool, ample,
+  EXPECT_THROW(trace_weights(series.views(), all_weights(series.views()), pool, {ample},
                              [&](const WeightTrajectory&) {
                                if (++calls == 3) throw std::runtime_error("enough");
                              }),

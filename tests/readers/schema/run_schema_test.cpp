@@ -7,35 +7,20 @@
 #include <set>
 #include <stdexcept>
 
-#include "readers/files/source_file.h"
+#include "readers/schema/datasets.h"
 #include "readers/text/name_list.h"
-#include "tests/support/source_path.h"
+#include "tests/support/documentation.h"
 
 namespace moescope {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 
-/// As a cell of a table in Markdown.
-std::string markdown(const std::string& text) {
-  std::string escaped;
-  for (const char character : text) {
-    if (character == '|' || character == '<') escaped += '\\';
-    escaped += character;
-  }
-  return escaped;
-}
-
-std::string type_text(const DatasetSpec& spec) {
+std::string type_text(const DatasetRow& row) {
   constexpr const char* names[] = {"u1", "u2", "u4", "i4", "i8", "f4", "f8", "text"};
-  if (spec.path == "/routing/topk_index") return "u1 or u2";
-  if (spec.path == "/notes") return "text of fixed length";
-  return names[static_cast<std::size_t>(spec.type)];
-}
-
-bool is_scale(const DatasetSpec& spec) {
-  return spec.dimensions.size() == 1 && spec.path == "/" + spec.dimensions.front();
+  const std::string type = names[static_cast<std::size_t>(row.type)];
+  if (row.text_bytes > 0) return type + " of fixed length";
+  return row.narrow ? names[static_cast<std::size_t>(*row.narrow)] + (" or " + type) : type;
 }
 
 std::set<std::string> known_dimensions() {
@@ -115,16 +100,42 @@ TEST(RunSchema, ShapesAreThoseOfTheContract) {
               ElementsAre("tensor", "checkpoint_step", "other_checkpoint_step"));
 }
 
-TEST(RunSchema, TheDocumentationStatesEveryDataset) {
-  const std::string documentation = read_whole_file(source_path("data/run_format.md"));
-  for (const DatasetSpec& spec : raw_datasets()) {
-    EXPECT_THAT(documentation, HasSubstr("\n| `" + spec.path + "` | " + type_text(spec) + " | " +
-                                         name_list(spec.dimensions) + " | " + spec.unit + " | " +
-                                         markdown(spec.description) + " |\n"));
+// UPDATE=1 writes the tables anew.
+TEST(RunSchema, TheDocumentationHasTheTablesOfTheRows) {
+  for (const SchemaSection& section : schema_sections()) {
+    std::vector<TableRow> rows;
+    for (const DatasetRow& row : section.rows) {
+      rows.push_back({markdown_code(row.path), type_text(row), name_list(row.dimensions), row.unit,
+                      markdown(row.description)});
+    }
+    const std::string level = section.title == "Dimensions" ? "## " : "### ";
+    expect_table("data/run_format.md", level + section.title, "| path | type | dimensions | unit | meaning |",
+                 rows);
   }
-  for (const BareDimension& bare : bare_dimensions()) {
-    EXPECT_THAT(documentation, HasSubstr("\n| `" + std::string(bare.name) + "` | " + std::string(bare.size) +
-                                         " | " + std::string(bare.meaning) + " |\n"));
+}
+
+TEST(RunSchema, TheDocumentationHasTheDimensionsWithoutLabels) {
+  std::vector<TableRow> rows;
+  for (const BareDimension& bare : bare_dimensions())
+    rows.push_back({markdown_code(std::string(bare.name)), std::string(bare.size), std::string(bare.meaning)});
+  expect_table("data/run_format.md", "## Dimensions", "| dimension | size | meaning |", rows);
+}
+
+TEST(RunSchema, WhatIsKeptOnRequestIsRecordedOnlyThen) {
+  RunContents contents;
+  contents.forward = contents.moe_layers = true;
+  EXPECT_TRUE(is_recorded(raw_dataset(dataset::routing_entropy), contents));
+  EXPECT_FALSE(is_recorded(raw_dataset(dataset::routing_router_logit), contents));
+  EXPECT_FALSE(is_recorded(raw_dataset(dataset::weights_norm), contents));
+  contents.router_logits = true;
+  EXPECT_TRUE(is_recorded(raw_dataset(dataset::routing_router_logit), contents));
+}
+
+// A merge takes the passes that are finished.
+TEST(RunSchema, WhatIsCopiedOfPassesHasACheckpoint) {
+  for (const DatasetRow& row : raw_datasets()) {
+    if (row.joining != Joining::of_passes && row.joining != Joining::cost_of_passes) continue;
+    EXPECT_EQ(row.dimensions.front(), "checkpoint") << row.path;
   }
 }
 

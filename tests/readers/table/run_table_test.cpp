@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "readers/errors.h"
+#include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 #include "readers/text/closest_names.h"
 #include "readers/text/name_list.h"
@@ -32,9 +33,9 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 class RunTableTest : public testing::Test {
  protected:
   RunTableTest() : file(RunFile::create(directory / "run.h5")) {
-    file.define_dimension(raw_dataset("/checkpoint"), Texts{"00T", "11.2T"});
-    file.define_dimension(raw_dataset("/domain"), Texts{"c", "prose, old"});
-    file.define_dimension(raw_dataset("/moe_layer"), std::vector<std::int64_t>{1, 3});
+    file.define_dimension(raw_dataset(dataset::checkpoint), Texts{"00T", "11.2T"});
+    file.define_dimension(raw_dataset(dataset::domain), Texts{"c", "prose, old"});
+    file.define_dimension(raw_dataset(dataset::moe_layer), std::vector<std::int64_t>{1, 3});
     file.define_dimension("token", 3);
     DatasetSpec metric{"/metrics/max_violation",
                        ElementType::f8,
@@ -45,11 +46,11 @@ class RunTableTest : public testing::Test {
                        "arXiv 2408.15664"};
     file.define(metric);
     file.write<double>(metric.path, std::vector<double>{0.1, 0.2, 1, nan, 5, 6, 7, 1e-300});
-    file.define(raw_dataset("/loss/nll"));
-    file.write<float>("/loss/nll", std::vector<float>{0.1f, 2.5f, static_cast<float>(nan), 0, 1, 2});
-    file.define(raw_dataset("/corpus/domain"));
-    file.define(raw_dataset("/phase"));
-    file.write<std::string>("/phase", Texts{"say \"stable\"", "two\nlines\tof text"});
+    file.define(raw_dataset(dataset::loss_nll));
+    file.write(dataset::loss_nll, std::vector<float>{0.1f, 2.5f, static_cast<float>(nan), 0, 1, 2});
+    file.define(raw_dataset(dataset::corpus_domain));
+    file.define(raw_dataset(dataset::phase));
+    file.write(dataset::phase, Texts{"say \"stable\"", "two\nlines\tof text"});
   }
 
   std::string table(const std::string& dataset, TableFormat format, const TableSelection& selection = {},
@@ -88,7 +89,7 @@ TEST_F(RunTableTest, CsvHasAColumnForEachDimensionAndOneForTheValue) {
 }
 
 TEST_F(RunTableTest, SinglePrecisionIsPrintedAsShortAsItReadsBack) {
-  EXPECT_EQ(table("/loss/nll", TableFormat::tsv, {{"checkpoint", {"00T"}}}),
+  EXPECT_EQ(table(dataset::loss_nll, TableFormat::tsv, {{"checkpoint", {"00T"}}}),
             "checkpoint\ttoken\tnll\n00T\t0\t0.1\n00T\t1\t2.5\n00T\t2\t\n");
 }
 
@@ -102,20 +103,20 @@ TEST_F(RunTableTest, JsonIsAnArrayOfRecordsWithNullForNotANumber) {
 }
 
 TEST_F(RunTableTest, TextIsQuotedInCsvAndEscapedInTsv) {
-  EXPECT_EQ(table("/phase", TableFormat::csv),
+  EXPECT_EQ(table(dataset::phase, TableFormat::csv),
             "checkpoint,phase\n00T,\"say \"\"stable\"\"\"\n11.2T,\"two\nlines\tof text\"\n");
-  EXPECT_THAT(table("/phase", TableFormat::tsv), EndsWith("11.2T\ttwo\\nlines\\tof text\n"));
+  EXPECT_THAT(table(dataset::phase, TableFormat::tsv), EndsWith("11.2T\ttwo\\nlines\\tof text\n"));
 }
 
 TEST_F(RunTableTest, AScaleHasOneColumn) {
-  EXPECT_EQ(table("/moe_layer", TableFormat::csv), "moe_layer\n1\n3\n");
+  EXPECT_EQ(table(dataset::moe_layer, TableFormat::csv), "moe_layer\n1\n3\n");
 }
 
 TEST_F(RunTableTest, SelectionKeepsTheLabelsAskedFor) {
   EXPECT_EQ(table("/metrics/max_violation", TableFormat::csv,
                   {{"checkpoint", {"11.2T"}}, {"domain", {"prose, old", "c"}}, {"layer", {"3"}}}),
             "checkpoint,domain,moe_layer,max_violation\n11.2T,c,3,6\n11.2T,\"prose, old\",3,1e-300\n");
-  EXPECT_EQ(table("/loss/nll", TableFormat::csv, {{"token", {"0", "2"}}, {"checkpoint", {"11.2T"}}}),
+  EXPECT_EQ(table(dataset::loss_nll, TableFormat::csv, {{"token", {"0", "2"}}, {"checkpoint", {"11.2T"}}}),
             "checkpoint,token,nll\n11.2T,0,0\n11.2T,2,2\n");
 }
 
@@ -133,17 +134,17 @@ TEST_F(RunTableTest, AWideTableHasAColumnForEachLabelOfOneDimension) {
 TEST_F(RunTableTest, ColumnsOfNumbersCarryTheNameOfTheirDimension) {
   EXPECT_EQ(table("/metrics/max_violation", TableFormat::csv, {{"checkpoint", {"00T"}}}, "layer"),
             "checkpoint,domain,moe_layer_1,moe_layer_3\n00T,c,0.1,0.2\n00T,\"prose, old\",1,\n");
-  EXPECT_EQ(table("/loss/nll", TableFormat::csv, {{"token", {"0", "2"}}}, "token"),
+  EXPECT_EQ(table(dataset::loss_nll, TableFormat::csv, {{"token", {"0", "2"}}}, "token"),
             "checkpoint,token_0,token_2\n00T,0.1,\n11.2T,0,2\n");
 }
 
 TEST_F(RunTableTest, AWideTableOfOneDimensionIsOneRow) {
-  EXPECT_EQ(nlohmann::json::parse(table("/phase", TableFormat::json, {}, "checkpoint")),
+  EXPECT_EQ(nlohmann::json::parse(table(dataset::phase, TableFormat::json, {}, "checkpoint")),
             nlohmann::json::parse(R"([{"00T": "say \"stable\"", "11.2T": "two\nlines\tof text"}])"));
 }
 
 TEST_F(RunTableTest, ALabelThatIsTheNameOfAnotherColumnIsToldFromIt) {
-  file.define_dimension({"/role", ElementType::text, {"role"}, "1", "Role", "Role.", "The test."},
+  file.define_dimension({dataset::role, ElementType::text, {"role"}, "1", "Role", "Role.", "The test."},
                         Texts{"router", "checkpoint"});
   file.define({"/weights/moved", ElementType::i8, {"checkpoint", "role"}, "1", "Moved", "No.", "The test."});
   EXPECT_EQ(table("/weights/moved", TableFormat::csv, {}, "role"),
@@ -158,7 +159,7 @@ TEST_F(RunTableTest, WideByADimensionThatIsNotThereIsAnErrorWithTheNearest) {
     EXPECT_STREQ(error.what(), "/metrics/max_violation has no dimension 'domian'");
     EXPECT_EQ(error.hint(), "did you mean domain? it has checkpoint, domain, moe_layer");
   }
-  EXPECT_THROW(table("/checkpoint", TableFormat::csv, {}, "checkpoint"), UsageError);
+  EXPECT_THROW(table(dataset::checkpoint, TableFormat::csv, {}, "checkpoint"), UsageError);
 }
 
 TEST_F(RunTableTest, UnknownLabelIsAnErrorThatListsTheKnownOnes) {
@@ -169,27 +170,27 @@ TEST_F(RunTableTest, UnknownLabelIsAnErrorThatListsTheKnownOnes) {
     EXPECT_STREQ(error.what(), "no moe_layer is called '2'");
     EXPECT_EQ(error.hint(), "the file has 1, 3");
   }
-  EXPECT_THROW(table("/loss/nll", TableFormat::csv, {{"token", {"3"}}}), UsageError);
-  EXPECT_THROW(table("/loss/nll", TableFormat::csv, {{"token", {"-1"}}}), UsageError);
+  EXPECT_THROW(table(dataset::loss_nll, TableFormat::csv, {{"token", {"3"}}}), UsageError);
+  EXPECT_THROW(table(dataset::loss_nll, TableFormat::csv, {{"token", {"-1"}}}), UsageError);
 }
 
 TEST_F(RunTableTest, SelectingInADimensionThatIsNotThereIsAnError) {
-  EXPECT_THROW(table("/loss/nll", TableFormat::csv, {{"expert", {"0"}}}), UsageError);
-  EXPECT_THROW(table("/loss/nll", TableFormat::csv, {{"layer", {"1"}}}), UsageError);
+  EXPECT_THROW(table(dataset::loss_nll, TableFormat::csv, {{"expert", {"0"}}}), UsageError);
+  EXPECT_THROW(table(dataset::loss_nll, TableFormat::csv, {{"layer", {"1"}}}), UsageError);
 }
 
 TEST_F(RunTableTest, AFailingStreamIsAnError) {
   std::ostringstream out;
   out.setstate(std::ios::badbit);
-  EXPECT_THROW(write_table(file, "/phase", {}, TableFormat::csv, out), std::system_error);
+  EXPECT_THROW(write_table(file, dataset::phase, {}, TableFormat::csv, out), std::system_error);
 }
 
 TEST_F(RunTableTest, FindsDatasetsByPathMetricOrLastPart) {
   for (const char* name : {"max_violation", "metrics/max_violation", "/metrics/max_violation"}) {
     EXPECT_EQ(find_dataset(file, name), "/metrics/max_violation");
   }
-  EXPECT_EQ(find_dataset(file, "nll"), "/loss/nll");
-  EXPECT_EQ(find_dataset(file, "domain"), "/domain");
+  EXPECT_EQ(find_dataset(file, "nll"), dataset::loss_nll);
+  EXPECT_EQ(find_dataset(file, "domain"), dataset::domain);
 }
 
 TEST_F(RunTableTest, AMisspeltNameIsAnErrorWithTheClosestName) {
