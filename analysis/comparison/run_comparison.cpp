@@ -175,9 +175,9 @@ void compare_losses(const RunFile& run, std::size_t a, std::size_t b, RunCompari
 
 // Tokens routed to each expert, all domains together: (L, E) of one checkpoint.
 std::vector<std::int64_t> pooled_counts(const RunFile& run, std::size_t checkpoint) {
-  const auto shape = run.shape("/routing/expert_count");  // (C, D, L, E)
-  const auto counts = run.read<std::int64_t>("/routing/expert_count",
-                                             {{checkpoint, 0, 0, 0}, {1, shape[1], shape[2], shape[3]}});
+  const auto shape = run.shape(dataset::routing_expert_count);  // (C, D, L, E)
+  const auto counts =
+      run.read(dataset::routing_expert_count, {{checkpoint, 0, 0, 0}, {1, shape[1], shape[2], shape[3]}});
   return sum_over_domains(counts, shape[1]);
 }
 
