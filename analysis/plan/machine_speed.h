@@ -1,5 +1,5 @@
 #pragma once
-/// Quick measurements of this machine, in fractions of a second each: what a plan's times rest on.
+/// Quick measurements of this machine, of a second at most each: what a plan's times rest on.
 
 #include <cstddef>
 #include <span>
@@ -18,7 +18,7 @@ struct ProductShape {
 };
 
 /// Operations a second (two for a multiply-add) of the forward pass's own products at this shape, with the
-/// weights coming from memory, not from a cache: the median of many products. Takes about 0.3 s.
+/// weights coming from memory, not from a cache: the median of many products. Takes about a second.
 double measure_product_rate(ThreadPool& threads, const ProductShape& shape, Precision precision);
 
 /// Elements a second, of all checkpoints together, that the weight pass can convert, sum and multiply with

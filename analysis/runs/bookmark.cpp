@@ -87,7 +87,7 @@ Bookmark::Bookmark(const std::filesystem::path& run, std::string identity, doubl
     : path_(run.string() + ".resume"), identity_(std::move(identity)), seconds_(seconds), wait_(seconds) {}
 
 bool Bookmark::is_due() const {
-  return std::chrono::duration<double>(Clock::now() - last_).count() >= wait_;
+  return seconds_since(last_) >= wait_;
 }
 
 void Bookmark::saved(Clock::time_point begin) {

@@ -2,7 +2,6 @@
 /// Where a long pass stands, beside the run file: what an analysis that was killed needs, besides the values
 /// that are recorded, to go on inside a pass.
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "analysis/forward/forward.h"
+#include "analysis/machine/clock.h"
 
 namespace moescope {
 
@@ -42,7 +42,6 @@ class Bookmark {
   void remove();
 
  private:
-  using Clock = std::chrono::steady_clock;
   void saved(Clock::time_point begin);
 
   std::filesystem::path path_;
