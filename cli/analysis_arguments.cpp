@@ -4,10 +4,10 @@
 
 #include "analysis/machine/job_limits.h"
 #include "analysis/runs/run_identity.h"
-#include "cli/commands.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
 #include "readers/recorded/recorded_notes.h"
+#include "readers/version.h"
 
 namespace moescope {
 

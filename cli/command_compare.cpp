@@ -4,15 +4,16 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/comparison/checkpoint_comparison.h"
+#include "analysis/comparison/comparison_json.h"
 #include "cli/analysis_arguments.h"
 #include "cli/command_functions.h"
 #include "cli/comparison_limits.h"
 #include "cli/comparison_text.h"
 #include "cli/interrupt.h"
-#include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
 #include "readers/recorded/recorded_notes.h"
+#include "readers/text/json_text.h"
 
 namespace moescope {
 namespace {

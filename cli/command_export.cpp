@@ -3,13 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command_functions.h"
-#include "cli/json_text.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
 #include "readers/files/output_file.h"
 #include "readers/run_file/run_file.h"
 #include "readers/table/run_table.h"
+#include "readers/text/json_text.h"
 
 namespace moescope {
 namespace {

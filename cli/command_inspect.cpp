@@ -9,12 +9,12 @@
 #include "analysis/runs/opened_series.h"
 #include "cli/checkpoint_summary.h"
 #include "cli/command_functions.h"
-#include "cli/json_text.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_summary.h"
 #include "cli/terminal.h"
 #include "readers/checkpoint/series.h"
+#include "readers/text/json_text.h"
 
 namespace moescope {
 namespace {

@@ -4,10 +4,10 @@
 
 #include "cli/analysis_arguments.h"
 #include "cli/command_functions.h"
-#include "cli/json_text.h"
 #include "cli/plan_text.h"
 #include "cli/rates.h"
 #include "readers/errors.h"
+#include "readers/text/json_text.h"
 
 namespace moescope {
 namespace {

@@ -5,12 +5,12 @@
 
 #include "analysis/machine/memory.h"
 #include "cli/command_functions.h"
-#include "cli/json_text.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "readers/corpus/corpus_record.h"
 #include "readers/corpus/corpus_texts.h"
 #include "readers/errors.h"
+#include "readers/text/json_text.h"
 #include "readers/tokenizer/tokenizer.h"
 
 namespace moescope {

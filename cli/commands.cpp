@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "readers/errors.h"
+#include "readers/version.h"
 
 namespace moescope {
 namespace {
@@ -55,10 +56,6 @@ ExitCode show_help(const Arguments& topics) {
 }
 
 }  // namespace
-
-std::string program_version() {
-  return MOESCOPE_VERSION;
-}
 
 std::span<const Command> all_commands() {
   return table;

@@ -26,9 +26,6 @@ struct Command {
   ExitCode (*run)(const Arguments& arguments);  // throws what main() catches
 };
 
-/// "0.2.0".
-std::string program_version();
-
 /// In the order of `moescope --help`.
 std::span<const Command> all_commands();
 /// Throws UsageError, with the closest name as a hint.

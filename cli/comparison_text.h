@@ -1,8 +1,7 @@
 #pragma once
-/// What changed between two checkpoints, in words and as JSON.
+/// What changed between two checkpoints, in words.
 
 #include <cstddef>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "analysis/comparison/run_comparison.h"
@@ -11,7 +10,5 @@ namespace moescope {
 
 /// For people: the `top` most changed experts, tensors and loads.
 std::string text_of(const RunComparison& comparison, std::size_t top);
-/// For scripts: everything.
-nlohmann::ordered_json json_of(const RunComparison& comparison);
 
 }  // namespace moescope

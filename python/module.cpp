@@ -14,16 +14,16 @@
 #include <system_error>
 
 #include "analysis/comparison/checkpoint_comparison.h"
+#include "analysis/comparison/comparison_json.h"
 #include "analysis/kernels/element_convert.h"
 #include "analysis/machine/job_limits.h"
-#include "cli/commands.h"
-#include "cli/comparison_text.h"
-#include "cli/json_text.h"
 #include "python/drift_bindings.h"
 #include "python/metric_bindings.h"
 #include "readers/checkpoint/checkpoint.h"
 #include "readers/errors.h"
 #include "readers/run_file/run_file.h"
+#include "readers/text/json_text.h"
+#include "readers/version.h"
 
 namespace moescope {
 namespace {

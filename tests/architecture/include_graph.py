@@ -52,7 +52,7 @@ ROOMS = {
     "plots/findings": ["plots/figures"],
     "plots/report": ["plots/gnuplot", "plots/findings"],
     "cli": ["analysis/comparison", "analysis/plan", "plots/report", "readers/table"],
-    "python": ["cli"],
+    "python": ["analysis/comparison", "metrics/catalogue"],
 }
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -1,4 +1,5 @@
 #pragma once
+/// JSON for people and scripts.
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
