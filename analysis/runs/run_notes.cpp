@@ -49,7 +49,7 @@ NoteRows NoteRows::of(const RunFile& run) {
 void define_notes(RunFile& run, std::vector<std::string> known, const std::vector<std::string>& checkpoints) {
   std::ranges::sort(known, {},
                     [&](const std::string& note) { return std::pair(subject_of(note, checkpoints), note); });
-  known.erase(std::ranges::unique(known).begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
   DatasetSpec spec = raw_dataset(dataset::notes);
   for (const std::string& note : known)
     spec.text_bytes = std::max<std::uint64_t>(spec.text_bytes, valid_utf8(note).size());

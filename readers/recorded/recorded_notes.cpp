@@ -10,8 +10,8 @@ std::vector<std::string> read_notes(const RunFile& run) {
   if (!run.contains(dataset::notes)) return {};
   std::vector<std::string> notes = run.read(dataset::notes);
   std::erase(notes, std::string());
-  std::ranges::stable_partition(notes,
-                                [](const std::string& note) { return note.starts_with(warning_mark); });
+  std::stable_partition(notes.begin(), notes.end(),
+                        [](const std::string& note) { return note.starts_with(warning_mark); });
   return notes;
 }
 
