@@ -50,7 +50,7 @@ is_installed() {
 
 # install_missing "LIST OF PACKAGES": installs those that are missing, and says which and what for.
 install_missing() {
-  local names missing=""
+  local name names missing=""
   names=$(echo "$1" | awk 'NF {print $1}')
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     tell_other_systems "$names"

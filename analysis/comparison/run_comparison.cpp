@@ -32,10 +32,10 @@ std::size_t index_of(const RunFile& run, const Names& names, const std::string& 
   throw UsageError("no checkpoint '" + name + "' in " + run.path().string(), "it holds " + name_list(names));
 }
 
-// Whether the pass `name` was finished for both.
-bool finished(const RunFile& run, const std::string& name, std::size_t a, std::size_t b) {
-  if (!run.contains("/status/" + name)) return false;
-  const auto status = run.read<std::uint8_t>("/status/" + name);
+// Whether a pass was finished for both.
+bool finished(const RunFile& run, Dataset<std::uint8_t> pass, std::size_t a, std::size_t b) {
+  if (!run.contains(pass)) return false;
+  const auto status = run.read(pass);
   return status[a] != 0 && status[b] != 0;
 }
 
@@ -257,7 +257,8 @@ RunComparison compare_in_run(const RunFile& run, const std::string& before, cons
   result.after = names[b];
   result.tokens_before = tokens[a];
   result.tokens_after = tokens[b];
-  const bool weights = finished(run, "weights", a, b), forward = finished(run, "forward", a, b);
+  const bool weights = finished(run, dataset::status_weights, a, b),
+             forward = finished(run, dataset::status_forward, a, b);
   if (!weights && !forward) {
     throw FormatError(run.path().string(), "",
                       "neither the weights nor the losses of both checkpoints are finished");

@@ -65,7 +65,8 @@ std::vector<PlannedDataset> planned_datasets(const RunContents& contents) {
 
 std::uint64_t run_file_bytes(const RunContents& contents) {
   std::uint64_t bytes = 0;
-  for (const PlannedDataset& dataset : planned_datasets(contents)) bytes += dataset.bytes() + dataset_overhead;
+  for (const PlannedDataset& dataset : planned_datasets(contents))
+    bytes += dataset.bytes() + dataset_overhead;
   return bytes;
 }
 

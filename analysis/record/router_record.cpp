@@ -6,6 +6,7 @@
 
 #include "analysis/record/recorded_sketches.h"
 #include "metrics/statistics.h"
+#include "metrics/weights/expert_matching.h"
 #include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
@@ -17,7 +18,7 @@ struct RecordedMatch {
   std::vector<std::int32_t> places;  // (E); -1 where nothing is known
   std::vector<double> cosines;
 
-  bool moves(std::size_t e) const { return places[e] >= 0 && static_cast<std::size_t>(places[e]) != e; }
+  bool moves(std::size_t e) const { return has_moved(e, places[e]); }
 };
 
 /// Where experts are found, and by how much.

@@ -19,7 +19,7 @@ MergePart open_part(const fs::path& path) {
   RunSubject subject = subject_of(run);
   AnalysisScope scope = read_scope(run);
   if (scope.checkpoints.empty())
-    throw FormatError(path.string(), "/status", "identity_checkpoints is missing");
+    throw FormatError(path.string(), dataset::status_group, "identity_checkpoints is missing");
   MergePart part{.run = std::move(run), .subject = std::move(subject), .scope = std::move(scope)};
   if (part.run.contains(dataset::loss_nll)) part.corpus = read_recorded_corpus(part.run);
   part.forward_done = part.run.read(dataset::status_forward);

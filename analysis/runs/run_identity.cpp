@@ -17,7 +17,7 @@ std::string attribute_of(const ScopeField& field) {
 
 /// As it was written; "" where it was not.
 std::string recorded_text(const RunFile& run, const ScopeField& field) {
-  return attribute_text(run, "/status", attribute_of(field));
+  return attribute_text(run, dataset::status_group, attribute_of(field));
 }
 
 std::string quoted_or_none(const std::string& value) {
@@ -54,7 +54,7 @@ std::string checkpoints_digest(const RunSubject& subject) {
 
 void write_scope(RunFile& run, const AnalysisScope& scope) {
   for (const ScopeField& field : scope_fields())
-    run.set_attribute("/status", attribute_of(field), field.text(scope));
+    run.set_attribute(dataset::status_group, attribute_of(field), field.text(scope));
 }
 
 AnalysisScope read_scope(const RunFile& run) {
@@ -62,7 +62,7 @@ AnalysisScope read_scope(const RunFile& run) {
   for (const ScopeField& field : scope_fields()) {
     const std::string text = recorded_text(run, field);
     if (field.parse(text, scope)) continue;
-    throw FormatError(run.path().string(), "/status",
+    throw FormatError(run.path().string(), dataset::status_group,
                       attribute_of(field) + " is not of the form " + field.form + " (found '" + text + "')");
   }
   return scope;

@@ -62,20 +62,17 @@ using Scale = const DatasetSpec&;
 using Beginning = const RunBeginning&;
 
 constexpr ScaleLabels scale_labels[] = {
-    {dataset::checkpoint, [](File run, Scale scale, Beginning of) { label(run, scale, names_of(of.subject)); }},
+    {dataset::checkpoint,
+     [](File run, Scale scale, Beginning of) { label(run, scale, names_of(of.subject)); }},
     {dataset::other_checkpoint,
      [](File run, Scale scale, Beginning of) { label(run, scale, names_of(of.subject)); }},
     {dataset::domain, [](File run, Scale scale, Beginning of) { label(run, scale, of.corpus.domains); }},
-    {dataset::layer,
-     [](File run, Scale scale, Beginning of) {
-       label(run, scale, count_up(of.subject.config.num_hidden_layers));
-     }},
+    {dataset::layer, [](File run, Scale scale,
+                        Beginning of) { label(run, scale, count_up(of.subject.config.num_hidden_layers)); }},
     {dataset::moe_layer,
      [](File run, Scale scale, Beginning of) { label(run, scale, of.subject.config.moe_layers()); }},
-    {dataset::expert,
-     [](File run, Scale scale, Beginning of) {
-       label(run, scale, count_up(of.subject.config.n_routed_experts));
-     }},
+    {dataset::expert, [](File run, Scale scale,
+                         Beginning of) { label(run, scale, count_up(of.subject.config.n_routed_experts)); }},
     {dataset::other_expert,
      [](File run, Scale scale, Beginning of) {
        label(run, scale, count_up(of.subject.config.n_routed_experts));

@@ -27,10 +27,6 @@ class Cosines {
   std::vector<double> taken_;
 };
 
-bool has_moved(std::size_t expert, std::int32_t place) {
-  return place >= 0 && static_cast<std::size_t>(place) != expert;
-}
-
 /// ", router rows 0.98" or nothing.
 std::string stated(const char* what, double cosine) {
   if (!std::isfinite(cosine)) return {};

@@ -7,6 +7,7 @@
 /// pure and thread-safe, and take O(E³) steps: for 512 experts, tenths of a second at the worst.
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -15,6 +16,11 @@ namespace moescope {
 /// The later expert of each earlier one, every one taken once, with the greatest sum of similarities. Shape
 /// (E). Of several such assignments one is chosen by the similarities alone.
 std::vector<std::size_t> best_assignment(std::span<const double> similarity, std::size_t experts);
+
+/// Whether an expert is found in a place that is not its own; a place below 0 is unknown.
+inline bool has_moved(std::size_t expert, std::int64_t place) {
+  return place >= 0 && static_cast<std::size_t>(place) != expert;
+}
 
 struct ExpertMatching {
   std::vector<std::size_t> match;  // (E): best_assignment

@@ -10,6 +10,7 @@
 #include "plots/figures/run_values.h"
 #include "readers/recorded/recorded_config.h"
 #include "readers/recorded/recorded_keys.h"
+#include "readers/schema/datasets.h"
 
 namespace moescope {
 namespace {
@@ -89,8 +90,8 @@ std::set<std::size_t> shown_layers(std::size_t count) {
 /// (E, E) of one layer; the diagonal, which is always 1, is left out.
 std::vector<double> row_cosines_of(const RunFile& run, std::size_t checkpoint, std::size_t layer,
                                    std::size_t experts) {
-  std::vector<double> cosines =
-      run.read<double>("/weights/router_row_cosine", {{checkpoint, layer, 0, 0}, {1, 1, experts, experts}});
+  std::vector<double> cosines = run.read<double>(dataset::weights_router_row_cosine,
+                                                 {{checkpoint, layer, 0, 0}, {1, 1, experts, experts}});
   for (std::size_t e = 0; e < experts; ++e)
     cosines[e * experts + e] = std::numeric_limits<double>::quiet_NaN();
   return cosines;
@@ -111,7 +112,7 @@ ColorScale cosine_scale(std::span<const Value> values) {
 Figure router_stable_rank_figure(const RunFile& run, const FigureChoice& choice) {
   const auto [n, m] = router_sides(run);
   const double random = random_stable_rank(n, m);
-  Figure figure = layer_figure(run, choice, "/weights/stable_rank", is_router);
+  Figure figure = layer_figure(run, choice, dataset::weights_stable_rank, is_router);
   figure.title = "Stable rank of the routers";
   name_chosen_layer(figure, choice);
   figure.caption =
@@ -130,7 +131,7 @@ Figure router_stable_rank_figure(const RunFile& run, const FigureChoice& choice)
 
 Figure router_effective_rank_figure(const RunFile& run, const FigureChoice& choice) {
   const double n = router_sides(run).first;
-  Figure figure = layer_figure(run, choice, "/weights/effective_rank", is_router);
+  Figure figure = layer_figure(run, choice, dataset::weights_effective_rank, is_router);
   figure.title = "Effective rank of the routers";
   name_chosen_layer(figure, choice);
   figure.caption =
@@ -146,7 +147,7 @@ Figure router_effective_rank_figure(const RunFile& run, const FigureChoice& choi
 
 /// Power-law exponent of the routed experts by layer: the median over the experts that were measured.
 Figure expert_alpha_figure(const RunFile& run, const FigureChoice& choice) {
-  Figure figure = layer_figure(run, choice, "/weights/power_law_alpha", is_routed_expert);
+  Figure figure = layer_figure(run, choice, dataset::weights_power_law_alpha, is_routed_expert);
   figure.title = "Power-law exponent of the routed experts";
   name_chosen_layer(figure, choice);
   figure.caption =
@@ -222,23 +223,23 @@ std::vector<FigureEntry> spectrum_figures() {
   return {
       {.id = "router_stable_rank",
        .title = "Stable rank of the routers by layer",
-       .needs = {"/weights/stable_rank", "/moe_layer"},
+       .needs = {dataset::weights_stable_rank, dataset::moe_layer},
        .build = router_stable_rank_figure,
        .selects = selects_moe_layer},
       {.id = "router_effective_rank",
        .title = "Effective rank of the routers by layer",
-       .needs = {"/weights/effective_rank", "/moe_layer"},
+       .needs = {dataset::weights_effective_rank, dataset::moe_layer},
        .build = router_effective_rank_figure,
        .selects = selects_moe_layer},
       {.id = "router_row_cosine",
        .title = "Likeness of the router's rows",
-       .needs = {"/weights/router_row_cosine"},
+       .needs = {dataset::weights_router_row_cosine},
        .build = router_row_cosine_figure,
        .selects = selects_checkpoint | selects_moe_layer,
        .explore = router_row_cosine_explorer},
       {.id = "expert_alpha",
        .title = "Power-law exponent of the routed experts by layer",
-       .needs = {"/weights/power_law_alpha", "/moe_layer"},
+       .needs = {dataset::weights_power_law_alpha, dataset::moe_layer},
        .build = expert_alpha_figure,
        .selects = selects_moe_layer},
   };

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "metrics/weights/expert_matching.h"
 #include "plots/figure/figure_text.h"
 #include "plots/figures/run_values.h"
 #include "readers/schema/datasets.h"
@@ -21,9 +22,7 @@ struct Matches {
     known = true;
   }
   bool moved(std::size_t step, std::size_t layer, std::size_t expert) const {
-    if (!known) return false;
-    const double found = place.at(step, layer, expert);
-    return found >= 0 && found != static_cast<double>(expert);
+    return known && has_moved(expert, static_cast<std::int64_t>(place.at(step, layer, expert)));
   }
   /// Mean over the experts that moved in a step, "0.98", or empty where none did.
   std::string likeness(std::size_t step) const {

@@ -108,7 +108,7 @@ void describe_provenance(const RunFile& run, ReportFacts& facts) {
 
 /// Of an analysis that is shared by several jobs.
 bool is_part(const RunFile& run) {
-  return !attribute_text(run, "/status", "identity_part").empty();
+  return !attribute_text(run, dataset::status_group, "identity_part").empty();
 }
 
 std::vector<std::uint8_t> flags(const RunFile& run, Dataset<std::uint8_t> dataset) {

@@ -46,7 +46,8 @@ std::vector<WeightKey> keys_of_names(const RunFile& run) {
 Role role_of(const RunFile& run, const std::string& name) {
   const auto* role = std::ranges::find(all_roles, name, role_name);
   if (role != std::end(all_roles)) return *role;
-  throw FormatError(run.path().string(), dataset::tensor_role, "names a role that is not known: '" + name + "'");
+  throw FormatError(run.path().string(), dataset::tensor_role,
+                    "names a role that is not known: '" + name + "'");
 }
 
 /// Layers and experts are taken as indices.

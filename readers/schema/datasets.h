@@ -78,7 +78,8 @@ inline constexpr Dataset<double> io_weight_pass_seconds{"/io/weight_pass_seconds
 inline constexpr Dataset<std::int64_t> io_spectra_bytes{"/io/spectra_bytes"};
 inline constexpr Dataset<double> io_spectra_seconds{"/io/spectra_seconds"};
 
-// What is finished.
+// What is finished. The group's attributes tell the scope of the analysis.
+inline constexpr const char* status_group = "/status";
 inline constexpr Dataset<std::uint8_t> status_forward{"/status/forward"};
 inline constexpr Dataset<std::uint8_t> status_weights{"/status/weights"};
 inline constexpr Dataset<std::uint8_t> status_tensor_done{"/status/tensor_done"};

@@ -117,7 +117,8 @@ TEST(RunSchema, TheDocumentationHasTheTablesOfTheRows) {
 TEST(RunSchema, TheDocumentationHasTheDimensionsWithoutLabels) {
   std::vector<TableRow> rows;
   for (const BareDimension& bare : bare_dimensions())
-    rows.push_back({markdown_code(std::string(bare.name)), std::string(bare.size), std::string(bare.meaning)});
+    rows.push_back(
+        {markdown_code(std::string(bare.name)), std::string(bare.size), std::string(bare.meaning)});
   expect_table("data/run_format.md", "## Dimensions", "| dimension | size | meaning |", rows);
 }
 
