@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "readers/sanitizers.h"
+
 namespace moescope {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if MOESCOPE_SANITIZED
 
 void on_own_stack(const std::function<void()>& work) {
   work();  // sanitizers know the stack they were given

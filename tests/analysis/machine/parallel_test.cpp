@@ -11,6 +11,8 @@
 #include <system_error>
 #include <vector>
 
+#include "readers/sanitizers.h"
+
 namespace moescope {
 namespace {
 
@@ -72,7 +74,7 @@ void leave_memory(std::size_t bytes) {
 }
 
 TEST(ThreadPool, AThreadThatCannotStartIsASystemErrorThatNamesItAndTheOthersEnd) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if MOESCOPE_SANITIZED
   GTEST_SKIP() << "the sanitizer needs more address space than that";
 #endif
   GTEST_FLAG_SET(death_test_style,

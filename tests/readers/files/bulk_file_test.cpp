@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "readers/sanitizers.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -289,7 +290,7 @@ TEST(PageBuffer, LiesOnAPageBoundary) {
     EXPECT_EQ(buffer.bytes().size(), bytes);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.bytes().data()) % page, 0u);
   }
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these end the program instead
+#if !MOESCOPE_SANITIZED  // these end the program instead
   EXPECT_THROW(PageBuffer(std::uint64_t{1} << 60), std::bad_alloc);
 #endif
 }
