@@ -5,6 +5,7 @@
 
 #include "cli/terminal.h"
 #include "readers/model/role_words.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -24,12 +25,6 @@ RoleSummary summarize_group(const ModelWeights& weights, RoleGroup group) {
     }
   }
   return summary;
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
 }
 
 std::string layers_in_words(const ModelConfig& config) {
@@ -78,7 +73,7 @@ std::string dtypes_in_words(const CheckpointSummary& summary) {
   for (const auto& [name, part] : summary.dtypes) {
     parts.push_back(name + " " + format_bytes(static_cast<double>(part.bytes)));
   }
-  return joined(parts);
+  return name_list(parts);
 }
 
 std::string size_in_words(const CheckpointSummary& summary) {
@@ -99,7 +94,7 @@ std::string role_table(const CheckpointSummary& summary) {
     const auto parameters = static_cast<double>(role.parameters);
     table.add({role_words(role_group_name(role.group)), std::to_string(role.weights),
                format_count(parameters), format_percent(parameters / all),
-               format_bytes(static_cast<double>(role.bytes)), joined(role.dtypes)});
+               format_bytes(static_cast<double>(role.bytes)), name_list(role.dtypes)});
   }
   return table.text();
 }

@@ -15,6 +15,7 @@
 #include "readers/recorded/recorded_config.h"
 #include "readers/recorded/recorded_notes.h"
 #include "readers/schema/datasets.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -150,8 +151,7 @@ std::string model_in_words(const RunSummary& summary) {
 }
 
 std::string passes_in_words(const RunSummary& summary) {
-  std::string text;
-  for (const std::string& pass : summary.passes) text += (text.empty() ? "" : ", ") + pass;
+  std::string text = name_list(summary.passes);
   if (!summary.precision.empty()) text += " (" + summary.precision + ")";
   if (!summary.spectra.empty()) text += "; spectra: " + summary.spectra;
   if (!summary.spectra.empty()) text += summary.sketches ? "; with sketches" : "; without sketches";

@@ -46,24 +46,18 @@ std::vector<double> values_of(const Metric& metric, const CheckpointCounts& coun
   return values;
 }
 
-std::vector<const Metric*> count_metrics() {
-  std::vector<const Metric*> all = metrics_of<OfCounts>();
-  for (const std::vector<const Metric*>& more : {metrics_of<OfExpertCounts>(), metrics_of<OfTokenCount>()})
-    all.insert(all.end(), more.begin(), more.end());
-  return all;
-}
-
 }  // namespace
 
 void write_count_metrics(RunFile& run, const ForwardRecord& record) {
   const MetricSizes sizes = metric_sizes(run, record);
-  for (const Metric* metric : count_metrics()) define_metric(run, *metric, sizes);
+  const std::vector<const Metric*> metrics = metrics_of<OfCounts, OfExpertCounts, OfTokenCount>();
+  for (const Metric* metric : metrics) define_metric(run, *metric, sizes);
   for (std::size_t c = 0; c < record.checkpoints; ++c) {
     if (!record.finished[c]) continue;
     const CheckpointCounts by_domain = read_counts(run, record, sizes.routing, c);
     const CheckpointCounts pooled{sizes.routing, sum_over_domains(by_domain.counts, record.domains),
                                   sum_over_domains(by_domain.tokens, record.domains)};
-    for (const Metric* metric : count_metrics()) {
+    for (const Metric* metric : metrics) {
       run.write<double>(metric_path(metric->name), checkpoint_slab(run, *metric, c),
                         values_of(*metric, has_axis(*metric, "domain") ? by_domain : pooled));
     }

@@ -17,12 +17,12 @@ const Metric* find_metric(std::string_view name);
 /// Throws std::out_of_range.
 const Metric& metric_named(std::string_view name);
 
-/// Those that are computed as `Kind`, e.g. OfCounts.
-template <class Kind>
+/// Those that are computed as one of `Kinds`, e.g. OfCounts.
+template <class... Kinds>
 std::vector<const Metric*> metrics_of() {
   std::vector<const Metric*> metrics;
   for (const Metric& entry : metric_catalogue()) {
-    if (std::holds_alternative<Kind>(entry.computation)) metrics.push_back(&entry);
+    if ((std::holds_alternative<Kinds>(entry.computation) || ...)) metrics.push_back(&entry);
   }
   return metrics;
 }

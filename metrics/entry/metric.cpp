@@ -9,6 +9,12 @@ std::string metric_path(std::string_view name) {
   return "/metrics/" + std::string(name);
 }
 
+std::vector<Metric> joined(std::initializer_list<std::vector<Metric>> parts) {
+  std::vector<Metric> all;
+  for (const std::vector<Metric>& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
 bool has_axis(const Metric& metric, std::string_view axis) {
   return std::ranges::find(metric.axes, axis) != metric.axes.end();
 }

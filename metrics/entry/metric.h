@@ -3,6 +3,7 @@
 /// values are held against, and how it is drawn. Whatever else is said or done with it follows from there:
 /// the run file's dataset and attributes, figures and captions, the Python function, data/run_format.md.
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ struct Metric {
 
 /// The dataset of a metric.
 std::string metric_path(std::string_view name);
+
+/// All of the parts, one after the other.
+std::vector<Metric> joined(std::initializer_list<std::vector<Metric>> parts);
 
 bool has_axis(const Metric& metric, std::string_view axis);
 /// It follows from the weight pass, else from forward passes.

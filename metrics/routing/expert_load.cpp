@@ -66,6 +66,10 @@ std::vector<double> expert_load(Counts counts, std::int64_t tokens) {
   return load;
 }
 
+double even_load(std::int64_t experts, std::int64_t top_k) {
+  return static_cast<double>(top_k) / static_cast<double>(experts);
+}
+
 std::vector<double> relative_load(Counts counts) {
   const double mean = mean_count(counts);
   std::vector<double> load;

@@ -18,6 +18,9 @@ std::vector<std::int64_t> sum_over_domains(std::span<const std::int64_t> counts,
 /// n_e / T in [0, 1]: uniform K/E, sums to K (dots.llm1, arXiv 2506.05767, eq. 1). Shape (E).
 std::vector<double> expert_load(std::span<const std::int64_t> counts, std::int64_t tokens);
 
+/// K/E: the load of each expert where all have the same, and the share of anything that K of E alike have.
+double even_load(std::int64_t experts, std::int64_t top_k);
+
 /// n_e E / (K T): uniform 1, sums to E (DeepSeek-V3, arXiv 2412.19437, fig. 9). Shape (E).
 std::vector<double> relative_load(std::span<const std::int64_t> counts);
 

@@ -26,10 +26,6 @@ double least_load(std::int64_t experts, std::int64_t top_k) {
   return experts == top_k ? 1 : 0;
 }
 
-double even_load(std::int64_t experts, std::int64_t top_k) {
-  return static_cast<double>(top_k) / static_cast<double>(experts);
-}
-
 double largest_relative_load(std::int64_t experts, std::int64_t top_k) {
   return static_cast<double>(experts) / static_cast<double>(top_k);
 }
@@ -106,10 +102,7 @@ Metric load_entropy_entry() {
           .summary = MetricSummary{.column = "Load entropy"}};
 }
 
-}  // namespace
-
-// n_e: tokens routed to expert e; T tokens; E experts, K chosen for each token; p_e = n_e / (K T).
-std::vector<Metric> load_metrics() {
+std::vector<Metric> loads_of_experts() {
   return {
       {.name = metric::expert_load,
        .long_name = "Expert load",
@@ -134,6 +127,12 @@ std::vector<Metric> load_metrics() {
        .lower_bound = least_load,
        .upper_bound = largest_relative_load,
        .missing = missing_forward},
+  };
+}
+
+/// How far experts are from their fair share.
+std::vector<Metric> violations() {
+  return {
       max_violation_entry(),
       {.name = "min_violation",
        .long_name = "Minimum load violation",
@@ -158,6 +157,12 @@ std::vector<Metric> load_metrics() {
        .lower_bound = 0.0,
        .upper_bound = mean_violation_bound,
        .missing = missing_forward},
+  };
+}
+
+/// How unequal the loads are.
+std::vector<Metric> inequality() {
+  return {
       load_cv_entry(),
       {.name = "load_cv_chance",
        .long_name = "Coefficient of variation of load by chance",
@@ -193,6 +198,12 @@ std::vector<Metric> load_metrics() {
        .lower_bound = fewest_effective_experts,
        .upper_bound = most_effective_experts,
        .missing = missing_forward},
+  };
+}
+
+/// Experts that hardly take any token, or far too many.
+std::vector<Metric> unequally_used() {
+  return {
       {.name = metric::dead_experts,
        .long_name = "Dead experts",
        .unit = "experts",
@@ -240,6 +251,11 @@ std::vector<Metric> load_metrics() {
        .lower_bound = 0.0,
        .upper_bound = hot_experts_bound,
        .missing = missing_forward},
+  };
+}
+
+std::vector<Metric> over_all_domains() {
+  return {
       pooled(max_violation_entry(), "Maximum load violation, all domains",
              "MaxVio over the tokens of all domains together: imbalance that is not specialisation to a "
              "domain."),
@@ -248,6 +264,13 @@ std::vector<Metric> load_metrics() {
       pooled(load_entropy_entry(), "Normalised entropy of load, all domains",
              "Evenness of the loads over the tokens of all domains together; 1 is perfect balance."),
   };
+}
+
+}  // namespace
+
+// n_e: tokens routed to expert e; T tokens; E experts, K chosen for each token; p_e = n_e / (K T).
+std::vector<Metric> load_metrics() {
+  return joined({loads_of_experts(), violations(), inequality(), unequally_used(), over_all_domains()});
 }
 
 }  // namespace moescope

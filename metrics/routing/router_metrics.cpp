@@ -1,10 +1,12 @@
 #include "metrics/routing/router_metrics.h"
 
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "metrics/entry/metric_names.h"
 #include "metrics/entry/words.h"
+#include "metrics/routing/expert_load.h"
 #include "metrics/routing/router_distribution.h"
 
 namespace moescope {
@@ -38,10 +40,6 @@ double highest_entropy(std::int64_t experts, std::int64_t) {
   return std::log(static_cast<double>(experts));
 }
 
-double even_mass(std::int64_t experts, std::int64_t top_k) {
-  return static_cast<double>(top_k) / static_cast<double>(experts);
-}
-
 double even_share(std::int64_t, std::int64_t top_k) {
   return 1 / static_cast<double>(top_k);
 }
@@ -59,8 +57,9 @@ Metric quantiles_over_tokens(Metric mean, const std::string& what, std::vector<M
 }
 
 /// By layer.
-MetricFigure layer_figure(const char* id, const char* title, const char* y_label) {
-  return {.id = id, .title = title, .section = section::router, .y_label = y_label};
+MetricFigure layer_figure(const char* id, const char* title, const char* y_label,
+                          std::optional<double> bottom = {}) {
+  return {.id = id, .title = title, .section = section::router, .y_label = y_label, .bottom = bottom};
 }
 
 Metric router_entropy_entry() {
@@ -107,7 +106,7 @@ Metric topk_mass_entry() {
               "sure.",
           .source = router_distribution,
           .computation = OfTokens{"/routing/topk_mass"},
-          .chance = even_mass,
+          .chance = even_load,
           .lower_bound = 0.0,
           .upper_bound = 1.0,
           .missing = missing_forward,
@@ -149,7 +148,7 @@ Metric topk_weight_entropy_entry() {
 }
 
 Metric routing_margin_entry() {
-  Metric entry = {
+  return {
       .name = "routing_margin",
       .long_name = "Routing margin",
       .axes = by_domain_layer,
@@ -163,27 +162,22 @@ Metric routing_margin_entry() {
       .missing = missing_forward,
       .undefined = nothing_left_out,
       .figures = {
-          layer_figure("routing_margin", "Routing margin by layer", "margin of the last chosen expert")}};
-  entry.figures[0].bottom = 0;
-  return entry;
+          layer_figure("routing_margin", "Routing margin by layer", "margin of the last chosen expert", 0)}};
 }
 
 Metric bias_flip_rate_entry() {
-  Metric entry = {
-      .name = "bias_flip_rate",
-      .long_name = "Choices made by the correction bias",
-      .axes = by_domain_layer,
-      .formula = "mean_t( |chosen with b minus chosen without b| ) / K",
-      .description = "Share of the chosen experts that would not be chosen without the correction bias.",
-      .source = loss_free,
-      .computation = OfTokens{.dataset = "/routing/bias_flips", .of_each_chosen = true},
-      .lower_bound = 0.0,
-      .upper_bound = bias_flip_rate_bound,
-      .missing = missing_forward,
-      .figures = {layer_figure("bias_flip_rate", "Choices made by the correction bias by layer",
-                               "share of the chosen experts")}};
-  entry.figures[0].bottom = 0;
-  return entry;
+  return {.name = "bias_flip_rate",
+          .long_name = "Choices made by the correction bias",
+          .axes = by_domain_layer,
+          .formula = "mean_t( |chosen with b minus chosen without b| ) / K",
+          .description = "Share of the chosen experts that would not be chosen without the correction bias.",
+          .source = loss_free,
+          .computation = OfTokens{.dataset = "/routing/bias_flips", .of_each_chosen = true},
+          .lower_bound = 0.0,
+          .upper_bound = bias_flip_rate_bound,
+          .missing = missing_forward,
+          .figures = {layer_figure("bias_flip_rate", "Choices made by the correction bias by layer",
+                                   "share of the chosen experts", 0)}};
 }
 
 }  // namespace

@@ -12,11 +12,9 @@ namespace {
 using namespace words;
 
 const Axes by_role = {"checkpoint", "role"};
-const Axes pair_by_role = {"checkpoint", "other_checkpoint", "role"};
 const Axes component_by_role = {"component", "role"};
 
 const std::string components = "Pearson 1901; of training, Lorch 2016";
-const std::string from_s_to_t = "norm(W_t - W_s) / norm(W_s), s = checkpoint, t = other_checkpoint";
 
 // Each names what can make it NaN, and nothing else.
 constexpr const char* missing_at_checkpoint =
@@ -98,6 +96,12 @@ std::vector<Metric> distances_by_role() {
        .lower_bound = -1.0,
        .upper_bound = 1.0,
        .missing = missing_cosine},
+  };
+}
+
+/// From the first checkpoint on.
+std::vector<Metric> ways_by_role() {
+  return {
       {.name = metric::role_path_length,
        .long_name = "Length of the weights' path, by role",
        .axes = by_role,
@@ -236,10 +240,7 @@ std::vector<Metric> drift_of_parts() {
 
 // W_c: all weights of a role at checkpoint c as one long vector; D_i = W_(i+1) - W_i.
 std::vector<Metric> drift_metrics() {
-  std::vector<Metric> all = distances_by_role();
-  for (const std::vector<Metric>& more : {steps_by_role(), drift_of_parts()})
-    all.insert(all.end(), more.begin(), more.end());
-  return all;
+  return joined({distances_by_role(), ways_by_role(), steps_by_role(), drift_of_parts()});
 }
 
 }  // namespace moescope

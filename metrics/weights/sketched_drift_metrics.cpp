@@ -1,12 +1,14 @@
 #include "metrics/weights/sketched_drift_metrics.h"
 
 #include "metrics/entry/metric_names.h"
+#include "metrics/entry/words.h"
 #include "metrics/weights/sketched_drift.h"
 
 namespace moescope {
 namespace {
 
-const std::vector<std::string> pair_by_role = {"checkpoint", "other_checkpoint", "role"};
+using namespace words;
+
 const std::string sketches = "Alon, Matias and Szegedy 1996; Charikar, Chen and Farach-Colton 2002";
 
 constexpr const char* missing_estimate =
@@ -28,8 +30,7 @@ std::vector<Metric> sketched_drift_metrics() {
       {.name = metric::role_sketched_drift,
        .long_name = "Relative drift of the weights by sketch, by role",
        .axes = pair_by_role,
-       .formula =
-           "norm(W_t - W_s) / norm(W_s), s = checkpoint, t = other_checkpoint, from sketches of W_s and W_t",
+       .formula = from_s_to_t + ", from sketches of W_s and W_t",
        .description =
            "ESTIMATE of how far the weights of a role moved from s to t, relative to their norm at s: from "
            "sketches alone, also where a checkpoint is gone. Its standard error is "

@@ -41,14 +41,17 @@ bool is_routed_expert(const WeightKey& key) {
 }
 
 /// One line per MoE layer, or that of the chosen one: the median of `path` (C, W) over the wanted tensors of
-/// the layer. Layers without a value are left out.
-Figure layer_figure(const RunFile& run, const FigureChoice& choice, const std::string& path,
-                    IsWanted wanted) {
+/// the layer. Layers without a value are left out. The caption ends with how to read the layers.
+Figure layer_figure(const RunFile& run, const FigureChoice& choice, const std::string& path, IsWanted wanted,
+                    const std::string& title, const std::string& caption) {
   const RunLabels labels = read_labels(run);
   const Progress progress = training_progress(labels);
   const Values values = read_values(run, path);
   const auto tensors = tensors_by_layer(run, labels, wanted);
   Figure figure;
+  figure.title = title;
+  name_chosen_layer(figure, choice);
+  figure.caption = caption + std::string(layers_reading);
   figure.x = progress.axis;
   color_by_layer(figure, labels);
   Panel& panel = figure.panels.emplace_back();
@@ -112,14 +115,11 @@ ColorScale cosine_scale(std::span<const Value> values) {
 Figure router_stable_rank_figure(const RunFile& run, const FigureChoice& choice) {
   const auto [n, m] = router_sides(run);
   const double random = random_stable_rank(n, m);
-  Figure figure = layer_figure(run, choice, dataset::weights_stable_rank, is_router);
-  figure.title = "Stable rank of the routers";
-  name_chosen_layer(figure, choice);
-  figure.caption =
+  Figure figure = layer_figure(
+      run, choice, dataset::weights_stable_rank, is_router, "Stable rank of the routers",
       "How many directions of the hidden states, each as strong as the strongest, would make up each router. "
       "There is at most one for each expert; below the stable rank of a random matrix, a few directions "
-      "decide for many experts. " +
-      std::string(layers_reading);
+      "decide for many experts. ");
   figure.formula = "norm² / sigma_1²";
   figure.source = "Rudelson and Vershynin, arXiv math/0503442; random matrix: Johnstone 2001, Ma 2012";
   figure.y.label = "stable rank (directions)";
@@ -131,13 +131,10 @@ Figure router_stable_rank_figure(const RunFile& run, const FigureChoice& choice)
 
 Figure router_effective_rank_figure(const RunFile& run, const FigureChoice& choice) {
   const double n = router_sides(run).first;
-  Figure figure = layer_figure(run, choice, dataset::weights_effective_rank, is_router);
-  figure.title = "Effective rank of the routers";
-  name_chosen_layer(figure, choice);
-  figure.caption =
+  Figure figure = layer_figure(
+      run, choice, dataset::weights_effective_rank, is_router, "Effective rank of the routers",
       "How many directions of the hidden states each router tells apart, weak ones included. At the upper "
-      "bound each expert has a direction of its own, and all are equally strong. " +
-      std::string(layers_reading);
+      "bound each expert has a direction of its own, and all are equally strong. ");
   figure.formula = "exp(-sum q ln q), q = sigma / sum sigma";
   figure.source = "Roy and Vetterli, EUSIPCO 2007";
   figure.y.label = "effective rank (directions)";
@@ -147,15 +144,13 @@ Figure router_effective_rank_figure(const RunFile& run, const FigureChoice& choi
 
 /// Power-law exponent of the routed experts by layer: the median over the experts that were measured.
 Figure expert_alpha_figure(const RunFile& run, const FigureChoice& choice) {
-  Figure figure = layer_figure(run, choice, dataset::weights_power_law_alpha, is_routed_expert);
-  figure.title = "Power-law exponent of the routed experts";
-  name_chosen_layer(figure, choice);
-  figure.caption =
+  Figure figure = layer_figure(
+      run, choice, dataset::weights_power_law_alpha, is_routed_expert,
+      "Power-law exponent of the routed experts",
       "How heavy the tail of the experts' eigenvalues is: the median over the measured matrices of each "
       "layer. Trained matrices are said to lie between 2 and 6; above, the tail is hardly heavier than that "
       "of noise. An exponent is fitted to any spectrum: with few eigenvalues in the tail, or a large "
-      "distance (/weights/power_law_ks_distance), it means little. " +
-      std::string(layers_reading);
+      "distance (/weights/power_law_ks_distance), it means little. ");
   figure.formula = "density of eigenvalues ~ lambda^-alpha for lambda >= x_min";
   figure.source = "Martin and Mahoney, arXiv 1810.01075; fitted as WeightWatcher does";
   figure.y.label = "alpha, median over experts";

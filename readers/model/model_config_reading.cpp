@@ -5,6 +5,7 @@
 #include "readers/model/family.h"
 #include "readers/model/model_config.h"
 #include "readers/model/size_field.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -25,9 +26,7 @@ std::string known_model_types(std::span<const Family> families) {
   for (const Family& family : families) types.push_back(excerpt(std::string(family.model_type)));
   std::ranges::sort(types);
   types.erase(std::unique(types.begin(), types.end()), types.end());
-  std::string list;
-  for (const std::string& type : types) list += (list.empty() ? "" : ", ") + type;
-  return list;
+  return name_list(types);
 }
 
 bool fits(const Family& family, const ModelConfig& config) {

@@ -28,6 +28,11 @@ enum class Extent : std::uint8_t {
 /// Where a weight occurs.
 enum class Scope : std::uint8_t { outside_layers, every_layer, dense_layer, moe_layer, routed_expert };
 
+// What a weight depends on in most families, for WeightRule::present.
+bool has_attention_bias(const ModelConfig& config);
+bool has_shared_experts(const ModelConfig& config);
+bool has_own_head(const ModelConfig& config);
+
 struct WeightRule {
   Role role;
   Scope scope;

@@ -6,6 +6,7 @@
 #include "readers/run_file/hdf5_types.h"
 #include "readers/run_file/run_file_handle.h"
 #include "readers/schema/run_schema.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -15,9 +16,7 @@ thread_local constinit const char* file_at_work = nullptr;
 
 /// "[checkpoint, tensor]".
 std::string list_of(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return "[" + list + "]";
+  return "[" + name_list(names) + "]";
 }
 
 bool is_type_of(const DatasetRow& row, ElementType type) {

@@ -42,22 +42,12 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
   read_attention(object, config.attention);
 }
 
-bool has_bias(const ModelConfig& config) {
-  return config.attention.bias;
-}
 bool has_head_norm(const ModelConfig& config) {
   return config.attention.query_key_norm == QueryKeyNorm::per_head;
 }
 bool has_full_norm(const ModelConfig& config) {
   return config.attention.query_key_norm == QueryKeyNorm::full_width;
 }
-bool has_shared_experts(const ModelConfig& config) {
-  return config.n_shared_experts > 0;
-}
-bool has_own_head(const ModelConfig& config) {
-  return !config.tie_word_embeddings;
-}
-
 /// In an order that is not that of the forward pass, which no family needs to know.
 std::vector<WeightRule> weights() {
   using enum Extent;
@@ -80,17 +70,17 @@ std::vector<WeightRule> weights() {
       {Role::input_norm, every_layer, "norm_1", one, hidden},
       {Role::post_attention_norm, every_layer, "norm_2", one, hidden},
       {Role::query, every_layer, "query.weight", query_heads, hidden},
-      {Role::query_bias, every_layer, "query.bias", one, query_heads, has_bias},
+      {Role::query_bias, every_layer, "query.bias", one, query_heads, has_attention_bias},
       {Role::query_norm, every_layer, "query.norm", one, head, has_head_norm},
       {Role::query_norm, every_layer, "query.norm", one, query_heads, has_full_norm},
       {Role::key, every_layer, "key.weight", key_value_heads, hidden},
-      {Role::key_bias, every_layer, "key.bias", one, key_value_heads, has_bias},
+      {Role::key_bias, every_layer, "key.bias", one, key_value_heads, has_attention_bias},
       {Role::key_norm, every_layer, "key.norm", one, head, has_head_norm},
       {Role::key_norm, every_layer, "key.norm", one, key_value_heads, has_full_norm},
       {Role::value, every_layer, "value.weight", key_value_heads, hidden},
-      {Role::value_bias, every_layer, "value.bias", one, key_value_heads, has_bias},
+      {Role::value_bias, every_layer, "value.bias", one, key_value_heads, has_attention_bias},
       {Role::attention_output, every_layer, "output.weight", hidden, query_heads},
-      {Role::attention_output_bias, every_layer, "output.bias", one, hidden, has_bias},
+      {Role::attention_output_bias, every_layer, "output.bias", one, hidden, has_attention_bias},
   };
 }
 

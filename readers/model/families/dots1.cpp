@@ -47,16 +47,6 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
   read_whole_rotary(object, config);
 }
 
-bool has_bias(const ModelConfig& config) {
-  return config.attention.bias;
-}
-bool has_shared_experts(const ModelConfig& config) {
-  return config.n_shared_experts > 0;
-}
-bool has_own_head(const ModelConfig& config) {
-  return !config.tie_word_embeddings;
-}
-
 std::vector<WeightRule> weights() {
   using enum Extent;
   using enum Scope;
@@ -66,13 +56,13 @@ std::vector<WeightRule> weights() {
       {Role::query, every_layer, "self_attn.q_proj.weight", query_heads, hidden},
       {Role::key, every_layer, "self_attn.k_proj.weight", key_value_heads, hidden},
       {Role::value, every_layer, "self_attn.v_proj.weight", key_value_heads, hidden},
-      {Role::query_bias, every_layer, "self_attn.q_proj.bias", one, query_heads, has_bias},
-      {Role::key_bias, every_layer, "self_attn.k_proj.bias", one, key_value_heads, has_bias},
-      {Role::value_bias, every_layer, "self_attn.v_proj.bias", one, key_value_heads, has_bias},
+      {Role::query_bias, every_layer, "self_attn.q_proj.bias", one, query_heads, has_attention_bias},
+      {Role::key_bias, every_layer, "self_attn.k_proj.bias", one, key_value_heads, has_attention_bias},
+      {Role::value_bias, every_layer, "self_attn.v_proj.bias", one, key_value_heads, has_attention_bias},
       {Role::query_norm, every_layer, "self_attn.q_norm.weight", one, head},
       {Role::key_norm, every_layer, "self_attn.k_norm.weight", one, head},
       {Role::attention_output, every_layer, "self_attn.o_proj.weight", hidden, query_heads},
-      {Role::attention_output_bias, every_layer, "self_attn.o_proj.bias", one, hidden, has_bias},
+      {Role::attention_output_bias, every_layer, "self_attn.o_proj.bias", one, hidden, has_attention_bias},
       {Role::post_attention_norm, every_layer, "post_attention_layernorm.weight", one, hidden},
       {Role::dense_gate, dense_layer, "mlp.gate_proj.weight", dense_width, hidden},
       {Role::dense_up, dense_layer, "mlp.up_proj.weight", dense_width, hidden},
