@@ -11,15 +11,10 @@
 #include <string_view>
 
 #include "cli/commands.h"
+#include "cli/last_words.h"
 
-// Everything here runs in a signal handler, at any moment of any thread: no memory is allocated, no lock
-// taken.
 namespace moescope {
 namespace {
-
-void say(std::string_view text) {
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-}
 
 /// Takes a hexadecimal number and the character after it off the text.
 std::uintptr_t take_address(std::string_view& text) {
@@ -63,16 +58,13 @@ void say_file_at(std::uintptr_t address) {
   }
 }
 
-void end_with_a_sentence(int signal_number, siginfo_t* info, void*) {
+void report_lost_file(int signal_number, siginfo_t* info, void*) {
   static std::atomic_flag taken = ATOMIC_FLAG_INIT;
   if (info->si_code != BUS_ADRERR) {  // not a page that the file no longer has
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
-    return;
+    return raise_again(signal_number);
   }
   while (taken.test_and_set()) pause();  // another thread is telling it
-  if (isatty(STDERR_FILENO) != 0) say("\r\033[K");
-  say("moescope: ");
+  say_name_of_program();
   say_file_at(reinterpret_cast<std::uintptr_t>(info->si_addr));
   say("the file became shorter while it was being read, or can no longer be read\n");
   _exit(exit_failed);
@@ -82,7 +74,7 @@ void end_with_a_sentence(int signal_number, siginfo_t* info, void*) {
 
 void report_lost_files() {
   struct sigaction action {};
-  action.sa_sigaction = end_with_a_sentence;
+  action.sa_sigaction = report_lost_file;
   action.sa_flags = SA_SIGINFO;
   sigaction(SIGBUS, &action, nullptr);
 }

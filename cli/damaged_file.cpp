@@ -5,18 +5,13 @@
 #include <unistd.h>
 
 #include <array>
-#include <string_view>
 
 #include "cli/commands.h"
+#include "cli/last_words.h"
 #include "readers/run_file/run_file.h"
 
-// Everything here runs in a signal handler, at any moment: no memory is allocated, no lock taken.
 namespace moescope {
 namespace {
-
-void say(std::string_view text) {
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-}
 
 /// HDF5 does not look everywhere whether it got the memory that it asked for.
 bool is_out_of_memory() {
@@ -24,15 +19,12 @@ bool is_out_of_memory() {
   return mmap(nullptr, plenty, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
 }
 
-void end_with_a_sentence(int signal_number, siginfo_t*, void*) {
+void report_crash(int signal_number, siginfo_t*, void*) {
   const char* const file = run_file_at_work();
   if (file == nullptr) {
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
-    return;
+    return raise_again(signal_number);
   }
-  if (isatty(STDERR_FILENO) != 0) say("\r\033[K");
-  say("moescope: ");
+  say_name_of_program();
   if (is_out_of_memory()) {
     say("not enough memory\n");
     _exit(exit_failed);
@@ -52,7 +44,7 @@ void report_damaged_files() {
   stack.ss_size = room.size();
   sigaltstack(&stack, nullptr);
   struct sigaction action {};
-  action.sa_sigaction = end_with_a_sentence;
+  action.sa_sigaction = report_crash;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (const int signal_number : {SIGSEGV, SIGFPE, SIGABRT}) sigaction(signal_number, &action, nullptr);
 }

@@ -7,6 +7,7 @@
 
 #include "analysis/runs/run_identity.h"
 #include "cli/terminal.h"
+#include "metrics/statistics.h"
 #include "readers/checkpoint/checkpoint.h"
 #include "readers/errors.h"
 #include "readers/model/model_config.h"
@@ -39,7 +40,6 @@ std::uint64_t size_of(const RunFile& run, const std::string& path) {
 void read_checkpoints(const RunFile& run, RunSummary& summary) {
   const auto names = values_or(run, dataset::checkpoint, size_of(run, dataset::checkpoint), {});
   const std::size_t count = names.size();
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const auto tokens = values_or(run, dataset::tokens_seen, count, nan),
              steps = values_or(run, dataset::step, count, nan);
   const auto phases = values_or(run, dataset::phase, count, {});

@@ -10,8 +10,6 @@
 namespace moescope {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
 /// The order statistic of this rank, from 0. Reorders the values.
 double order_statistic(std::vector<double>& values, std::size_t rank) {
   const auto position = values.begin() + static_cast<std::ptrdiff_t>(rank);

@@ -4,10 +4,14 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
 namespace moescope {
+
+/// A value that does not exist.
+inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// A sum with a running compensation (Neumaier 1974): the error does not grow with the number of terms.
 class CompensatedSum {

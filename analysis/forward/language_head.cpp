@@ -4,11 +4,10 @@
 #include <limits>
 
 #include "analysis/kernels/elementwise.h"
+#include "metrics/statistics.h"
 
 namespace moescope {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// Softmax denominators as they grow over the vocabulary.
 struct LogSumExp {

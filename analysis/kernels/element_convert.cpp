@@ -18,13 +18,13 @@ void convert_each(std::span<const std::byte> bytes, std::span<float> values, Exp
   }
 }
 
-float expand_bfloat16(std::uint16_t bits) {
+float bfloat16_value(std::uint16_t bits) {
   return std::bit_cast<float>(std::uint32_t{bits} << 16);
 }
 
 /// IEEE 754 binary16. A float holds every half exactly: shift into place and rescale the exponent by a
 /// product; infinities and NaN need their exponent set by hand.
-float expand_float16(std::uint16_t bits) {
+float float16_value(std::uint16_t bits) {
   const std::uint32_t sign = std::uint32_t{bits & 0x8000u} << 16;
   const std::uint32_t magnitude = std::uint32_t{bits & 0x7fffu} << 13;
   const float scaled = std::bit_cast<float>(magnitude) * 0x1p112f;
@@ -38,9 +38,9 @@ float expand_float16(std::uint16_t bits) {
 void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<float> values) {
   switch (dtype) {
     case DType::bf16:
-      return convert_each<std::uint16_t>(bytes, values, expand_bfloat16);
+      return convert_each<std::uint16_t>(bytes, values, bfloat16_value);
     case DType::f16:
-      return convert_each<std::uint16_t>(bytes, values, expand_float16);
+      return convert_each<std::uint16_t>(bytes, values, float16_value);
     case DType::f32:
       return convert_each<float>(bytes, values, [](float value) { return value; });
     default:

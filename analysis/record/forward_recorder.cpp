@@ -5,13 +5,13 @@
 
 #include "analysis/record/forward_record.h"
 #include "metrics/routing/router_distribution.h"
+#include "metrics/statistics.h"
 #include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
 namespace {
 
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 constexpr std::uint8_t no_flips = 255;  // of a token that chose nothing
 
 /// The part of a [checkpoint, MoE layer, token, …] dataset that one router output fills.
@@ -60,7 +60,8 @@ void ForwardRecorder::write_choices(const RouterOutput& routing) {
 }
 
 void ForwardRecorder::write_distribution(const RouterOutput& routing) {
-  std::vector<float> entropy(routing.tokens, nan), mass(entropy), share(entropy), spread(entropy);
+  std::vector<float> entropy(routing.tokens, static_cast<float>(nan)), mass(entropy), share(entropy),
+      spread(entropy);
   std::vector<double> distribution(routing.scores.columns);
   for (std::size_t t = 0; t < routing.tokens; ++t) {
     if (!routing.chooses(t)) continue;

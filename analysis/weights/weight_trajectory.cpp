@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "analysis/kernels/element_convert.h"
+#include "metrics/statistics.h"
 
 namespace moescope {
 namespace {
@@ -58,7 +59,6 @@ WeightInnerProducts without_stand_ins(WeightInnerProducts products) {
     if (!products.is_finite_at(c)) broken.push_back(c);
   }
   if (broken.empty()) return products;
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const std::size_t count = products.checkpoints, steps = products.steps();
   products.squared_distance = squares_of_steps(products);
   for (const std::size_t c : broken) {

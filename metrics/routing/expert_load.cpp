@@ -12,8 +12,6 @@ namespace {
 
 using Counts = std::span<const std::int64_t>;  // (E)
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
 std::int64_t total(Counts counts) {
   return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
 }

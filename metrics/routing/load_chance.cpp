@@ -11,7 +11,6 @@
 namespace moescope {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// What lies farther out is below 1e-30.
 constexpr double most_deviations = 12;
 

@@ -12,8 +12,6 @@ namespace {
 
 using Choices = std::span<const std::uint16_t>;  // (T, K)
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
 std::size_t token_count(Choices a, [[maybe_unused]] Choices b, std::size_t top_k) {
   assert(top_k > 0 && a.size() == b.size() && a.size() % top_k == 0);
   return a.size() / top_k;

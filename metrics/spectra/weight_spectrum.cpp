@@ -10,7 +10,6 @@
 namespace moescope {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double tracy_widom_99 =
     2.0234;  // order 1: Bejan 2005; agrees with the integrated Painleve II equation
 

@@ -151,7 +151,6 @@ double bfloat16_value(std::size_t pattern) {
 }
 
 WeightStats weight_stats(const Bfloat16Histogram& histogram) {
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const FiniteBins finite = finite_bins(histogram);
   const std::int64_t nonfinite =
       count_of(octave_at(histogram, infinity)) + count_of(octave_at(histogram, sign + infinity));

@@ -87,14 +87,14 @@ MOESCOPE_AVX2 inline StepVector step_vector(const std::uint16_t* earlier, const 
 
 /// What a half-byte of a step count says about the distance from the middle bin, for the four half-bytes from
 /// the lowest; the largest of the four is right.
-alignas(16) constexpr std::uint8_t distances[4][16] = {
+alignas(16) constexpr std::uint8_t step_distances[4][16] = {
     {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
     {0, 16, 17, 17, 18, 18, 18, 18, 19, 19, 19, 19, 19, 19, 19, 19},
     {0, 20, 21, 21, 22, 22, 22, 22, 23, 23, 23, 23, 23, 23, 23, 23},
     {0, 24, 25, 25, 26, 26, 26, 26, 27, 27, 27, 27, 27, 27, 27, 27}};
 
 MOESCOPE_AVX2 inline __m256i distance_by_half_byte(std::size_t place, __m256i half_bytes) {
-  const __m128i table = _mm_load_si128(reinterpret_cast<const __m128i*>(distances[place]));
+  const __m128i table = _mm_load_si128(reinterpret_cast<const __m128i*>(step_distances[place]));
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table),
                              _mm256_and_si256(half_bytes, _mm256_set1_epi8(15)));
 }

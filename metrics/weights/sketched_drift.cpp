@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "metrics/statistics.h"
 #include "metrics/weights/weight_sketch.h"
 
 namespace moescope {
@@ -35,7 +36,6 @@ void SketchedDistances::add(std::span<const double> squares_of_key, std::int64_t
 }
 
 SketchedDrift sketched_drift(const SketchedDistances& distances, std::span<const double> norms) {
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   SketchedDrift drift;
   for (std::size_t s = 0; s < norms.size(); ++s) {
     for (std::size_t t = 0; t < norms.size(); ++t) {

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <limits>
 
+#include "metrics/statistics.h"
+
 namespace moescope {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <limits>
 
+#include "metrics/statistics.h"
+
 namespace moescope {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 using SquareMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 

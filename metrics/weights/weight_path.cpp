@@ -4,12 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "metrics/statistics.h"
+
 namespace moescope {
-namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
+namespace {}  // namespace
 
 std::vector<double> update_norms(const WeightInnerProducts& products) {
   const std::size_t steps = products.steps();

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <limits>
 
+#include "metrics/statistics.h"
+
 namespace moescope {
 namespace {
 
@@ -193,7 +195,6 @@ WeightMoments WeightStatsSum::moments() const {
 }
 
 WeightStats WeightStatsSum::result() const {
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const std::int64_t nonfinite = element_count_ - finite_count_;
   if (finite_count_ == 0) return {element_count_, nonfinite, 0, 0, nan, nan, nan, nan, nan, nan, nan};
   const auto count = static_cast<double>(finite_count_);

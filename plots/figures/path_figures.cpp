@@ -7,14 +7,13 @@
 #include "metrics/catalogue/catalogue.h"
 #include "metrics/entry/metric.h"
 #include "metrics/entry/metric_names.h"
+#include "metrics/statistics.h"
 #include "plots/figure/figure_text.h"
 #include "plots/figures/line_figures.h"
 #include "plots/figures/metric_lines.h"
 
 namespace moescope {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// The roles shown by themselves where a figure has no room for all.
 constexpr std::string_view foremost_roles[] = {whole_model_label, "router", "routed expert", "attention"};

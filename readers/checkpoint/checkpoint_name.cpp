@@ -14,12 +14,6 @@ using Words = std::vector<std::string>;
 using Labels = std::initializer_list<std::string_view>;
 using Parser = std::optional<double> (*)(std::string_view word);
 
-constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 bool is_number(std::string_view word) {
   return !word.empty() && std::all_of(word.begin(), word.end(), is_digit);
 }
@@ -56,18 +50,18 @@ bool has_word(const Words& words, Labels wanted) {
 }
 
 /// A number at the beginning of a word, and what follows it.
-struct Quantity {
+struct LabelledNumber {
   double number;
   std::string_view unit;
 };
 
-std::optional<Quantity> parse_quantity(std::string_view word) {
+std::optional<LabelledNumber> parse_quantity(std::string_view word) {
   if (word.empty() || !is_digit(word[0])) return std::nullopt;
   double number = 0;
   const char* end = word.data() + word.size();
   const auto [rest, error] = std::from_chars(word.data(), end, number, std::chars_format::fixed);
   if (error != std::errc() || !std::isfinite(number)) return std::nullopt;
-  return Quantity{number, std::string_view(rest, static_cast<std::size_t>(end - rest))};
+  return LabelledNumber{number, std::string_view(rest, static_cast<std::size_t>(end - rest))};
 }
 
 std::optional<double> unit_factor(std::string_view unit) {
@@ -95,7 +89,7 @@ std::optional<double> parse_step(std::string_view word) {
   const auto quantity = parse_quantity(word);
   if (!quantity || quantity->unit == "b" || quantity->unit == "t") return std::nullopt;
   const auto factor = unit_factor(quantity->unit);
-  const double step = factor ? std::round(quantity->number * *factor * 1e6) / 1e6 : unknown;
+  const double step = factor ? std::round(quantity->number * *factor * 1e6) / 1e6 : not_named;
   return step <= most && step == std::floor(step) ? std::optional(step) : std::nullopt;
 }
 
@@ -233,10 +227,10 @@ CheckpointName read_checkpoint_name(std::string_view name) {
   CheckpointName result;
   find_kind(result, name, words);
   if (result.kind == CheckpointName::Kind::hash) return result;
-  result.stage = find_labelled(words, {"stage", "phase"}, parse_number).value_or(unknown);
-  result.ingredient = find_labelled(words, {"ingredient"}, parse_number).value_or(unknown);
-  result.epoch = find_epoch(words).value_or(unknown);
-  result.labelled = {find_tokens(words).value_or(unknown), find_step(words).value_or(unknown)};
+  result.stage = find_labelled(words, {"stage", "phase"}, parse_number).value_or(not_named);
+  result.ingredient = find_labelled(words, {"ingredient"}, parse_number).value_or(not_named);
+  result.epoch = find_epoch(words).value_or(not_named);
+  result.labelled = {find_tokens(words).value_or(not_named), find_step(words).value_or(not_named)};
   result.amounts = find_amounts(words);
   // An amount that a label names is told already.
   std::erase_if(result.amounts, [&](const NamedAmount& amount) {

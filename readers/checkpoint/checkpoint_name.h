@@ -8,10 +8,18 @@
 
 namespace moescope {
 
+/// A number that a name does not tell.
+inline constexpr double not_named = std::numeric_limits<double>::quiet_NaN();
+
+/// 0 to 9, in every locale.
+inline bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
 /// NaN: not known.
 struct NamedProgress {
-  double tokens = std::numeric_limits<double>::quiet_NaN();  // seen in training
-  double step = std::numeric_limits<double>::quiet_NaN();
+  double tokens = not_named;  // seen in training
+  double step = not_named;
 };
 
 /// "5T", "7B" or "500M" without a word that says of what: tokens seen, or the size of the model.
@@ -31,10 +39,10 @@ struct CheckpointName {
   };
 
   Kind kind = Kind::plain;
-  int end_rank = 0;                                         // latest (0) before final (1) before main (2)
-  double stage = std::numeric_limits<double>::quiet_NaN();  // "stage2", "phase-1"; NaN: not spelled
-  double ingredient = std::numeric_limits<double>::quiet_NaN();
-  double epoch = std::numeric_limits<double>::quiet_NaN();
+  int end_rank = 0;          // latest (0) before final (1) before main (2)
+  double stage = not_named;  // "stage2", "phase-1"; NaN: not spelled
+  double ingredient = not_named;
+  double epoch = not_named;
   NamedProgress
       labelled;  // "tokens20B", "20B-tokens", "2BT"; "step5000", "iter_0005473", "checkpoint-1k", "0020000"
   std::vector<NamedAmount> amounts;  // as they stand in the name

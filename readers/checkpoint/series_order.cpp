@@ -19,14 +19,9 @@ using Kind = CheckpointName::Kind;
 using Quantity = double NamedProgress::*;
 using Level = double CheckpointName::*;
 
-constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 constexpr double behind_all = std::numeric_limits<double>::infinity();
 constexpr Quantity quantities[] = {&NamedProgress::tokens, &NamedProgress::step};
 constexpr Level levels[] = {&CheckpointName::stage, &CheckpointName::ingredient, &CheckpointName::epoch};
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 // A run of digits from `begin`, leading zeros skipped.
 std::string_view digits_at(std::string_view text, std::size_t begin) {
@@ -172,7 +167,7 @@ void NameOrder::drop_constant(Quantity quantity) {
     if (!std::isnan(progress.*quantity)) told.push_back(progress.*quantity);
   const bool differ = std::adjacent_find(told.begin(), told.end(), std::not_equal_to<>()) != told.end();
   if (told.size() < 2 || differ) return;
-  for (NamedProgress& progress : result_.progress) progress.*quantity = unknown;
+  for (NamedProgress& progress : result_.progress) progress.*quantity = not_named;
 }
 
 // In ascending order, each as often as every name with amounts has it.

@@ -46,15 +46,15 @@ fs::path folder_of(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
-std::optional<struct stat> status_of(const fs::path& path) {
+std::optional<struct stat> examine(const fs::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return {};
   return status;
 }
 
-std::optional<struct stat> status_of(const OutputTarget& target) {
+std::optional<struct stat> examine(const OutputTarget& target) {
   struct stat status {};
-  if (target.kind != OutputTarget::Kind::descriptor) return status_of(target.path);
+  if (target.kind != OutputTarget::Kind::descriptor) return examine(target.path);
   if (::fstat(target.descriptor, &status) != 0) return {};
   return status;
 }
@@ -85,7 +85,7 @@ fs::path without_links(fs::path path) {
 void require_folder(const OutputTarget& target) {
   const fs::path folder = folder_of(target.path);
   const std::string thing = "folder '" + folder.string() + "'";
-  const auto status = status_of(folder);
+  const auto status = examine(folder);
   if (!status) throw_errno(target.name, thing);
   errno = ENOTDIR;
   if (!S_ISDIR(status->st_mode)) throw_errno(target.name, thing);
@@ -115,7 +115,7 @@ fs::path temporary_name(const fs::path& file) {
 /// The owner first: to change it may take rights from the mode. A group that the user is not in cannot be
 /// kept; what it was allowed to do is then kept from the user's own group.
 void keep_mode_and_owner(int descriptor, const OutputTarget& target) {
-  const auto old = status_of(target.path);
+  const auto old = examine(target.path);
   struct stat status {};
   if (!old || ::fstat(descriptor, &status) != 0) return;
   mode_t mode = old->st_mode & permissions;
@@ -168,7 +168,7 @@ OutputTarget find_output(const fs::path& given) {
     target.kind = OutputTarget::Kind::descriptor;
     return target;
   }
-  const auto status = status_of(target.path);
+  const auto status = examine(target.path);
   if (!target.path.has_filename() || (status && S_ISDIR(status->st_mode)))
     throw UsageError(target.name + ": is a directory (expected the name of a file)");
   if (status && !S_ISREG(status->st_mode)) {
@@ -176,7 +176,7 @@ OutputTarget find_output(const fs::path& given) {
     return target;
   }
   require_folder(target);
-  if (!status && !status_of(target.path) && errno != ENOENT) throw_errno(target.name, "cannot be examined");
+  if (!status && !examine(target.path) && errno != ENOENT) throw_errno(target.name, "cannot be examined");
   require_writable(target, status.has_value());
   return target;
 }
@@ -190,7 +190,7 @@ OutputTarget find_output_file(const fs::path& given, std::string_view what) {
 }
 
 bool is_same_file(const OutputTarget& output, const fs::path& other) {
-  const auto a = status_of(output), b = status_of(other);
+  const auto a = examine(output), b = examine(other);
   return a && b && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
@@ -233,7 +233,7 @@ void OutputFile::State::open() {
 /// Without a name where the file system has such files, so that not even a killed process leaves one behind.
 /// What will replace a file is nobody's to read before it has the mode of that.
 void OutputFile::State::open_temporary() {
-  const mode_t mode = status_of(target.path) ? 0600 : 0666;
+  const mode_t mode = examine(target.path) ? 0600 : 0666;
   if (::access("/proc/self/fd", X_OK) == 0) {
     file = Descriptor(::open(folder_of(target.path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode));
   }

@@ -18,7 +18,7 @@ const Needs routing = {&RunContents::forward, &RunContents::moe_layers},
                                    &RunContents::router_logits},
             saved_hidden_states = {&RunContents::forward, &RunContents::hidden_states},
             saved_logits = {&RunContents::forward, &RunContents::logits},
-            spectra = {&RunContents::weights, &RunContents::spectra};
+            chosen_matrices = {&RunContents::weights, &RunContents::spectra};
 
 std::string deepseek_v3(const char* equation) {
   return std::string("DeepSeek-V3, arXiv 2412.19437, ") + equation;
@@ -229,7 +229,7 @@ Rows measurements() {
                  "From the start of the weight pass to its end. It reads all checkpoints side by side, so "
                  "that those of one pass have the same value. NaN where there is no weight pass yet.",
                  measured)}),
-       rows(spectra, Joining::cost_of_weights,
+       rows(chosen_matrices, Joining::cost_of_weights,
             {row(dataset::io_spectra_bytes, per_checkpoint, "bytes", "Bytes read for spectra",
                  "Bytes of the matrices of each checkpoint whose spectra were measured, after the weight "
                  "pass. 0 where that is not finished.",

@@ -10,7 +10,6 @@
 namespace moescope {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 TEST(CompensatedSum, KeepsWhatAPlainSumLoses) {

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "metrics/catalogue/catalogue.h"
+#include "metrics/statistics.h"
 #include "readers/run_file/run_file.h"
 #include "readers/schema/datasets.h"
 #include "readers/schema/run_schema.h"
@@ -14,7 +15,6 @@
 namespace moescope {
 namespace {
 
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 const std::vector<std::string> roles = {"embedding", "attention", "router", "routed_expert", "whole_model"};
 
 /// The index of `dimension` in a metric's `axes`, e.g. index("checkpoint").
@@ -40,7 +40,7 @@ double value_of_path(const Place& at) {
   if (name == "expert_relative_drift")
     return std::abs(c - at("other_checkpoint")) / 10 * (1 + at("expert") / 10);
   if (name == "role_path_length") return 2 * c * (1 + at("role"));
-  if (name == "role_tortuosity") return c == 0 ? nan_value : 1 + c / 10;
+  if (name == "role_tortuosity") return c == 0 ? nan : 1 + c / 10;
   if (name == "role_update_rms_per_token") return 1e-15 * (1 + at("role")) / (1 + step);
   if (name == "role_update_direction") return 1 - std::abs(step - at("other_checkpoint_step")) / 2;
   if (name == "role_trajectory_share") return std::pow(0.5, component + 1);
@@ -58,7 +58,7 @@ double value_of(const SampleRun& sample, const Place& at) {
   if (sample.still && (drift || name == "dead_experts" || name == "role_trajectory_coordinate")) return 0;
   if (sample.broken && has(at.metric, "moe_layer") && !drift && at("moe_layer") == 0 &&
       at("checkpoint") == static_cast<double>(sample.checkpoints.size() - 1))
-    return nan_value;
+    return nan;
   const auto checkpoints = static_cast<double>(sample.checkpoints.size());
   const double chance = static_cast<double>(sample.chosen) / static_cast<double>(sample.experts);
   const double c = at("checkpoint"), gap = std::abs(c - at("other_checkpoint")), layer = at("moe_layer");
@@ -75,7 +75,7 @@ double value_of(const SampleRun& sample, const Place& at) {
   if (name == "router_saturation")
     return chance + (1 - chance) * c / std::max(checkpoints - 1, 1.0) * (1 - layer / 100);
   if (name == "routing_agreement") return 1 - gap / (2 * checkpoints);
-  if (name == "layer_relative_drift" && at("role") == 0) return nan_value;
+  if (name == "layer_relative_drift" && at("role") == 0) return nan;
   if (name == "layer_relative_drift" || name == "role_relative_drift") return gap / 10 * (1 + at("role"));
   if (name == "role_sketched_drift") return gap / 10 * (1 + at("role")) * 1.01;
   if (name == "role_sketched_drift_error") return gap / 10 * (1 + at("role")) * 0.02;
@@ -185,7 +185,7 @@ void write_provenance(RunFile& run, const SampleRun& sample) {
     run.define(raw_dataset(path));
   }
   run.write(dataset::tokens_seen, sample.tokens);
-  run.write(dataset::step, std::vector<double>(count, nan_value));
+  run.write(dataset::step, std::vector<double>(count, nan));
   run.write(dataset::checkpoint_info_config_json, std::vector<std::string>(count, config_json(sample)));
   run.write(dataset::checkpoint_info_fingerprint, std::vector<std::string>(count, std::string(64, 'f')));
 }
@@ -210,7 +210,7 @@ void write_spectra(RunFile& run, const std::string& path, std::size_t first,
   for (std::size_t c = 0; c < shape[0]; ++c) {
     for (std::size_t w = 0; w < shape[1]; ++w) {
       const double value = value_of(static_cast<double>(c), static_cast<double>(w / 2));
-      values.push_back(w % 2 == first ? value : nan_value);
+      values.push_back(w % 2 == first ? value : nan);
     }
   }
   run.write<double>(path, values);
@@ -279,8 +279,7 @@ void write_measurements(RunFile& run, const SampleRun& sample) {
   const auto last = static_cast<double>(sample.unmeasured);
   const double count = static_cast<double>(sample.checkpoints.size());
   const auto measured = [=](double value) {
-    return
-        [=](std::size_t c, std::size_t) { return static_cast<double>(c) < count - last ? value : nan_value; };
+    return [=](std::size_t c, std::size_t) { return static_cast<double>(c) < count - last ? value : nan; };
   };
   write_measurement(run, dataset::io_wall_seconds, measured(10.0 * static_cast<double>(sample.layers + 2)));
   write_measurement(run, dataset::io_overlap_efficiency, measured(0.75));
@@ -325,7 +324,7 @@ SampleRun hostile_sample() {
   SampleRun sample;
   sample.checkpoints = {"</script><script>alert(1)</script>", "`touch pwned`", "$(touch pwned)",
                         "'; system 'touch pwned'"};
-  sample.tokens.assign(4, nan_value);
+  sample.tokens.assign(4, nan);
   sample.domains = {"<img src=x onerror=alert(1)>",
                     "a'b\"c\\n@d_{e}^f",
                     "line\nbreak\te\xff",

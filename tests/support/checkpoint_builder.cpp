@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "readers/files/source_file.h"
+#include "tests/support/special_values.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -32,11 +33,6 @@ class Deviates {
  private:
   std::mt19937_64 engine_;
 };
-
-std::uint16_t to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
 
 // What is too large becomes infinite.
 std::uint16_t to_f16(float value) {

@@ -8,6 +8,8 @@
 #include <numbers>
 #include <stdexcept>
 
+#include "tests/support/special_values.h"
+
 namespace moescope {
 namespace {
 
@@ -42,12 +44,6 @@ std::uint64_t key_of(std::uint64_t seed, std::string_view name, std::uint64_t ch
   std::uint64_t key = random_word(seed, change);
   for (const char c : name) key = random_word(key ^ static_cast<unsigned char>(c), 0);
   return key;
-}
-
-// Round to nearest, ties to even; the value is finite.
-std::uint16_t to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
 void store_bf16(std::span<const float> values, std::byte* bytes) {

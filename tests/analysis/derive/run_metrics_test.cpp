@@ -28,6 +28,7 @@
 #include "readers/schema/run_schema.h"
 #include "tests/analysis/weights/all_weights.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/special_values.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -36,8 +37,6 @@ namespace {
 using testing::DoubleNear;
 using testing::ElementsAre;
 using testing::IsNan;
-
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 // The hand-made record: C = 3 checkpoints, D = 2 domains, L = 2 layers, E = 4, K = 2, T = 5 tokens.
 // Tokens 0, 2, 4 are of domain 0, tokens 1, 3 of domain 1.
@@ -84,7 +83,8 @@ std::vector<std::int64_t> expert_counts() {
 std::vector<float> losses() {
   std::vector<float> nll;
   for (std::size_t c = 0; c < checkpoints; ++c) {
-    for (const float value : {1.0f, nan, 3.0f, 5.0f, nan}) nll.push_back(value + static_cast<float>(c));
+    for (const float value : {1.0f, nan_f32, 3.0f, 5.0f, nan_f32})
+      nll.push_back(value + static_cast<float>(c));
   }
   return nll;
 }
@@ -377,7 +377,7 @@ RunFile make_random_run(const std::filesystem::path& path, std::size_t e, std::s
     chosen.insert(chosen.end(), first.begin(), first.end());
     entropy.push_back(static_cast<float>(router_entropy(distribution)));
     mass.push_back(static_cast<float>(topk_mass(distribution, first)));
-    margin.push_back(e > k ? 0.25f : nan);
+    margin.push_back(e > k ? 0.25f : nan_f32);
     share.push_back(static_cast<float>(top1_share(weights)));
     spread.push_back(static_cast<float>(topk_weight_entropy(weights)));
     flips.push_back(static_cast<std::uint8_t>(bias_flips(first, last)));
@@ -544,7 +544,7 @@ class RunDriftAcrossNonFinite : public RunDrift {
     options.dtype = DType::f32;
     BuiltCheckpoint built = build_checkpoint(options);
     BuiltTensor& tensor = built.tensor("model.layers.1.mlp.experts.2.up_proj.weight");
-    std::memcpy(tensor.data.data() + 4 * 5, &nan, sizeof nan);
+    std::memcpy(tensor.data.data() + 4 * 5, &nan_f32, sizeof nan_f32);
     built.write(directory_ / "3");
     checkpoints_.push_back(Checkpoint::open(directory_ / "3"));
     weights_.emplace_back(checkpoints_.back());

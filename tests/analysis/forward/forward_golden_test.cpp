@@ -16,9 +16,9 @@
 namespace moescope {
 namespace {
 
-constexpr float tolerance = 2e-4f;
+constexpr float golden_tolerance = 2e-4f;
 
-struct Pass : ForwardObserver {
+struct GoldenPass : ForwardObserver {
   std::map<std::int64_t, std::vector<float>> hidden, router_logits, weights;  // by layer
   std::map<std::int64_t, std::vector<std::uint16_t>> experts;
   std::vector<float> nll, logit;
@@ -56,9 +56,9 @@ Corpus corpus_of(const GoldenFile& golden) {
   return corpus;
 }
 
-Pass run(const std::filesystem::path& directory, const Corpus& corpus) {
+GoldenPass run(const std::filesystem::path& directory, const Corpus& corpus) {
   const Checkpoint checkpoint = Checkpoint::open(directory);
-  Pass pass;
+  GoldenPass pass;
   pass.vocabulary_size = static_cast<std::size_t>(checkpoint.config().vocab_size);
   ThreadPool pool(2);
   ForwardOptions options;
@@ -73,7 +73,7 @@ void expect_near(const std::vector<float>& found, const std::vector<float>& expe
   ASSERT_EQ(found.size(), expected.size()) << what;
   float worst = 0;
   for (std::size_t i = 0; i < found.size(); ++i) worst = std::fmax(worst, std::fabs(found[i] - expected[i]));
-  EXPECT_LE(worst, tolerance) << what;
+  EXPECT_LE(worst, golden_tolerance) << what;
   EXPECT_TRUE(std::ranges::none_of(found, [](float value) { return std::isnan(value); })) << what;
 }
 
@@ -85,7 +85,7 @@ std::vector<std::map<int, float>> choices(const auto& experts, const std::vector
   return tokens;
 }
 
-void expect_same_choices(const GoldenFile& golden, const Pass& pass, std::int64_t layer) {
+void expect_same_choices(const GoldenFile& golden, const GoldenPass& pass, std::int64_t layer) {
   const std::string name = std::to_string(layer);
   const std::size_t top_k = golden.shape("topk_idx_" + name).back();
   const auto expected = choices(golden.integers("topk_idx_" + name), golden.floats("topk_w_" + name), top_k);
@@ -95,7 +95,7 @@ void expect_same_choices(const GoldenFile& golden, const Pass& pass, std::int64_
     for (const auto& [expert, weight] : expected[t]) {
       const auto chosen = found[t].find(expert);
       ASSERT_NE(chosen, found[t].end()) << "layer " << layer << ", token " << t << ", expert " << expert;
-      EXPECT_NEAR(chosen->second, weight, tolerance) << "layer " << layer << ", token " << t;
+      EXPECT_NEAR(chosen->second, weight, golden_tolerance) << "layer " << layer << ", token " << t;
     }
   }
 }
@@ -116,7 +116,7 @@ TEST_P(ForwardGolden, EveryLayerIsThatOfTheReference) {
   const std::filesystem::path directory = source_path(std::string("data/variants/") + GetParam());
   const GoldenFile golden(directory / "golden.h5");
   const Corpus corpus = corpus_of(golden);
-  const Pass pass = run(directory, corpus);
+  const GoldenPass pass = run(directory, corpus);
   for (const auto& [layer, values] : pass.hidden)
     expect_near(values, golden.floats("hidden_" + std::to_string(layer)),
                 "hidden states of layer " + std::to_string(layer));

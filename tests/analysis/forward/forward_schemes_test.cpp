@@ -18,9 +18,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double tolerance = 2e-4;
+constexpr double scheme_tolerance = 2e-4;
 
-struct Pass : ForwardObserver {
+struct SchemePass : ForwardObserver {
   std::vector<std::vector<float>> hidden;
   std::map<std::int64_t, std::vector<float>> scores, weights;
   std::map<std::int64_t, std::vector<std::uint16_t>> experts;
@@ -46,7 +46,7 @@ void expect_near(const std::vector<float>& found, const std::vector<double>& exp
     if (std::isnan(expected[i])) {
       EXPECT_TRUE(std::isnan(found[i])) << what << " " << i;
     } else {
-      ASSERT_NEAR(found[i], expected[i], tolerance) << what << " " << i;
+      ASSERT_NEAR(found[i], expected[i], scheme_tolerance) << what << " " << i;
     }
   }
 }
@@ -112,7 +112,7 @@ TEST_P(ForwardScheme, IsThatOfTheReference) {
   for (std::uint32_t t = 0; t < 24; ++t) corpus.token_id.push_back((t * t * 7 + t * 13 + 5) % 40);
   corpus.sequence_start = {0, corpus.token_id.size()};
 
-  Pass pass;
+  SchemePass pass;
   ThreadPool pool(2);
   ForwardOptions options;
   options.precision = Precision::f32;

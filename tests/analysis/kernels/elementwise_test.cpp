@@ -8,12 +8,10 @@
 
 #include "analysis/kernels/activations.h"
 #include "tests/support/random_values.h"
+#include "tests/support/special_values.h"
 
 namespace moescope {
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-const float nan = std::nanf("");
 
 TEST(SiluMultiply, AgreesWithTheFormulaInDoublePrecision) {
   AlignedFloats gate(1024), up(1024);
@@ -31,13 +29,13 @@ TEST(SiluMultiply, IsRightAtTheExtremes) {
   AlignedFloats gate(16), up(16, 1.0f);
   gate[0] = 200.0f;
   gate[1] = -200.0f;
-  gate[2] = nan;
-  gate[3] = infinity;
+  gate[2] = nan_f32;
+  gate[3] = infinity_f32;
   silu_multiply(gate.data(), up.data(), gate.size());
   EXPECT_EQ(gate[0], 200.0f);
   EXPECT_EQ(gate[1], 0.0f);
   EXPECT_TRUE(std::isnan(gate[2]));
-  EXPECT_EQ(gate[3], infinity);
+  EXPECT_EQ(gate[3], infinity_f32);
 }
 
 TEST(SoftmaxStep, BlocksOfKeysGiveTheSoftmaxOfAll) {
@@ -88,7 +86,7 @@ TEST(ExpSum, AgreesWithDoublePrecisionAndKeepsNaN) {
   const std::size_t rows = 48;
   AlignedFloats logits(rows * panel_lanes), maximum(panel_lanes), sum(panel_lanes);
   fill_normal(logits, 10, 5.0f);
-  logits[20 * panel_lanes + 3] = nan;
+  logits[20 * panel_lanes + 3] = nan_f32;
   exp_sum(logits.data(), rows, maximum.data(), sum.data());
   EXPECT_TRUE(std::isnan(sum[3]));
   for (std::size_t lane : {0u, 1u, 2u, 15u}) {

@@ -10,11 +10,10 @@
 #include "analysis/kernels/activations.h"
 #include "analysis/kernels/element_convert.h"
 #include "tests/support/random_values.h"
+#include "tests/support/special_values.h"
 
 namespace moescope {
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 /// Whether a multiply-add is rounded once on this processor.
 bool has_fused_multiply_add() {
@@ -119,8 +118,8 @@ TEST(RoundPanel, AgreesWithTheScalarRounding) {
   AlignedFloats values(256 * panel_lanes), rounded(values.size()), expanded(values.size());
   fill_normal(values, 8);
   values[0] = std::nanf("");
-  values[1] = infinity;
-  values[2] = -infinity;
+  values[1] = infinity_f32;
+  values[2] = -infinity_f32;
   values[3] = std::numeric_limits<float>::max();
   values[4] = 1.0f + 0x1p-8f;
   round_panel(values.data(), 256, rounded.data());

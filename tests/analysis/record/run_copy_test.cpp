@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "readers/errors.h"
+#include "tests/support/special_values.h"
 #include "tests/support/temporary_directory.h"
 
 namespace moescope {
@@ -15,8 +16,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 class RunCopyTest : public testing::Test {
  protected:
@@ -57,8 +56,8 @@ TEST_F(RunCopyTest, WhatIsTooLargeForOneStepIsCopiedWhole) {
 
 TEST_F(RunCopyTest, ValuesThatAgreeFillEachOthersGaps) {
   RunFile from = make("from.h5", 1, 3), to = make("to.h5", 1, 3);
-  from.write<float>("/group/values", std::vector<float>{1, nan, 3});
-  to.write<float>("/group/values", std::vector<float>{nan, 2, 3});
+  from.write<float>("/group/values", std::vector<float>{1, nan_f32, 3});
+  to.write<float>("/group/values", std::vector<float>{nan_f32, 2, 3});
   copy_values(from, to, "/group/values", {}, Overlap::agree);
   EXPECT_THAT(to.read<float>("/group/values"), ElementsAre(1, 2, 3));
 }

@@ -11,14 +11,13 @@
 #include "analysis/kernels/element_convert.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/random_values.h"
+#include "tests/support/special_values.h"
 
 namespace moescope {
 namespace {
 
 using testing::Each;
 
-constexpr float infinity = std::numeric_limits<float>::infinity(),
-                nan = std::numeric_limits<float>::quiet_NaN();
 constexpr std::uint64_t sketch_key_of_test = 77;
 /// More than a task, with a ragged last block.
 constexpr std::size_t ragged = WeightTrajectorySum::task_elements + 4 * weight_block_size + 387;
@@ -190,8 +189,8 @@ TEST(WeightTrajectory, SketchesDependOnTheValuesNotOnHowTheyAreStored) {
 TEST(WeightTrajectory, NonFiniteElementsAreCountedNeverAveraged) {
   for (const DType dtype : {DType::bf16, DType::f16, DType::f32}) {
     std::vector<float> broken = weights_of_test(8);
-    broken[0] = infinity, broken[100] = -infinity;
-    broken[ragged - 1] = nan, broken[WeightTrajectorySum::task_elements] = -nan;
+    broken[0] = infinity_f32, broken[100] = -infinity_f32;
+    broken[ragged - 1] = nan_f32, broken[WeightTrajectorySum::task_elements] = -nan_f32;
     Version version(dtype, broken);
     if (dtype == DType::f16) {  // whose encoder knows no NaN
       version.bytes[2 * ragged - 1] = version.bytes[2 * WeightTrajectorySum::task_elements + 1] = '\x7e';
@@ -204,7 +203,7 @@ TEST(WeightTrajectory, NonFiniteElementsAreCountedNeverAveraged) {
 
 TEST(WeightTrajectory, NonFiniteElementsSpoilWhatTheyTakePartInAndNothingElse) {
   std::vector<float> broken = weights_of_test(9);
-  broken[ragged - 1] = nan;
+  broken[ragged - 1] = nan_f32;
   const Traced traced =
       trace({{DType::bf16, weights_of_test(9)}, {DType::bf16, broken}, {DType::bf16, weights_of_test(9)}});
   const WeightInnerProducts& products = traced.trajectory.products;
@@ -227,8 +226,8 @@ TEST(WeightTrajectory, NonFiniteVersionsLeaveTheDistancesOfAllOthers) {
     std::vector<Version> versions;
     for (unsigned c = 0; c < 5; ++c) {
       std::vector<float> values = weights_of_test(20 + c);
-      if (c == 1) values[2] = nan, values[ragged - 1] = infinity;
-      if (c == 3) values[WeightTrajectorySum::task_elements + 9] = -infinity;
+      if (c == 1) values[2] = nan_f32, values[ragged - 1] = infinity_f32;
+      if (c == 3) values[WeightTrajectorySum::task_elements + 9] = -infinity_f32;
       versions.emplace_back(dtype, values);
     }
     const WeightInnerProducts all = trace(versions).trajectory.products,
@@ -249,7 +248,7 @@ TEST(WeightTrajectory, NonFiniteVersionsLeaveTheDistancesOfAllOthers) {
 
 // A step across an element that is not finite is formed from the two values, not from long sums that cancel.
 TEST(WeightTrajectory, ATinyMoveAcrossANonFiniteVersionIsExact) {
-  std::vector<float> before(ragged, 1.0f), broken(ragged, nan), after(ragged, 1.0f);
+  std::vector<float> before(ragged, 1.0f), broken(ragged, nan_f32), after(ragged, 1.0f);
   after[5] = 1 + 0x1p-7f;
   const Traced traced = trace({{DType::bf16, before}, {DType::bf16, broken}, {DType::bf16, after}});
   EXPECT_EQ(distances(traced.trajectory.products)[2], 0x1p-7);

@@ -7,10 +7,10 @@
 #include <limits>
 #include <vector>
 
+#include "metrics/statistics.h"
+
 namespace moescope {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 TEST(LanguageLoss, IsTheMeanOverPredictedTokens) {
   const LanguageLoss loss = language_loss(std::vector<double>{1, 2, 6});

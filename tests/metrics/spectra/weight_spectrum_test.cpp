@@ -8,15 +8,13 @@
 #include <vector>
 
 #include "metrics/spectra/singular_values.h"
+#include "metrics/statistics.h"
 #include "tests/support/random_values.h"
 
 namespace moescope {
 namespace {
 
 using testing::IsNan;
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 void expect_close(const WeightSpectrum& found, const WeightSpectrum& expected) {
   EXPECT_DOUBLE_EQ(found.spectral_norm, expected.spectral_norm);
@@ -130,7 +128,8 @@ TEST(MarchenkoPastur, FewerSmallMatricesHaveOneByTheDeviationOfTheirOwnElements)
 TEST(MarchenkoPastur, HasNoEdgeWithoutASideOrADeviation) {
   for (const NoiseEdge& noise :
        {marchenko_pastur_edge(0, 3, 1), marchenko_pastur_edge(3, 0, 1), marchenko_pastur_edge(3, 3, nan),
-        marchenko_pastur_edge(3, 3, infinity), marchenko_pastur_edge(3, 3, -1)}) {
+        marchenko_pastur_edge(3, 3, std::numeric_limits<double>::infinity()),
+        marchenko_pastur_edge(3, 3, -1)}) {
     EXPECT_THAT(noise.edge, IsNan());
     EXPECT_THAT(noise.spike_threshold, IsNan());
   }

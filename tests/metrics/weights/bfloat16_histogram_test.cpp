@@ -13,16 +13,12 @@
 
 #include "metrics/statistics.h"
 #include "tests/support/random_values.h"
+#include "tests/support/special_values.h"
 
 namespace moescope {
 namespace {
 
 using Patterns = std::vector<std::uint16_t>;
-
-constexpr std::uint16_t one = 0x3f80, minus_two = 0xc000, minus_zero = 0x8000, smallest_denormal = 0x0001,
-                        largest_denormal = 0x807f, smallest_normal = 0x0080, infinity = 0x7f80,
-                        minus_infinity = 0xff80, quiet_nan = 0x7fc0, signalling_nan = 0xff81,
-                        nan_with_sign = 0xffc0;
 
 float value_of(std::uint16_t pattern) {
   return std::bit_cast<float>(std::uint32_t{pattern} << 16);
@@ -72,7 +68,8 @@ TEST(Bfloat16Histogram, EveryPatternHasABinOfItsOwn) {
   Patterns all(65536);
   std::iota(all.begin(), all.end(), std::uint16_t{0});
   EXPECT_THAT(histogram_of(all).counts, testing::Each(1));
-  for (const std::uint16_t pattern : {one, minus_two, minus_zero, largest_denormal, minus_infinity}) {
+  for (const std::uint16_t pattern :
+       {bf16::one, bf16::minus_two, bf16::minus_zero, bf16::minus_largest_denormal, bf16::minus_infinity}) {
     EXPECT_EQ(histogram_of({pattern}).counts[pattern], 1);
     EXPECT_EQ(bfloat16_value(pattern), value_of(pattern));
   }
@@ -86,14 +83,15 @@ TEST(Bfloat16Histogram, CountsEachPlacePatternByPattern) {
 }
 
 TEST(Bfloat16Histogram, MagnitudesFoldTheSigns) {
-  const std::vector<std::int64_t> counts = magnitude_counts(histogram_of(
-      {one, one, 0xbf80, minus_two, 0, minus_zero, infinity, minus_infinity, quiet_nan, nan_with_sign}));
+  const std::vector<std::int64_t> counts = magnitude_counts(
+      histogram_of({bf16::one, bf16::one, 0xbf80, bf16::minus_two, 0, bf16::minus_zero, bf16::infinity,
+                    bf16::minus_infinity, bf16::quiet_nan, bf16::nan_with_sign}));
   ASSERT_EQ(counts.size(), bfloat16_magnitudes);
   EXPECT_EQ(counts[0], 2);
-  EXPECT_EQ(counts[one], 3);
+  EXPECT_EQ(counts[bf16::one], 3);
   EXPECT_EQ(counts[0x4000], 1);
-  EXPECT_EQ(counts[infinity], 2);
-  EXPECT_EQ(counts[quiet_nan], 2);
+  EXPECT_EQ(counts[bf16::infinity], 2);
+  EXPECT_EQ(counts[bf16::quiet_nan], 2);
   EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}), 10);
 }
 
@@ -124,9 +122,10 @@ TEST(Bfloat16Histogram, MergesLikeOneTensor) {
 }
 
 TEST(Bfloat16Histogram, CountsWhatIsNotAnOrdinaryNumber) {
-  const WeightStats stats = weight_stats(
-      histogram_of({0, minus_zero, smallest_denormal, largest_denormal, largest_denormal, smallest_normal,
-                    one, minus_two, infinity, minus_infinity, minus_infinity, quiet_nan, signalling_nan}));
+  const WeightStats stats = weight_stats(histogram_of(
+      {0, bf16::minus_zero, bf16::smallest_denormal, bf16::minus_largest_denormal,
+       bf16::minus_largest_denormal, bf16::smallest_normal, bf16::one, bf16::minus_two, bf16::infinity,
+       bf16::minus_infinity, bf16::minus_infinity, bf16::quiet_nan, bf16::signalling_nan}));
   EXPECT_EQ(stats.element_count, 13);
   EXPECT_EQ(stats.zero_count, 2);
   EXPECT_EQ(stats.denormal_count, 3);
@@ -148,10 +147,12 @@ TEST(Bfloat16Histogram, DenormalsAreThoseOfTheStandardLibrary) {
 TEST(Bfloat16Histogram, HasTheStatisticsOfTheValuesOneByOne) {
   Patterns gains = bfloat16_of(normal_values<float>(30000, 8, 0.02f, 1));  // far from zero, as of RMSNorm
   Patterns with_nonfinite = gaussian(5000, 9);
-  with_nonfinite[7] = quiet_nan, with_nonfinite[70] = minus_infinity, with_nonfinite[4000] = 0x8003;
+  with_nonfinite[7] = bf16::quiet_nan, with_nonfinite[70] = bf16::minus_infinity,
+  with_nonfinite[4000] = 0x8003;
   Patterns finite = random_patterns(40000, 10);  // of every magnitude
   std::erase_if(finite, [](std::uint16_t pattern) { return !std::isfinite(value_of(pattern)); });
-  for (const Patterns& patterns : {gaussian(100003, 7), gains, with_nonfinite, finite, Patterns{one, 0}})
+  for (const Patterns& patterns :
+       {gaussian(100003, 7), gains, with_nonfinite, finite, Patterns{bf16::one, 0}})
     expect_like(weight_stats(histogram_of(patterns)), weight_stats(values_of(patterns)), 1e-13);
 }
 
@@ -183,11 +184,11 @@ TEST(Bfloat16Histogram, ConstantWeightsHaveNoSpread) {
 }
 
 TEST(Bfloat16Histogram, ExtremesHaveTheirSigns) {
-  const WeightStats negative = weight_stats(histogram_of({minus_two, 0xbf80, nan_with_sign}));
+  const WeightStats negative = weight_stats(histogram_of({bf16::minus_two, 0xbf80, bf16::nan_with_sign}));
   EXPECT_EQ(negative.min, -2);
   EXPECT_EQ(negative.max, -1);
   EXPECT_EQ(negative.max_abs, 2);
-  const WeightStats zeros = weight_stats(histogram_of({minus_zero, minus_zero}));
+  const WeightStats zeros = weight_stats(histogram_of({bf16::minus_zero, bf16::minus_zero}));
   for (const double extreme : {zeros.min, zeros.max, zeros.max_abs}) {
     EXPECT_EQ(extreme, 0);
     EXPECT_FALSE(std::signbit(extreme));
@@ -207,14 +208,15 @@ TEST(Bfloat16Histogram, QuantilesAreThoseOfTheMagnitudesOneByOne) {
 
 TEST(Bfloat16Histogram, QuantilesLeaveOutWhatIsNotFinite) {
   const std::array<double, 3> probabilities = {0, 0.5, 1};
-  EXPECT_THAT(magnitude_quantiles(histogram_of({infinity, one, quiet_nan, minus_two}), probabilities),
+  EXPECT_THAT(magnitude_quantiles(histogram_of({bf16::infinity, bf16::one, bf16::quiet_nan, bf16::minus_two}),
+                                  probabilities),
               testing::ElementsAre(1, 1.5, 2));
-  EXPECT_THAT(magnitude_quantiles(histogram_of({infinity, quiet_nan}), probabilities),
+  EXPECT_THAT(magnitude_quantiles(histogram_of({bf16::infinity, bf16::quiet_nan}), probabilities),
               testing::Each(testing::IsNan()));
 }
 
 TEST(Bfloat16Histogram, HasNoStatisticsOfNothing) {
-  for (const Patterns& patterns : {Patterns{}, Patterns{quiet_nan, infinity}}) {
+  for (const Patterns& patterns : {Patterns{}, Patterns{bf16::quiet_nan, bf16::infinity}}) {
     const WeightStats stats = weight_stats(histogram_of(patterns));
     EXPECT_EQ(stats.element_count, static_cast<std::int64_t>(patterns.size()));
     EXPECT_EQ(stats.nonfinite_count, stats.element_count);
@@ -227,14 +229,14 @@ TEST(Bfloat16Histogram, HasNoStatisticsOfNothing) {
 }
 
 TEST(Bfloat16Histogram, CountsReachBeyondFourBytes) {
-  Bfloat16Histogram histogram = histogram_of(Patterns(1024, one));
-  histogram.add(Patterns(1024, minus_two));
+  Bfloat16Histogram histogram = histogram_of(Patterns(1024, bf16::one));
+  histogram.add(Patterns(1024, bf16::minus_two));
   for (int doubling = 0; doubling < 29; ++doubling) histogram.merge(Bfloat16Histogram(histogram));
   const std::int64_t all = std::int64_t{1} << 40;  // the largest tensors
   EXPECT_EQ(weight_stats(histogram).element_count, all);
   EXPECT_EQ(weight_stats(histogram).mean, -0.5);
   EXPECT_DOUBLE_EQ(weight_stats(histogram).norm, std::sqrt(2.5 * static_cast<double>(all)));
-  EXPECT_EQ(histogram.counts[one], all / 2);
+  EXPECT_EQ(histogram.counts[bf16::one], all / 2);
   EXPECT_THAT(magnitude_quantiles(histogram, std::array{0.4999, 0.5, 0.5001}),
               testing::ElementsAre(1, 1.5, 2));
 }

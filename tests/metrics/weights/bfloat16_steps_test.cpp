@@ -11,16 +11,13 @@
 #include <vector>
 
 #include "tests/support/random_values.h"
+#include "tests/support/special_values.h"
 
 namespace moescope {
 namespace {
 
 using Patterns = std::vector<std::uint16_t>;
 using Bins = std::map<std::int32_t, std::int64_t>;  // smallest step count of a bin -> elements
-
-constexpr std::uint16_t zero = 0x0000, minus_zero = 0x8000, least = 0x0001, minus_least = 0x8001,
-                        largest = 0x7f7f, minus_largest = 0xff7f, one = 0x3f80, minus_one = 0xbf80,
-                        infinity = 0x7f80, minus_infinity = 0xff80, nan = 0x7fc0;
 
 Bfloat16Steps steps_between(const Patterns& earlier, const Patterns& later) {
   Bfloat16Steps steps;
@@ -42,9 +39,9 @@ void expect_same(const Bfloat16Steps& a, const Bfloat16Steps& b) {
 }
 
 TEST(Bfloat16Steps, FindsPlantedSteps) {
-  Patterns earlier(1000, one), later = earlier;
+  Patterns earlier(1000, bf16::one), later = earlier;
   later[3] += 1, later[500] += 1, later[999] += 7;  // of a positive value: upwards
-  earlier[10] = later[10] = minus_one;
+  earlier[10] = later[10] = bf16::minus_one;
   later[10] += 2;  // of a negative value: downwards
   later[20] -= 15, later[21] -= 16, later[22] += 31, later[23] += 32;
   const Bfloat16Steps steps = steps_between(earlier, later);
@@ -55,24 +52,31 @@ TEST(Bfloat16Steps, FindsPlantedSteps) {
 }
 
 TEST(Bfloat16Steps, LeadToTheNextValueAcrossPowersOfTwo) {
-  EXPECT_EQ(bins_in_use(steps_between({0x3f7f}, {one})), (Bins{{1, 1}}));     // 0.99609375 to 1
-  EXPECT_EQ(bins_in_use(steps_between({0x007f}, {0x0080})), (Bins{{1, 1}}));  // denormal to normal
+  EXPECT_EQ(bins_in_use(steps_between({0x3f7f}, {bf16::one})), (Bins{{1, 1}}));  // 0.99609375 to 1
+  EXPECT_EQ(bins_in_use(steps_between({0x007f}, {0x0080})), (Bins{{1, 1}}));     // denormal to normal
 }
 
 TEST(Bfloat16Steps, ZerosOfBothSignsAreEqual) {
-  const Bfloat16Steps steps = steps_between({zero, minus_zero, zero}, {minus_zero, zero, zero});
+  const Bfloat16Steps steps =
+      steps_between({bf16::zero, bf16::minus_zero, bf16::zero}, {bf16::minus_zero, bf16::zero, bf16::zero});
   EXPECT_EQ(bins_in_use(steps), (Bins{{0, 3}}));
   EXPECT_EQ(fraction_changed(steps), 0);
 }
 
 TEST(Bfloat16Steps, CountThroughZeroWhereTheSignChanges) {
-  EXPECT_EQ(bins_in_use(steps_between({minus_least, least}, {least, minus_least})), (Bins{{2, 1}, {-2, 1}}));
-  EXPECT_EQ(bins_in_use(steps_between({minus_zero, zero}, {least, minus_least})), (Bins{{1, 1}, {-1, 1}}));
-  EXPECT_EQ(bins_in_use(steps_between({minus_one}, {one})), (Bins{{16384, 1}}));  // 2 * 0x3f80 = 32512
+  EXPECT_EQ(bins_in_use(steps_between({bf16::minus_smallest_denormal, bf16::smallest_denormal},
+                                      {bf16::smallest_denormal, bf16::minus_smallest_denormal})),
+            (Bins{{2, 1}, {-2, 1}}));
+  EXPECT_EQ(bins_in_use(steps_between({bf16::minus_zero, bf16::zero},
+                                      {bf16::smallest_denormal, bf16::minus_smallest_denormal})),
+            (Bins{{1, 1}, {-1, 1}}));
+  EXPECT_EQ(bins_in_use(steps_between({bf16::minus_one}, {bf16::one})),
+            (Bins{{16384, 1}}));  // 2 * 0x3f80 = 32512
 }
 
 TEST(Bfloat16Steps, TheFarthestFiniteValuesFallIntoTheOutermostBins) {
-  const Bfloat16Steps steps = steps_between({minus_largest, largest}, {largest, minus_largest});
+  const Bfloat16Steps steps =
+      steps_between({bf16::minus_largest, bf16::largest}, {bf16::largest, bf16::minus_largest});
   EXPECT_EQ(steps.counts.front(), 1);
   EXPECT_EQ(steps.counts.back(), 1);
 }
@@ -112,7 +116,7 @@ TEST(Bfloat16Steps, EveryStepCountIsCountedInItsBin) {
 }
 
 TEST(Bfloat16Steps, OfIdenticalTensorsAreAllZero) {
-  const Patterns tensor(777, minus_one);
+  const Patterns tensor(777, bf16::minus_one);
   const Bfloat16Steps steps = steps_between(tensor, tensor);
   EXPECT_EQ(bins_in_use(steps), (Bins{{0, 777}}));
   EXPECT_EQ(fraction_changed(steps), 0);
@@ -125,12 +129,13 @@ TEST(Bfloat16Steps, AreUnknownForNothing) {
 }
 
 TEST(Bfloat16Steps, NonFiniteElementsAreCountedApart) {
-  const Bfloat16Steps steps =
-      steps_between({one, infinity, nan, nan, minus_infinity, one}, {nan, one, nan, zero, infinity, one});
+  const Bfloat16Steps steps = steps_between(
+      {bf16::one, bf16::infinity, bf16::quiet_nan, bf16::quiet_nan, bf16::minus_infinity, bf16::one},
+      {bf16::quiet_nan, bf16::one, bf16::quiet_nan, bf16::zero, bf16::infinity, bf16::one});
   EXPECT_EQ(steps.nonfinite_count, 5);
   EXPECT_EQ(bins_in_use(steps), (Bins{{0, 1}}));
   EXPECT_EQ(fraction_changed(steps), 0);
-  EXPECT_THAT(fraction_changed(steps_between({nan}, {one})), testing::IsNan());
+  EXPECT_THAT(fraction_changed(steps_between({bf16::quiet_nan}, {bf16::one})), testing::IsNan());
 }
 
 TEST(Bfloat16Steps, AgreeWithWalkingFromValueToValue) {

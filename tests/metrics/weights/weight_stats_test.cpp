@@ -8,12 +8,10 @@
 #include <vector>
 
 #include "tests/support/random_values.h"
+#include "tests/support/special_values.h"
 
 namespace moescope {
 namespace {
-
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 TEST(WeightStats, MatchesAnExampleByHand) {
   const WeightStats stats = weight_stats(std::vector<float>{3, -4, 0, 0});
@@ -107,13 +105,13 @@ TEST(WeightStats, MergingBlocksIntoLargerOnesIsAsExact) {
 
 TEST(WeightStats, ZerosOfBothSignsAreCounted) {
   std::vector<float> values(3 * weight_block_size, -0.0f);
-  values.insert(values.end(), {0, 1e-45f, nan, infinity, 0});  // a denormal is not zero
+  values.insert(values.end(), {0, 1e-45f, nan_f32, infinity_f32, 0});  // a denormal is not zero
   EXPECT_EQ(weight_stats(values).zero_count, 3 * 1024 + 2);
 }
 
 TEST(WeightStats, DenormalsAreThoseOfTheStoredType) {
   const std::vector<float> values = {0,        -0.0f,       0x1p-149f, -0x1.fp-127f, 0x1p-126f,
-                                     0x1p-24f, -0x1.fp-15f, 0x1p-14f,  nan,          1};
+                                     0x1p-24f, -0x1.fp-15f, 0x1p-14f,  nan_f32,      1};
   EXPECT_EQ(weight_stats(values).denormal_count, 2);
   EXPECT_EQ(weight_moments(values, least_normal_float16).denormal_count, 5);
   EXPECT_EQ(weight_moments(values, least_normal_float16).zero_count, 2);
@@ -134,7 +132,7 @@ TEST(WeightStats, ExtremesHaveTheirSigns) {
 }
 
 TEST(WeightStats, NonFiniteElementsAreCountedAndLeftOut) {
-  const WeightStats stats = weight_stats(std::vector<float>{3, nan, 4, infinity, -infinity});
+  const WeightStats stats = weight_stats(std::vector<float>{3, nan_f32, 4, infinity_f32, -infinity_f32});
   EXPECT_EQ(stats.element_count, 5);
   EXPECT_EQ(stats.nonfinite_count, 3);
   EXPECT_EQ(stats.norm, 5);
@@ -146,7 +144,7 @@ TEST(WeightStats, NonFiniteElementsAreCountedAndLeftOut) {
 }
 
 TEST(WeightStats, AWholeBlockOfNanLeavesTheRest) {
-  std::vector<float> values(weight_block_size, nan);
+  std::vector<float> values(weight_block_size, nan_f32);
   values.insert(values.end(), {1, 3});
   const WeightStats stats = weight_stats(values);
   EXPECT_EQ(stats.nonfinite_count, 1024);
@@ -155,7 +153,7 @@ TEST(WeightStats, AWholeBlockOfNanLeavesTheRest) {
 }
 
 TEST(WeightStats, AreUnknownWithoutFiniteElements) {
-  for (const std::vector<float>& values : {std::vector<float>{}, std::vector<float>{nan, nan}}) {
+  for (const std::vector<float>& values : {std::vector<float>{}, std::vector<float>{nan_f32, nan_f32}}) {
     const WeightStats stats = weight_stats(values);
     EXPECT_EQ(stats.nonfinite_count, static_cast<std::int64_t>(values.size()));
     EXPECT_THAT(stats.norm, testing::IsNan());

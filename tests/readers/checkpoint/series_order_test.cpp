@@ -46,7 +46,7 @@ void expect_order(const Names& names) {
   EXPECT_THAT(found.doubts, IsEmpty()) << names.front();
 }
 
-const testing::Matcher<double> unknown = testing::IsNan();
+const testing::Matcher<double> not_told = testing::IsNan();
 
 // Branches and directories of published series and of trainers.
 TEST(SeriesOrder, IsToldByNamesSeenInTheWild) {
@@ -74,7 +74,7 @@ TEST(SeriesOrder, OneUnitParserServesStepsAndTokens) {
   expect_order({"500M", "1B", "2.5B", "10B", "1T"});
   expect_order({"tokens-500M", "tokens-1B", "last"});
   EXPECT_THAT(ordered({"step-500", "step-1k", "step-2.5k"}).steps, ElementsAre(500, 1000, 2500));
-  EXPECT_THAT(ordered({"step-1M", "step-2M"}).tokens, ElementsAre(unknown, unknown));
+  EXPECT_THAT(ordered({"step-1M", "step-2M"}).tokens, ElementsAre(not_told, not_told));
   EXPECT_THAT(ordered({"500M", "1B", "2.5B"}).tokens, ElementsAre(500e6, 1e9, 2.5e9));
   EXPECT_THAT(ordered({"x-7B-500M", "x-7B-1B"}).tokens, ElementsAre(500e6, 1e9));
 }
@@ -88,8 +88,8 @@ TEST(SeriesOrder, StagesComeBeforeProgressAndTheCountOfOneThatBeginsAnewIsUnknow
                     "main"};
   const Ordered found = ordered(names);
   EXPECT_THAT(found.names, ElementsAreArray(names));
-  EXPECT_THAT(found.tokens, ElementsAre(4e9, 3800e9, unknown, unknown, unknown, unknown));
-  EXPECT_THAT(found.steps, ElementsAre(1000, 900000, unknown, unknown, unknown, unknown));
+  EXPECT_THAT(found.tokens, ElementsAre(4e9, 3800e9, not_told, not_told, not_told, not_told));
+  EXPECT_THAT(found.steps, ElementsAre(1000, 900000, not_told, not_told, not_told, not_told));
   EXPECT_THAT(found.doubts,
               ElementsAre(HasSubstr("counted anew from 'stage2-ingredient1-step1000-tokens9B' on")));
 }
@@ -99,7 +99,7 @@ TEST(SeriesOrder, StagesWhoseCountsGoOnKeepThem) {
       ordered({"stage1-step-40000", "stage1-step-3440000", "stage2-step-3480000", "stage1-final"});
   EXPECT_THAT(found.names,
               ElementsAre("stage1-step-40000", "stage1-step-3440000", "stage1-final", "stage2-step-3480000"));
-  EXPECT_THAT(found.steps, ElementsAre(40000, 3440000, unknown, 3480000));
+  EXPECT_THAT(found.steps, ElementsAre(40000, 3440000, not_told, 3480000));
   EXPECT_THAT(found.doubts, ElementsAre(HasSubstr("taken to go on from stage to stage")));
 }
 
@@ -108,22 +108,22 @@ TEST(SeriesOrder, PhasesAndEpochsAreStagesToo) {
                                    "C_phase2_checkpoint_214387", "C_phase3_checkpoint_000500"});
   EXPECT_EQ(crystal.names.front(), "C_phase1_checkpoint_055500");
   EXPECT_EQ(crystal.names.back(), "C_phase3_checkpoint_000500");
-  EXPECT_THAT(crystal.steps, ElementsAre(55500, unknown, unknown, unknown));
+  EXPECT_THAT(crystal.steps, ElementsAre(55500, not_told, not_told, not_told));
   const Ordered epochs = ordered({"epoch1-step2", "epoch1-step10", "epoch2-step1"});
   EXPECT_THAT(epochs.names, ElementsAre("epoch1-step2", "epoch1-step10", "epoch2-step1"));
-  EXPECT_THAT(epochs.steps, ElementsAre(2, 10, unknown));
+  EXPECT_THAT(epochs.steps, ElementsAre(2, 10, not_told));
 }
 
 TEST(SeriesOrder, WhatAllNamesTellAlikeIsNoProgress) {
   const Ordered ling = ordered({"Ling-1T-step100", "Ling-1T-step200"});
-  EXPECT_THAT(ling.tokens, ElementsAre(unknown, unknown));
+  EXPECT_THAT(ling.tokens, ElementsAre(not_told, not_told));
   EXPECT_THAT(ling.steps, ElementsAre(100, 200));
   EXPECT_THAT(ordered({"Ling-1T-5T", "Ling-1T-10T", "Ling-1T-1T"}).tokens, ElementsAre(1e12, 5e12, 10e12));
-  EXPECT_THAT(ordered({"moe-16B-A3B-step5", "moe-16B-A3B-step9"}).tokens, ElementsAre(unknown, unknown));
+  EXPECT_THAT(ordered({"moe-16B-A3B-step5", "moe-16B-A3B-step9"}).tokens, ElementsAre(not_told, not_told));
   EXPECT_THAT(ordered({"OLMoE-1B-7B-0924-step5", "OLMoE-1B-7B-0924-step9"}).tokens,
-              ElementsAre(unknown, unknown));
-  EXPECT_THAT(ordered({"run-tokens5T-step1", "run-tokens5T-step2"}).tokens, ElementsAre(unknown, unknown));
-  EXPECT_THAT(ordered({"Ling-1T-step100"}).tokens, ElementsAre(unknown));
+              ElementsAre(not_told, not_told));
+  EXPECT_THAT(ordered({"run-tokens5T-step1", "run-tokens5T-step2"}).tokens, ElementsAre(not_told, not_told));
+  EXPECT_THAT(ordered({"Ling-1T-step100"}).tokens, ElementsAre(not_told));
   EXPECT_THAT(ordered({"pretrain-11.2T"}).tokens, ElementsAre(11.2e12));
 }
 
@@ -154,11 +154,11 @@ TEST(SeriesOrder, NamesOfOnePlaceAreADoubt) {
 
 TEST(SeriesOrder, HashesAndDaysAreNoSteps) {
   const Names hashes{std::string(40, '1'), std::string(39, '2') + "a", std::string(39, '0') + "b"};
-  EXPECT_THAT(ordered(hashes).steps, ElementsAre(unknown, unknown, unknown));
+  EXPECT_THAT(ordered(hashes).steps, ElementsAre(not_told, not_told, not_told));
   EXPECT_THAT(ordered(hashes).doubts, ElementsAre(HasSubstr("nothing in the names tells the order of")));
-  EXPECT_THAT(ordered({"1234567", "77c0ffe", "0a1b2c3"}).steps, ElementsAre(unknown, unknown, unknown));
-  EXPECT_THAT(ordered({std::string(40, '7')}).steps, ElementsAre(unknown));
-  EXPECT_THAT(ordered({"20240131", "20240207"}).steps, ElementsAre(unknown, unknown));
+  EXPECT_THAT(ordered({"1234567", "77c0ffe", "0a1b2c3"}).steps, ElementsAre(not_told, not_told, not_told));
+  EXPECT_THAT(ordered({std::string(40, '7')}).steps, ElementsAre(not_told));
+  EXPECT_THAT(ordered({"20240131", "20240207"}).steps, ElementsAre(not_told, not_told));
 }
 
 TEST(SeriesOrder, WithoutProgressNumbersInNamesCountAsNumbersAndItIsSaid) {
@@ -179,7 +179,7 @@ TEST(SeriesOrder, WhereSomeTellTokensAndSomeStepsTheMostDecide) {
 TEST(SeriesOrder, AFirstStageNeedNotBeCalledSo) {
   const Ordered found = ordered({"step1000", "step90000", "stage2-step500"});
   EXPECT_THAT(found.names, ElementsAre("step1000", "step90000", "stage2-step500"));
-  EXPECT_THAT(found.steps, ElementsAre(1000, 90000, unknown));
+  EXPECT_THAT(found.steps, ElementsAre(1000, 90000, not_told));
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ std::vector<std::string> order_of(const std::vector<std::string>& children) {
   return names(find_series({directory.path()}).entries);
 }
 
-std::string refusal(const std::vector<fs::path>& paths) {
+std::string series_refusal(const std::vector<fs::path>& paths) {
   try {
     find_series(paths);
   } catch (const InputError& error) {
@@ -155,9 +155,11 @@ TEST(Series, WhatIsNoCheckpointIsNamedForWhatItIs) {
   write_file(directory / "lora/adapter_config.json", R"({"peft_type":"IA3"})");
   write_file(directory / "model.gguf", "GGUF");
   write_file(directory / "model.safetensors", "");
-  EXPECT_THAT(refusal({directory / "lora"}), HasSubstr("/lora: is an adapter (IA3), not a checkpoint"));
-  EXPECT_THAT(refusal({directory / "1T", directory / "lora"}), HasSubstr("/lora: is an adapter (IA3)"));
-  EXPECT_THAT(refusal({directory / "model.gguf"}), HasSubstr("; it is a GGUF file"));
+  EXPECT_THAT(series_refusal({directory / "lora"}),
+              HasSubstr("/lora: is an adapter (IA3), not a checkpoint"));
+  EXPECT_THAT(series_refusal({directory / "1T", directory / "lora"}),
+              HasSubstr("/lora: is an adapter (IA3)"));
+  EXPECT_THAT(series_refusal({directory / "model.gguf"}), HasSubstr("; it is a GGUF file"));
 }
 
 TEST(Series, OneCheckpointIsASeriesOfOne) {
@@ -235,11 +237,11 @@ TEST(Series, ARefToNothingIsNamed) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "snapshots/abc");
   write_file(directory / "refs/main", "abd");
-  EXPECT_THAT(refusal({directory.path()}),
+  EXPECT_THAT(series_refusal({directory.path()}),
               HasSubstr("/refs/main: snapshot abd: is not a downloaded checkpoint"));
   for (const char* content : {"", "../abc", "main", "\n"}) {
     write_file(directory / "refs/main", content);
-    EXPECT_THAT(refusal({directory.path()}), HasSubstr("/refs/main: expected the hash of a commit"))
+    EXPECT_THAT(series_refusal({directory.path()}), HasSubstr("/refs/main: expected the hash of a commit"))
         << content;
   }
 }
@@ -267,7 +269,7 @@ TEST(Series, ASeriesFileOfAnotherFormIsRefused) {
   make_checkpoint(directory / "a");
   const auto with = [&](const std::string& text) {
     write_file(directory / "s.json", text);
-    return refusal({directory / "s.json"});
+    return series_refusal({directory / "s.json"});
   };
   EXPECT_THAT(with("{}"), HasSubstr("s.json: expected an array of checkpoints, found {}"));
   EXPECT_THAT(with("[]"), HasSubstr("s.json: holds no checkpoint"));
@@ -290,15 +292,15 @@ TEST(Series, WhatIsNoSeriesIsOneClearSentence) {
   write_file(directory / "f.txt", "");
   fs::create_directory(directory / "empty");
   make_checkpoint(directory / "c");
-  EXPECT_EQ(refusal({}), "no checkpoint is given");
-  EXPECT_THAT(refusal({directory / "absent"}), HasSubstr("/absent: does not exist"));
-  EXPECT_THAT(refusal({directory / "empty"}), HasSubstr("/empty: holds no checkpoint"));
-  EXPECT_THAT(refusal({directory / "f.txt"}),
+  EXPECT_EQ(series_refusal({}), "no checkpoint is given");
+  EXPECT_THAT(series_refusal({directory / "absent"}), HasSubstr("/absent: does not exist"));
+  EXPECT_THAT(series_refusal({directory / "empty"}), HasSubstr("/empty: holds no checkpoint"));
+  EXPECT_THAT(series_refusal({directory / "f.txt"}),
               HasSubstr("/f.txt: is neither a checkpoint directory nor a series file"));
-  EXPECT_THAT(refusal({directory / "c", directory / "empty"}),
+  EXPECT_THAT(series_refusal({directory / "c", directory / "empty"}),
               HasSubstr("/empty: is not a checkpoint directory"));
-  EXPECT_THAT(refusal({directory / "c", directory / "absent"}), HasSubstr("/absent: does not exist"));
-  EXPECT_THAT(refusal({directory / "c", directory / "f.txt"}),
+  EXPECT_THAT(series_refusal({directory / "c", directory / "absent"}), HasSubstr("/absent: does not exist"));
+  EXPECT_THAT(series_refusal({directory / "c", directory / "f.txt"}),
               HasSubstr("/f.txt: is not a checkpoint directory"));
 }
 

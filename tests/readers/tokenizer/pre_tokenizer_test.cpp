@@ -60,12 +60,14 @@ TEST(PreTokenizer, KnowsLettersNumbersAndSpacesAsTheReferenceDoes) {
   mark(expected, goldens.at("spaces"), 'S');
 
   const PreTokenizer pre_tokenizer(qwen2);
+  std::vector<std::uint32_t> wrong;
   for (std::uint32_t i = 0; i < expected.size(); ++i) {
     if (i >= 0xD800 && i < 0xE000) continue;
     // A line break ends a run of other characters instead of starting one.
     if (i == '\n' || i == '\r') continue;
-    ASSERT_EQ(class_of(pre_tokenizer, i), expected[i]) << std::hex << i;
+    if (class_of(pre_tokenizer, i) != expected[i]) wrong.push_back(i);
   }
+  EXPECT_THAT(wrong, testing::IsEmpty());
 }
 
 TEST(PreTokenizer, CoversEveryByteOnce) {
