@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/last_words.h"
 
+// All but what installs the handler runs in it, under the rule of last_words.h.
 namespace moescope {
 namespace {
 

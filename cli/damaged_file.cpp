@@ -10,6 +10,7 @@
 #include "cli/last_words.h"
 #include "readers/run_file/run_file.h"
 
+// All but what installs the handler runs in it, under the rule of last_words.h.
 namespace moescope {
 namespace {
 

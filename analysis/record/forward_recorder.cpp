@@ -1,7 +1,6 @@
 #include "analysis/record/forward_recorder.h"
 
 #include <cmath>
-#include <limits>
 
 #include "analysis/record/forward_record.h"
 #include "metrics/routing/router_distribution.h"

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "analysis/kernels/element_convert.h"
 #include "metrics/statistics.h"

@@ -2,7 +2,6 @@
 
 #include <cassert>
 #include <cmath>
-#include <limits>
 
 #include "metrics/statistics.h"
 #include "metrics/weights/weight_sketch.h"

@@ -2,12 +2,10 @@
 
 #include <cassert>
 #include <cmath>
-#include <limits>
 
 #include "metrics/statistics.h"
 
 namespace moescope {
-namespace {}  // namespace
 
 std::vector<double> update_norms(const WeightInnerProducts& products) {
   const std::size_t steps = products.steps();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "metrics/catalogue/catalogue.h"
 #include "metrics/entry/metric.h"
