@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "analysis/kernels/element_convert.h"
@@ -21,17 +22,29 @@ constexpr std::size_t key_block = 64;
 constexpr std::size_t group_panels = 4;
 constexpr std::size_t group_queries = group_panels * panel_lanes;
 
+/// Where a head's features lie in the row of a token.
+struct HeadSlice {
+  std::size_t stride = 0, first = 0, size = 0;
+  std::span<const float> of(const Matrix& x, std::size_t row, std::size_t head) const {
+    return x.row(row).subspan(head * stride + first, size);
+  }
+};
+
 struct HeadShape {
-  std::size_t heads = 0, kv_heads = 0, head_dim = 0;
+  std::size_t heads = 0, kv_heads = 0, head_dim = 0, value_dim = 0;
+  HeadSlice key, value;
   std::size_t queries_per_kv() const { return heads / kv_heads; }
 };
 
 /// What one layer's heads read.
 struct Projections {
   Matrix query;                             // (T, heads * head_dim)
-  Matrix key;                               // (T, kv_heads * head_dim)
-  Matrix value;                             // (T, kv_heads * head_dim)
+  Matrix key;                               // (T, kv_heads * HeadShape::key.stride)
+  Matrix value;                             // the same of values; empty: they lie among the keys
+  Matrix shared_key;                        // (T, shared features) with which all keys end; may be empty
   std::vector<float> query_norm, key_norm;  // (head_dim); empty: heads are not normalised by themselves
+
+  const Matrix& values() const { return value.rows > 0 ? value : key; }
 };
 
 /// Rules of one layer.
@@ -39,19 +52,40 @@ struct AttentionRule {
   HeadShape shape;
   QueryKeyNorm query_key_norm = QueryKeyNorm::none;
   double epsilon = 0;
+  float scale = 1;                    // of the scores
+  bool rotates = true;                // queries and keys
   std::optional<std::size_t> window;  // a token sees itself and the window - 1 before it
   Precision precision = Precision::bf16;
 };
 
+HeadShape head_shape(const ModelConfig& config) {
+  HeadShape shape{.heads = static_cast<std::size_t>(config.num_attention_heads),
+                  .kv_heads = static_cast<std::size_t>(config.num_key_value_heads),
+                  .head_dim = static_cast<std::size_t>(config.head_dim),
+                  .value_dim = static_cast<std::size_t>(config.value_head_dim),
+                  .key = {},
+                  .value = {}};
+  if (const auto& latent = config.attention.latent) {  // a head's keys, then its values
+    const auto own = static_cast<std::size_t>(latent->own_features);
+    shape.key = {own + shape.value_dim, 0, own};
+    shape.value = {own + shape.value_dim, own, shape.value_dim};
+  } else {
+    shape.key = {shape.head_dim, 0, shape.head_dim};
+    shape.value = {shape.value_dim, 0, shape.value_dim};
+  }
+  return shape;
+}
+
 AttentionRule rule_of_layer(const ForwardContext& context, std::int64_t layer) {
   const ModelConfig& config = context.config;
   AttentionRule rule;
-  rule.shape = {.heads = static_cast<std::size_t>(config.num_attention_heads),
-                .kv_heads = static_cast<std::size_t>(config.num_key_value_heads),
-                .head_dim = static_cast<std::size_t>(config.head_dim)};
+  rule.shape = head_shape(config);
   rule.query_key_norm = config.attention.query_key_norm;
   rule.epsilon = config.rms_norm_eps;
+  rule.scale =
+      static_cast<float>(config.attention.score_factor) / std::sqrt(static_cast<float>(rule.shape.head_dim));
   if (const auto window = config.attention.window_in(layer)) rule.window = static_cast<std::size_t>(*window);
+  rule.rotates = rule.window || !config.attention.rotary.only_sliding;
   rule.precision = context.precision;
   return rule;
 }
@@ -61,7 +95,7 @@ AttentionRule rule_of_layer(const ForwardContext& context, std::int64_t layer) {
 template <class Element>
 struct HeadMemory {
   Aligned<Element> key;    // (S, head_dim)
-  Aligned<Element> value;  // (ceil(S / key_block), head_dim, key_block)
+  Aligned<Element> value;  // (ceil(S / key_block), value_dim, key_block)
   /// Tokens whose values are not finite, ascending. They are kept as zeros, since a share of 0, as of what
   /// comes later, times NaN is NaN; who really sees one has NaN in the end.
   std::vector<std::size_t> broken;
@@ -72,14 +106,14 @@ template <class Element>
 struct QueryGroup {
   std::size_t first = 0, queries = 0;  // positions [first, first + queries) of the sequence
   Aligned<Element> query;              // (panels, head_dim, 16)
-  AlignedFloats output;                // (panels, head_dim, 16), not yet divided by the sum
+  AlignedFloats output;                // (panels, value_dim, 16), not yet divided by the sum
   AlignedFloats scores = AlignedFloats(group_queries * key_block);        // (panels, key_block, 16)
   Aligned<Element> shares = Aligned<Element>(group_queries * key_block);  // the same, after the softmax
   AlignedFloats maximum = AlignedFloats(group_queries), sum = AlignedFloats(group_queries);  // (panels, 16)
   AlignedFloats rescale = AlignedFloats(panel_lanes);
 
-  explicit QueryGroup(std::size_t head_dim)
-      : query(head_dim * group_queries), output(head_dim * group_queries) {}
+  explicit QueryGroup(const HeadShape& shape)
+      : query(shape.head_dim * group_queries), output(shape.value_dim * group_queries) {}
   std::size_t panels() const { return (queries + panel_lanes - 1) / panel_lanes; }
 };
 
@@ -95,6 +129,14 @@ void normalise_rows(ThreadPool& threads, Matrix& x, std::span<const float> gain,
   threads.for_each(x.rows, [&](std::size_t r, unsigned) { rms_norm(x.row(r), gain, epsilon); });
 }
 
+/// A NaN stays one.
+void clip(ThreadPool& threads, double limit, Matrix& x) {
+  const auto most = static_cast<float>(limit);
+  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
+    for (float& value : x.row(r)) value = std::clamp(value, -most, most);
+  });
+}
+
 /// Takes the gains that the scheme asks for, and applies those of the full width.
 void take_norms(const ForwardContext& context, std::int64_t layer, const AttentionRule& rule,
                 Projections& p) {
@@ -106,22 +148,67 @@ void take_norms(const ForwardContext& context, std::int64_t layer, const Attenti
   normalise_rows(context.threads, p.key, std::exchange(p.key_norm, {}), rule.epsilon);
 }
 
+/// W x (T, rows of W).
+Matrix take_projection(const ForwardContext& context, Role role, std::int64_t layer, const TokenPanels& x) {
+  const Weight& weight = context.model.at({role, layer});
+  Matrix projected(x.tokens, weight.rows);
+  context.take_product(weight, x, store_rows(x, projected));
+  return projected;
+}
+
+/// Normalised, as panels. The epsilon is that of the reference, whatever the model's own is.
+TokenPanels take_latent(const ForwardContext& context, Role norm, std::int64_t layer, const Matrix& x) {
+  constexpr double latent_epsilon = 1e-6;
+  return pack_panels(context.threads, rms_norm(context.threads, x, context.take(norm, layer), latent_epsilon),
+                     context.precision);
+}
+
+/// The first `columns` of x, and the rest.
+std::pair<Matrix, Matrix> split_columns(const Matrix& x, std::size_t columns) {
+  std::pair<Matrix, Matrix> parts{Matrix(x.rows, columns), Matrix(x.rows, x.columns - columns)};
+  for (std::size_t r = 0; r < x.rows; ++r) {
+    std::ranges::copy(x.row(r).first(columns), parts.first.row(r).begin());
+    std::ranges::copy(x.row(r).subspan(columns), parts.second.row(r).begin());
+  }
+  return parts;
+}
+
+/// Multi-head latent attention.
+Projections project_latent(const ForwardContext& context, std::int64_t layer, const Matrix& x,
+                           const LatentScheme& latent) {
+  const TokenPanels panels = pack_panels(context.threads, x, context.precision);
+  Projections p;
+  TokenPanels query_latent;
+  if (latent.query_rank > 0) {
+    Matrix down = take_projection(context, Role::query_down, layer, panels);
+    add_bias(context.threads, down, context.take_if_present(Role::query_down_bias, layer));
+    query_latent = take_latent(context, Role::query_down_norm, layer, down);
+  }
+  Matrix down = take_projection(context, Role::key_value_down, layer, panels);
+  add_bias(context.threads, down, context.take_if_present(Role::key_value_down_bias, layer));
+  p.query = take_projection(context, Role::query, layer, latent.query_rank > 0 ? query_latent : panels);
+  Matrix compressed;
+  std::tie(compressed, p.shared_key) = split_columns(down, static_cast<std::size_t>(latent.key_value_rank));
+  p.key = take_projection(context, Role::key_value_up, layer,
+                          take_latent(context, Role::key_value_down_norm, layer, compressed));
+  return p;
+}
+
 Projections project(const ForwardContext& context, std::int64_t layer, const Matrix& x,
                     const AttentionRule& rule) {
-  const HeadShape& shape = rule.shape;
+  if (const auto& latent = context.config.attention.latent) return project_latent(context, layer, x, *latent);
   const TokenPanels panels = pack_panels(context.threads, x, context.precision);
-  Projections p{.query = Matrix(x.rows, shape.heads * shape.head_dim),
-                .key = Matrix(x.rows, shape.kv_heads * shape.head_dim),
-                .value = Matrix(x.rows, shape.kv_heads * shape.head_dim),
-                .query_norm = {},
-                .key_norm = {}};
-  context.take_product(Role::query, layer, panels, store_rows(panels, p.query));
-  context.take_product(Role::key, layer, panels, store_rows(panels, p.key));
-  context.take_product(Role::value, layer, panels, store_rows(panels, p.value));
+  Projections p;
+  p.query = take_projection(context, Role::query, layer, panels);
+  p.key = take_projection(context, Role::key, layer, panels);
+  p.value = take_projection(context, Role::value, layer, panels);
   add_bias(context.threads, p.query, context.take_if_present(Role::query_bias, layer));
   add_bias(context.threads, p.key, context.take_if_present(Role::key_bias, layer));
   add_bias(context.threads, p.value, context.take_if_present(Role::value_bias, layer));
   take_norms(context, layer, rule, p);
+  if (const std::optional<double> limit = context.config.attention.clip) {
+    for (Matrix* projected : {&p.query, &p.key, &p.value}) clip(context.threads, *limit, *projected);
+  }
   return p;
 }
 
@@ -147,30 +234,38 @@ void store_panel(const float* x, std::size_t depth, Precision, Bfloat16* out) {
   round_panel(x, depth, out);
 }
 
-/// One head's query or key, normalised if there is a gain for it, and rotated.
-void prepare(std::span<const float> projected, std::span<const float> norm, const AttentionRule& rule,
-             const RotaryTable& rotary, std::size_t position, std::span<float> out) {
-  std::ranges::copy(projected, out.begin());
-  if (!norm.empty()) rms_norm(out, norm, rule.epsilon);
-  rotate(out, rotary, position);
+/// One head's query or key, normalised if there is a gain for it, and rotated, in place.
+void prepare(std::span<float> x, std::span<const float> norm, const AttentionRule& rule,
+             const RotaryTable& rotary, std::size_t position) {
+  if (!norm.empty()) rms_norm(x, norm, rule.epsilon);
+  if (rule.rotates) rotate(x, rotary, position);
+}
+
+/// A head's own features, then those that all keys share.
+void load_key(const Projections& p, const HeadShape& shape, std::size_t row, std::size_t head,
+              std::span<float> key) {
+  const auto shared = std::ranges::copy(shape.key.of(p.key, row, head), key.begin()).out;
+  if (p.shared_key.rows > 0) std::ranges::copy(p.shared_key.row(row), shared);
 }
 
 template <class Element>
 HeadMemory<Element> load_head(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
                               std::size_t head, std::size_t first_row, std::size_t tokens) {
-  const std::size_t dim = rule.shape.head_dim, blocks = (tokens + key_block - 1) / key_block;
-  HeadMemory<Element> memory{Aligned<Element>(tokens * dim), Aligned<Element>(blocks * dim * key_block), {}};
+  const std::size_t dim = rule.shape.head_dim, value_dim = rule.shape.value_dim,
+                    blocks = (tokens + key_block - 1) / key_block;
+  HeadMemory<Element> memory{
+      Aligned<Element>(tokens * dim), Aligned<Element>(blocks * value_dim * key_block), {}};
   std::vector<float> key(dim);
   for (std::size_t t = 0; t < tokens; ++t) {
-    prepare(p.key.row(first_row + t).subspan(head * dim, dim), p.key_norm, rule, rotary, t, key);
-    const auto value = p.value.row(first_row + t).subspan(head * dim, dim);
+    load_key(p, rule.shape, first_row + t, head, key);
+    prepare(key, p.key_norm, rule, rotary, t);
+    const auto value = rule.shape.value.of(p.values(), first_row + t, head);
     const bool whole = std::ranges::all_of(value, [&](float v) { return is_finite(v, rule.precision); });
     if (!whole) memory.broken.push_back(t);
-    Element* block = memory.value.data() + t / key_block * dim * key_block;
-    for (std::size_t d = 0; d < dim; ++d) {
-      store_element(key[d], rule.precision, memory.key[t * dim + d]);
+    for (std::size_t d = 0; d < dim; ++d) store_element(key[d], rule.precision, memory.key[t * dim + d]);
+    Element* block = memory.value.data() + t / key_block * value_dim * key_block;
+    for (std::size_t d = 0; d < value_dim; ++d)
       store_element(whole ? value[d] : 0, rule.precision, block[d * key_block + t % key_block]);
-    }
   }
   return memory;
 }
@@ -185,8 +280,8 @@ void load_queries(const Projections& p, const AttentionRule& rule, const RotaryT
     std::ranges::fill(panel, 0.0f);
     for (std::size_t lane = 0; lane < std::min(panel_lanes, group.queries - begin); ++lane) {
       const std::size_t position = group.first + begin + lane;
-      prepare(p.query.row(first_row + position).subspan(head * dim, dim), p.query_norm, rule, rotary,
-              position, query);
+      std::ranges::copy(p.query.row(first_row + position).subspan(head * dim, dim), query.begin());
+      prepare(query, p.query_norm, rule, rotary, position);
       for (std::size_t d = 0; d < dim; ++d) panel[d * panel_lanes + lane] = query[d];
     }
     store_panel(panel.data(), dim, rule.precision, group.query.data() + begin * dim);
@@ -220,20 +315,20 @@ void mask_scores(const AttentionRule& rule, std::size_t first_query, std::size_t
 template <class Element>
 void softmax_panel(const AttentionRule& rule, std::size_t panel, std::size_t first_key, std::size_t keys,
                    QueryGroup<Element>& group) {
-  const std::size_t dim = rule.shape.head_dim, first_query = group.first + panel * panel_lanes;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
+  const std::size_t dim = rule.shape.value_dim, first_query = group.first + panel * panel_lanes;
   float* scores = group.scores.data() + panel * key_block * panel_lanes;
   if (rule.window || first_key + keys > first_query) mask_scores(rule, first_query, first_key, keys, scores);
-  softmax_step(scores, keys, scale, group.maximum.data() + panel * panel_lanes,
+  softmax_step(scores, keys, rule.scale, group.maximum.data() + panel * panel_lanes,
                group.sum.data() + panel * panel_lanes, group.rescale.data());
   scale_lanes(group.output.data() + panel * dim * panel_lanes, dim, group.rescale.data());
   store_panel(scores, keys, rule.precision, group.shares.data() + panel * key_block * panel_lanes);
 }
 
-/// softmax(q k^T / sqrt(head_dim)) v for the queries of `group` (FlashAttention's order, arXiv 2205.14135).
+/// softmax(scale q k^T) v for the queries of `group` (FlashAttention's order, arXiv 2205.14135).
 template <class Element>
 void attend(const HeadMemory<Element>& memory, const AttentionRule& rule, QueryGroup<Element>& group) {
-  const std::size_t dim = rule.shape.head_dim, panel_keys = key_block * panel_lanes;
+  const std::size_t dim = rule.shape.head_dim, value_dim = rule.shape.value_dim,
+                    panel_keys = key_block * panel_lanes;
   const std::size_t reach = rule.window ? std::min(group.first, *rule.window - 1) : group.first;
   const std::size_t end = group.first + group.queries;
   for (std::size_t key = (group.first - reach) / key_block * key_block; key < end; key += key_block) {
@@ -249,9 +344,9 @@ void attend(const HeadMemory<Element>& memory, const AttentionRule& rule, QueryG
     for (std::size_t panel = first; panel < group.panels(); ++panel) {
       softmax_panel(rule, panel, key, keys, group);
     }
-    accumulate_product(memory.value.data() + key * dim, key_block, dim, keys,
+    accumulate_product(memory.value.data() + key * value_dim, key_block, value_dim, keys,
                        {group.shares.data() + first * panel_keys, panel_keys,
-                        group.output.data() + first * dim * panel_lanes, dim * panel_lanes},
+                        group.output.data() + first * value_dim * panel_lanes, value_dim * panel_lanes},
                        queries);
   }
 }
@@ -259,7 +354,7 @@ void attend(const HeadMemory<Element>& memory, const AttentionRule& rule, QueryG
 template <class Element>
 void store_output(const HeadMemory<Element>& memory, const AttentionRule& rule,
                   const QueryGroup<Element>& group, std::size_t head, std::size_t first_row, Matrix& out) {
-  const std::size_t dim = rule.shape.head_dim;
+  const std::size_t dim = rule.shape.value_dim;
   for (std::size_t q = 0; q < group.queries; ++q) {
     const std::size_t panel = q / panel_lanes, lane = q % panel_lanes;
     const float* output = group.output.data() + panel * dim * panel_lanes + lane;
@@ -276,7 +371,7 @@ void attend_sequence(const Projections& p, const AttentionRule& rule, const Rota
                      std::size_t kv_head, std::size_t first_row, std::size_t tokens, Matrix& out) {
   const auto memory = load_head<Element>(p, rule, rotary, kv_head, first_row, tokens);
   const std::size_t sharing = rule.shape.queries_per_kv();
-  QueryGroup<Element> group(rule.shape.head_dim);
+  QueryGroup<Element> group(rule.shape);
   for (std::size_t head = kv_head * sharing; head < (kv_head + 1) * sharing; ++head) {
     for (group.first = 0; group.first < tokens; group.first += group_queries) {
       group.queries = std::min(group_queries, tokens - group.first);
@@ -287,38 +382,27 @@ void attend_sequence(const Projections& p, const AttentionRule& rule, const Rota
   }
 }
 
+/// heads (T, heads * value_dim) *= sigmoid(W x), where the model has such a gate.
+void gate_heads(const ForwardContext& context, std::int64_t layer, const Matrix& x, Matrix& heads) {
+  const Weight* gate = context.model.find({Role::attention_gate, layer});
+  if (gate == nullptr) return;
+  const TokenPanels panels = pack_panels(context.threads, x, context.precision);
+  context.take_product(*gate, panels,
+                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
+                         for (std::size_t lane = 0; lane < panels.lanes(panel); ++lane) {
+                           float* out = heads.row(panel * panel_lanes + lane).data() + first_row;
+                           for (std::size_t r = 0; r < rows; ++r)
+                             out[r] /= 1 + std::exp(-y[r * panel_lanes + lane]);
+                         }
+                       });
+}
+
 }  // namespace
-
-RotaryTable make_rotary_table(std::size_t positions, const RotaryScheme& scheme) {
-  const auto half = static_cast<std::size_t>(scheme.features / 2);
-  RotaryTable table{Matrix(positions, half), Matrix(positions, half)};
-  for (std::size_t i = 0; i < half; ++i) {
-    // The frequency and the angle are float32, as in the reference; their rounding is part of the model.
-    const auto frequency = static_cast<float>(
-        1.0 / std::pow(scheme.base, 2.0 * static_cast<double>(i) / static_cast<double>(scheme.features)));
-    for (std::size_t position = 0; position < positions; ++position) {
-      const float angle = static_cast<float>(position) * frequency;
-      table.cosine.row(position)[i] = static_cast<float>(std::cos(static_cast<double>(angle)));
-      table.sine.row(position)[i] = static_cast<float>(std::sin(static_cast<double>(angle)));
-    }
-  }
-  return table;
-}
-
-void rotate(std::span<float> x, const RotaryTable& table, std::size_t position) {
-  const std::size_t half = table.cosine.columns;
-  const auto cosine = table.cosine.row(position), sine = table.sine.row(position);
-  for (std::size_t i = 0; i < half; ++i) {
-    const float a = x[i], b = x[i + half];
-    x[i] = a * cosine[i] - b * sine[i];
-    x[i + half] = b * cosine[i] + a * sine[i];
-  }
-}
 
 void attention(const ForwardContext& context, std::int64_t layer, const RotaryTable& rotary, const Matrix& x,
                Matrix& residual) {
   const AttentionRule rule = rule_of_layer(context, layer);
-  Matrix heads(x.rows, rule.shape.heads * rule.shape.head_dim);  // (T, heads * head_dim)
+  Matrix heads(x.rows, rule.shape.heads * rule.shape.value_dim);
   {
     const Projections projections = project(context, layer, x, rule);
     const std::vector<std::size_t>& start = context.batch.sequence_start;
@@ -330,6 +414,7 @@ void attention(const ForwardContext& context, std::int64_t layer, const RotaryTa
                  heads);
     });
   }
+  gate_heads(context, layer, x, heads);
   const TokenPanels panels = pack_panels(context.threads, heads, context.precision);
   context.take_product(Role::attention_output, layer, panels, add_rows(panels, residual));
   add_bias(context.threads, residual, context.take_if_present(Role::attention_output_bias, layer));

@@ -1,7 +1,9 @@
 #include "analysis/forward/experts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "analysis/kernels/elementwise.h"
 
@@ -48,16 +50,31 @@ Matrix empty_sum(const RouterOutput& routing, const Matrix& x) {
   return sum;
 }
 
-void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
-  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
-    for (std::size_t i = 0; i < x.columns; ++i) sum.row(r)[i] += x.row(r)[i];
-  });
+/// What all tokens take of the shared experts: sigmoid(w x) of it where the model has a gate, else all of it.
+ExpertTokens shared_tokens(const ForwardContext& context, std::int64_t layer, const Matrix& x) {
+  ExpertTokens all{std::vector<std::size_t>(x.rows), std::vector<float>(x.rows, 1.0f)};
+  std::iota(all.token.begin(), all.token.end(), std::size_t{0});
+  const std::vector<float> gate = context.take_if_present(Role::shared_expert_gate, layer);
+  for (std::size_t t = 0; t < (gate.empty() ? 0 : x.rows); ++t) {
+    const auto row = x.row(t);
+    const double logit = std::inner_product(row.begin(), row.end(), gate.begin(), 0.0);
+    all.weight[t] = static_cast<float>(1 / (1 + std::exp(-logit)));
+  }
+  return all;
+}
+
+/// y (rows, 16): outputs first_row, first_row + 1 …
+void add_bias(std::span<const float> bias, std::size_t first_row, std::size_t rows, float* y) {
+  if (bias.empty()) return;
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t lane = 0; lane < panel_lanes; ++lane) y[r * panel_lanes + lane] += bias[first_row + r];
+  }
 }
 
 }  // namespace
 
 void gated_mlp(const ForwardContext& context, const Weight& gate, const Weight& up, const Weight& down,
-               const TokenPanels& x, const ProductSink& sink) {
+               const TokenPanels& x, const ProductSink& sink, const MlpBiases& biases) {
   TokenPanels hidden(x.tokens, gate.rows, context.precision);
   AlignedFloats beside(hidden.paired() ? x.panels() * gate.rows * panel_lanes : 0);  // (panels, I, 16)
   // The gated values; float32 panels take them themselves.
@@ -65,24 +82,31 @@ void gated_mlp(const ForwardContext& context, const Weight& gate, const Weight& 
     return hidden.paired() ? beside.data() + (panel * gate.rows + row) * panel_lanes
                            : hidden.float_panel(panel, row);
   };
-  context.take_product(gate, x,
-                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-                         std::copy_n(y, rows * panel_lanes, gated(panel, first_row));
+  context.take_product(gate, x, [&](std::size_t panel, std::size_t first_row, std::size_t rows, float* y) {
+    add_bias(biases.gate, first_row, rows, y);
+    std::copy_n(y, rows * panel_lanes, gated(panel, first_row));
+  });
+  context.take_product(up, x, [&](std::size_t panel, std::size_t first_row, std::size_t rows, float* y) {
+    add_bias(biases.up, first_row, rows, y);
+    float* block = gated(panel, first_row);
+    silu_multiply(block, y, rows * panel_lanes);
+    hidden.store(panel, first_row, rows, block);
+  });
+  context.take_product(down, hidden,
+                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, float* y) {
+                         add_bias(biases.down, first_row, rows, y);
+                         sink(panel, first_row, rows, y);
                        });
-  context.take_product(up, x,
-                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-                         float* block = gated(panel, first_row);
-                         silu_multiply(block, y, rows * panel_lanes);
-                         hidden.store(panel, first_row, rows, block);
-                       });
-  context.take_product(down, hidden, sink);
 }
 
 void dense_mlp(const ForwardContext& context, std::int64_t layer, const Matrix& x, Matrix& residual) {
   const ModelWeights& model = context.model;
+  const MlpBiases biases{context.take_if_present(Role::dense_gate_bias, layer),
+                         context.take_if_present(Role::dense_up_bias, layer),
+                         context.take_if_present(Role::dense_down_bias, layer)};
   const TokenPanels panels = pack_panels(context.threads, x, context.precision);
   gated_mlp(context, model.at({Role::dense_gate, layer}), model.at({Role::dense_up, layer}),
-            model.at({Role::dense_down, layer}), panels, add_rows(panels, residual));
+            model.at({Role::dense_down, layer}), panels, add_rows(panels, residual), biases);
 }
 
 void mixture_of_experts(const ForwardContext& context, std::int64_t layer, const Matrix& x,
@@ -103,9 +127,10 @@ void mixture_of_experts(const ForwardContext& context, std::int64_t layer, const
     gated_mlp(context, gate, up, down, panels, combine_into(sorted[e], sum));
   }
   if (const Weight* gate = model.find({Role::shared_gate, layer})) {
+    const ExpertTokens all = shared_tokens(context, layer, x);
     const TokenPanels panels = pack_panels(context.threads, x, context.precision);
     gated_mlp(context, *gate, model.at({Role::shared_up, layer}), model.at({Role::shared_down, layer}),
-              panels, add_rows(panels, sum));
+              panels, combine_into(all, sum));
   }
   add(context.threads, sum, residual);
 }

@@ -6,10 +6,15 @@
 
 namespace moescope {
 
+/// What the three projections of an MLP add; each may be empty.
+struct MlpBiases {
+  std::vector<float> gate, up, down;
+};
+
 /// down(silu(gate x) * up x); every block of the result goes to `sink` (SwiGLU, Shazeer, arXiv 2002.05202).
 /// Takes gate, up and down from the stream.
 void gated_mlp(const ForwardContext& context, const Weight& gate, const Weight& up, const Weight& down,
-               const TokenPanels& x, const ProductSink& sink);
+               const TokenPanels& x, const ProductSink& sink, const MlpBiases& biases = {});
 
 /// Adds the dense MLP of x (T, H), normalised, to `residual` (T, H).
 void dense_mlp(const ForwardContext& context, std::int64_t layer, const Matrix& x, Matrix& residual);

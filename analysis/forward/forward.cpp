@@ -1,6 +1,7 @@
 #include "analysis/forward/forward.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
 
@@ -42,6 +43,7 @@ std::vector<const Weight*> stream_order(const ModelWeights& model, std::int64_t 
 Matrix embed(const Checkpoint& checkpoint, const ModelWeights& model, const TokenBatch& batch,
              StreamTimes& times) {
   const Weight& table = embedding(model);
+  const auto scale = static_cast<float>(checkpoint.config().embedding_scale);
   const SourceFile& shard = checkpoint.shards()[table.shard];
   Matrix x(batch.tokens(), table.cols);
   std::map<std::uint32_t, std::vector<std::size_t>>
@@ -54,27 +56,43 @@ Matrix embed(const Checkpoint& checkpoint, const ModelWeights& model, const Toke
     const double seconds = seconds_since(start);
     times += {bytes.size(), seconds, seconds};
     convert_to_float(table.dtype, bytes, x.row(rows.front()));
+    if (scale != 1)
+      std::ranges::transform(x.row(rows.front()), x.row(rows.front()).begin(),
+                             [&](float v) { return v * scale; });
     for (std::size_t row : rows) std::ranges::copy(x.row(rows.front()), x.row(row).begin());
   }
   return x;
 }
 
+/// x normalised; x itself where the model has no such norm.
+Matrix take_normalised(const ForwardContext& context, Role norm, std::int64_t layer, const Matrix& x) {
+  const std::vector<float> gain = context.take_if_present(norm, layer);
+  return gain.empty() ? x : rms_norm(context.threads, x, gain, context.config.rms_norm_eps);
+}
+
+/// Half a layer: x += output norm(sublayer(input norm(x))), each norm where the model has it.
+/// sublayer(h, sum) adds to sum (T, H) what it makes of h (T, H).
+void add_sublayer(const ForwardContext& context, Role input_norm, Role output_norm, std::int64_t layer,
+                  const std::function<void(const Matrix& h, Matrix& sum)>& sublayer, Matrix& x) {
+  const Matrix h = take_normalised(context, input_norm, layer, x);
+  if (context.model.find({output_norm, layer}) == nullptr) return sublayer(h, x);
+  Matrix sum = Matrix::zero(x.rows, x.columns);
+  sublayer(h, sum);
+  add(context.threads, take_normalised(context, output_norm, layer, sum), x);
+}
+
 /// One decoder layer, in place.
 void run_layer(const ForwardContext& context, std::int64_t layer, const RotaryTable& rotary,
                ForwardObserver& observer, Matrix& x) {
-  const double epsilon = context.config.rms_norm_eps;
-  {
-    const Matrix h = rms_norm(context.threads, x, context.take(Role::input_norm, layer), epsilon);
-    attention(context, layer, rotary, h, x);
-  }
-  const Matrix h = rms_norm(context.threads, x, context.take(Role::post_attention_norm, layer), epsilon);
-  if (context.config.is_moe_layer(layer)) {
+  const auto attend = [&](const Matrix& h, Matrix& sum) { attention(context, layer, rotary, h, sum); };
+  const auto feed_forward = [&](const Matrix& h, Matrix& sum) {
+    if (!context.config.is_moe_layer(layer)) return dense_mlp(context, layer, h, sum);
     const RouterOutput routing = route(context, layer, h);
     observer.router_output(routing);
-    mixture_of_experts(context, layer, h, routing, x);
-  } else {
-    dense_mlp(context, layer, h, x);
-  }
+    mixture_of_experts(context, layer, h, routing, sum);
+  };
+  add_sublayer(context, Role::input_norm, Role::attention_output_norm, layer, attend, x);
+  add_sublayer(context, Role::post_attention_norm, Role::mlp_output_norm, layer, feed_forward, x);
 }
 
 /// Divides a pass into parts.
@@ -173,7 +191,7 @@ std::vector<TokenBatch> make_batches(const Corpus& corpus, std::size_t batch_tok
 std::uint64_t forward_weight_bytes(const ModelConfig& config, const ModelWeights& model, const Corpus& corpus,
                                    std::uint64_t memory) {
   std::uint64_t bytes = 0;
-  for (const Weight* weight : stream_order(model, 0)) bytes += weight->bytes();
+  for (const Weight* weight : stream_order(model, 0)) bytes += weight->stored_bytes();
   return bytes * make_batches(corpus, forward_budget(config, corpus, memory).batch_tokens).size();
 }
 

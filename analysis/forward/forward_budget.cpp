@@ -33,12 +33,28 @@ std::uint64_t gated_mlp_bytes(WeightShape gate) {
   return std::max((input + hidden) * matrix_bytes, (input + hidden) * pair_bytes + hidden * matrix_bytes);
 }
 
+/// Whether attention projects by it: to queries, keys, values, latent vectors and gates.
+bool is_projection(const WeightRule& rule) {
+  return role_group(rule.role) == RoleGroup::attention && !rule.is_vector() &&
+         rule.role != Role::attention_output;
+}
+
 /// Panels of the input beside what is projected, or queries beside what the heads give.
 std::uint64_t attention_bytes(const ModelConfig& config) {
-  const WeightShape query = shape_of(Role::query, config);
-  const std::uint64_t projected =
-      query.rows + shape_of(Role::key, config).rows + shape_of(Role::value, config).rows;
-  return (projected + std::max(query.cols, query.rows)) * matrix_bytes;
+  std::uint64_t projected = 0, widest = shape_of(Role::attention_output, config).cols;
+  for (const WeightRule& rule : family_of(config).weights) {
+    if (!is_projection(rule) || occurrences(rule, config) == 0) continue;
+    projected += shape_of(rule, config).rows;
+    widest = std::max(widest, shape_of(rule, config).cols);
+  }
+  return (projected + widest) * matrix_bytes;
+}
+
+/// What attention and MLP add, where it is normalised before it is added.
+std::uint64_t sublayer_output_bytes(const ModelConfig& config) {
+  return std::max(shape_of(Role::attention_output_norm, config).cols,
+                  shape_of(Role::mlp_output_norm, config).cols) *
+         matrix_bytes;
 }
 
 /// The experts, the sum of their outputs, and of each expert logit, score and selection score.
@@ -53,8 +69,9 @@ std::uint64_t mixture_bytes(const ModelConfig& config) {
 
 std::uint64_t activation_bytes_per_token(const ModelConfig& config) {
   const std::uint64_t residual_and_input = 2 * shape_of(Role::embedding, config).cols * matrix_bytes;
-  return residual_and_input + std::max({attention_bytes(config), mixture_bytes(config),
-                                        gated_mlp_bytes(shape_of(Role::dense_gate, config))});
+  return residual_and_input + sublayer_output_bytes(config) +
+         std::max({attention_bytes(config), mixture_bytes(config),
+                   gated_mlp_bytes(shape_of(Role::dense_gate, config))});
 }
 
 MemoryBudget divide_memory(const ModelConfig& config, std::uint64_t memory, std::size_t tokens,

@@ -53,11 +53,11 @@ struct Sequences {
 
 Cost layer_flops(const ModelConfig& config, std::int64_t layer, const Sequences& sequences) {
   const TokenFlops flops = token_flops(config, layer);
-  const WeightShape head{static_cast<std::uint64_t>(config.num_attention_heads),
-                         static_cast<std::uint64_t>(config.head_dim)};
+  const WeightShape heads{static_cast<std::uint64_t>(config.num_attention_heads),
+                          static_cast<std::uint64_t>(config.head_dim + config.value_head_dim)};
   Cost cost;
-  // For every head, query and key it sees: a product of head_dim for the score, one for the value.
-  cost.attention_flops = 2 * product_flops(head) * sequences.keys(config.attention.window_in(layer));
+  // For every head, query and key it sees: a product of head_dim for the score, one of the value's.
+  cost.attention_flops = product_flops(heads) * sequences.keys(config.attention.window_in(layer));
   cost.routed_flops = flops.routed * sequences.tokens();
   cost.flops = flops.others * sequences.tokens() + cost.attention_flops + cost.routed_flops;
   return cost;
@@ -76,7 +76,7 @@ std::size_t part_index(const Weight& weight, std::size_t parts) {
 void add_stored_bytes(const ModelWeights& weights, std::vector<PartCost>& parts) {
   for (const Weight& weight : weights.all()) {
     if (weight.key.role == Role::embedding) continue;
-    parts[part_index(weight, parts.size())].cost.weight_bytes += weight.bytes();
+    parts[part_index(weight, parts.size())].cost.weight_bytes += weight.stored_bytes();
   }
   const bool tied = weights.find({Role::head}) == nullptr;
   if (tied) parts.back().cost.weight_bytes += weights.at({Role::embedding}).bytes();

@@ -68,9 +68,13 @@ void softmax(std::span<const float> logits, std::span<float> scores) {
   for (float& score : scores) score /= sum;
 }
 
-std::vector<float> selection_scores(std::span<const float> scores, std::span<const float> bias) {
+/// Experts that every token takes come before all others.
+std::vector<float> selection_scores(const RoutingScheme& scheme, std::span<const float> scores,
+                                    std::span<const float> bias) {
   std::vector<float> selection(scores.begin(), scores.end());
   for (std::size_t e = 0; e < bias.size(); ++e) selection[e] += bias[e];
+  std::fill(selection.end() - scheme.always_last, selection.end(), -minus_infinity);
+  for (const std::int64_t e : scheme.always) selection[static_cast<std::size_t>(e)] = -minus_infinity;
   return selection;
 }
 
@@ -114,23 +118,29 @@ void route_token(const RoutingScheme& scheme, std::span<const float> bias, std::
   const auto selection = [&](std::size_t rank) {
     return scores[best[rank]] + (bias.empty() ? 0 : bias[best[rank]]);
   };
-  const bool has_next = eligible > top_k && best.size() > top_k;
+  const bool is_decided =
+      eligible > top_k && best.size() > top_k && top_k > static_cast<std::size_t>(scheme.always_count());
   out.margin[token] =
-      has_next ? selection(top_k - 1) - selection(top_k) : std::numeric_limits<float>::quiet_NaN();
+      is_decided ? selection(top_k - 1) - selection(top_k) : std::numeric_limits<float>::quiet_NaN();
 
   select_experts(scheme, scores, {}, std::span(out.unbiased_index).subspan(token * top_k, top_k));
 }
 
 }  // namespace
 
-void score_logits(ScoreFunction score, std::span<const float> logits, std::span<float> scores) {
-  if (score == ScoreFunction::softmax) return softmax(logits, scores);
+void score_logits(const RoutingScheme& scheme, std::span<const float> logits, std::span<float> scores) {
+  if (scheme.score == ScoreFunction::softmax) {
+    const std::size_t free = logits.size() - static_cast<std::size_t>(scheme.always_last);
+    softmax(logits.first(free), scores.first(free));
+    if (free < logits.size()) softmax(logits.subspan(free), scores.subspan(free));
+    return;
+  }
   std::ranges::transform(logits, scores.begin(), [](float z) { return 1.0f / (1.0f + std::exp(-z)); });
 }
 
 std::size_t select_experts(const RoutingScheme& scheme, std::span<const float> scores,
                            std::span<const float> bias, std::span<std::uint16_t> index) {
-  const std::vector<float> selection = selection_scores(scores, bias);
+  const std::vector<float> selection = selection_scores(scheme, scores, bias);
   const std::vector<bool> eligible = eligible_experts(scheme, selection);
   std::vector<std::uint16_t> candidates;
   for (std::size_t e = 0; e < selection.size(); ++e) {
@@ -164,7 +174,7 @@ RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matr
   const std::vector<float> bias = context.take_if_present(Role::score_correction_bias, layer);
   const bool has_finite_bias = all_finite(bias);
   context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {
-    score_logits(out.score, out.logits.row(token), out.scores.row(token));
+    score_logits(config.routing, out.logits.row(token), out.scores.row(token));
     if (has_finite_bias && all_finite(out.logits.row(token))) {
       route_token(config.routing, bias, token, out);
     } else {

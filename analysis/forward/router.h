@@ -25,7 +25,7 @@ struct RouterOutput {
   /// finite.
   std::vector<std::uint16_t> topk_index;
   std::vector<float> topk_weight;  // (T, K) as multiplied into the experts' outputs; NaN without a choice
-  std::vector<float> margin;       // (T) selection score of rank K minus rank K + 1; NaN if there is none
+  std::vector<float> margin;       // (T) selection score of rank K minus rank K + 1; NaN without a choice
   std::vector<std::uint16_t> unbiased_index;  // (T, K) what would be chosen without the correction bias
 
   std::span<const std::uint16_t> experts(std::size_t token) const {
@@ -41,7 +41,7 @@ struct RouterOutput {
 };
 
 /// (E) scores from finite logits (E).
-void score_logits(ScoreFunction score, std::span<const float> logits, std::span<float> scores);
+void score_logits(const RoutingScheme& scheme, std::span<const float> logits, std::span<float> scores);
 
 /// Fills `index` (up to E, best first) with the experts of highest score + bias, at most index.size(), and
 /// returns how many are eligible: with several groups only those of the kept_groups best (DeepSeek-V3, arXiv

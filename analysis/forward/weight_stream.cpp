@@ -27,12 +27,13 @@ std::uint64_t tile_rows(const Weight& weight, std::uint64_t tile_bytes) {
 std::uint64_t largest_tile(std::span<const Weight* const> weights, std::uint64_t tile_bytes) {
   std::uint64_t largest = 0;
   for (const Weight* weight : weights) {
-    largest = std::max(largest, std::min(tile_rows(*weight, tile_bytes), weight->rows) * weight->row_bytes());
+    largest = std::max({largest, weight->scale_bytes(),
+                        std::min(tile_rows(*weight, tile_bytes), weight->rows) * weight->row_bytes()});
   }
   return largest;
 }
 
-/// The tiles of all weights, in order.
+/// The scales and tiles of all weights, in order.
 class TileSequence {
  public:
   TileSequence(const Checkpoint& checkpoint, std::vector<const Weight*> order, std::uint64_t tile_bytes)
@@ -42,9 +43,13 @@ class TileSequence {
     while (index_ < order_.size() && row_ >= order_[index_]->rows) {
       ++index_;
       row_ = 0;
+      scales_are_next_ = true;
     }
     if (index_ == order_.size()) return {};
     const Weight& weight = *order_[index_];
+    if (weight.scales && std::exchange(scales_are_next_, false))
+      return FileRange{&checkpoint_->shards()[weight.scales->shard], weight.scales->offset,
+                       weight.scale_bytes()};
     const std::uint64_t first = row_, rows = std::min(tile_rows(weight, tile_bytes_), weight.rows - first);
     row_ += rows;
     return FileRange{&checkpoint_->shards()[weight.shard], weight.offset + first * weight.row_bytes(),
@@ -57,6 +62,7 @@ class TileSequence {
   std::uint64_t tile_bytes_;
   std::size_t index_ = 0;
   std::uint64_t row_ = 0;
+  bool scales_are_next_ = true;
 };
 
 }  // namespace
@@ -86,27 +92,38 @@ void WeightStream::require_next(const Weight& weight) {
                          "' is wanted, but " + next);
 }
 
+/// Hands the next range's bytes to `use`.
+void WeightStream::take_range(const std::function<void(std::span<const std::byte>)>& use) {
+  if (options_.interrupted && *options_.interrupted) throw Interrupted{};
+  const auto start = Clock::now();
+  ReadAhead::Loaded loaded = reader_->take();
+  times_.wait_seconds += seconds_since(start);
+  times_.read_seconds += loaded.read_seconds;
+  use(loaded.bytes);
+  const std::uint64_t bytes = loaded.range.bytes;
+  reader_->give_back(std::move(loaded));
+  times_.bytes += bytes;
+  if (options_.progress) options_.progress(bytes);
+}
+
 void WeightStream::take(const Weight& weight, const std::function<void(const WeightTile&)>& use) {
   require_next(weight);
+  BlockScales scales;
+  if (weight.scales)
+    take_range([&](std::span<const std::byte> bytes) { scales = read_block_scales(weight, bytes); });
   const std::uint64_t most_rows = tile_rows(weight, tile_bytes_);
   for (std::uint64_t row = 0; row < weight.rows; row += most_rows) {
-    if (options_.interrupted && *options_.interrupted) throw Interrupted{};
-    const auto start = Clock::now();
-    ReadAhead::Loaded tile = reader_->take();
-    times_.wait_seconds += seconds_since(start);
-    times_.read_seconds += tile.read_seconds;
-    use({weight.dtype, row, std::min(most_rows, weight.rows - row), weight.cols, tile.bytes});
-    const std::uint64_t bytes = tile.range.bytes;
-    reader_->give_back(std::move(tile));
-    times_.bytes += bytes;
-    if (options_.progress) options_.progress(bytes);
+    take_range([&](std::span<const std::byte> bytes) {
+      use({weight.dtype, row, std::min(most_rows, weight.rows - row), weight.cols, bytes,
+           scales.empty() ? nullptr : &scales});
+    });
   }
 }
 
 std::vector<float> WeightStream::take_values(const Weight& weight) {
   std::vector<float> values(weight.size());
   take(weight, [&](const WeightTile& tile) {
-    convert_to_float(tile.dtype, tile.bytes,
+    convert_to_float(tile,
                      std::span(values).subspan(tile.first_row * tile.columns, tile.rows * tile.columns));
   });
   return values;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "analysis/kernels/matrix_product.h"
@@ -40,9 +41,9 @@ struct StreamTimes {
   }
 };
 
-/// Streams `order` once, from first to last, in tiles of whole rows (a multiple of row_block, except at a
-/// matrix's end), on a thread of its own. The consumer takes the weights in the same order. Not thread-safe:
-/// one consumer.
+/// Streams `order` once, from first to last, the scales of a quantised weight before it, in tiles of whole
+/// rows (a multiple of row_block, except at a matrix's end), on a thread of its own. The consumer takes the
+/// weights in the same order. Not thread-safe: one consumer.
 class WeightStream {
  public:
   WeightStream(const Checkpoint& checkpoint, std::vector<const Weight*> order, WeightStreamOptions options);
@@ -61,6 +62,7 @@ class WeightStream {
 
  private:
   void require_next(const Weight& weight);
+  void take_range(const std::function<void(std::span<const std::byte>)>& use);
 
   std::vector<const Weight*> order_;
   std::size_t next_ = 0;  // in order_

@@ -46,6 +46,12 @@ void free_aligned(void* memory) noexcept {
   std::free(memory);
 }
 
+void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
+  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
+    for (std::size_t i = 0; i < x.columns; ++i) sum.row(r)[i] += x.row(r)[i];
+  });
+}
+
 Matrix Matrix::zero(std::size_t rows, std::size_t columns) {
   Matrix matrix(rows, columns);
   std::ranges::fill(matrix.values, 0.0f);

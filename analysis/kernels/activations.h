@@ -53,6 +53,9 @@ struct Matrix {
   std::span<const float> row(std::size_t r) const { return {values.data() + r * columns, columns}; }
 };
 
+/// sum += x, of the same shape.
+void add(ThreadPool& threads, const Matrix& x, Matrix& sum);
+
 /// How activations enter a matrix product.
 enum class Precision : unsigned char {
   f32,   // as they are

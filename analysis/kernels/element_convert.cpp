@@ -33,6 +33,15 @@ float float16_value(std::uint16_t bits) {
   return std::bit_cast<float>(sign | value);
 }
 
+/// OCP 8-bit floating point (version 1.0), E4M3: no infinities, one NaN of each sign.
+float float8_value(std::uint8_t bits) {
+  const std::uint32_t sign = std::uint32_t{bits & 0x80u} << 24;
+  const std::uint32_t magnitude = std::uint32_t{bits & 0x7fu} << 20;
+  const float scaled = std::bit_cast<float>(magnitude) * 0x1p120f;
+  const std::uint32_t value = (bits & 0x7fu) == 0x7fu ? 0x7fc00000u : std::bit_cast<std::uint32_t>(scaled);
+  return std::bit_cast<float>(sign | value);
+}
+
 }  // namespace
 
 void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<float> values) {
@@ -41,10 +50,13 @@ void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<f
       return convert_each<std::uint16_t>(bytes, values, bfloat16_value);
     case DType::f16:
       return convert_each<std::uint16_t>(bytes, values, float16_value);
+    case DType::f8_e4m3:
+      return convert_each<std::uint8_t>(bytes, values, float8_value);
     case DType::f32:
       return convert_each<float>(bytes, values, [](float value) { return value; });
     default:
-      throw std::logic_error("weights are BF16, F16 or F32; others are refused when a model is opened");
+      throw std::logic_error(
+          "weights are BF16, F16, F32 or F8_E4M3; others are refused when a model is opened");
   }
 }
 

@@ -1,5 +1,6 @@
 #include "analysis/kernels/matrix_product.h"
 
+#include <bit>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -63,7 +64,7 @@ void prefetch(const WeightTile& tile, const Group& group) {
 
 /// Copies a group of weights to where its rows lie side by side. In the tile they are often a power of two
 /// apart, and would push each other out of the cache.
-void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
+void copy_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
   for (std::size_t r = 0; r < group.rows; ++r) {
     std::memcpy(weights + r * column_block,
                 tile.bytes.data() + ((group.row + r) * tile.columns + group.column) * sizeof *weights,
@@ -71,7 +72,7 @@ void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights)
   }
 }
 
-/// The same, expanded to float32.
+/// The same, expanded to float32, and scaled where they are quantised.
 void load_weights(const WeightTile& tile, const Group& group, float* weights) {
   const std::size_t element = dtype_bits(tile.dtype) / 8, row_bytes = tile.columns * element;
   const std::size_t offset = group.row * row_bytes + group.column * element;
@@ -80,9 +81,27 @@ void load_weights(const WeightTile& tile, const Group& group, float* weights) {
                            column_block);
   }
   for (std::size_t r = 0; r < group.rows; ++r) {
-    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * element),
-                     {weights + r * column_block, group.columns});
+    const std::span row(weights + r * column_block, group.columns);
+    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * element), row);
+    if (tile.scales != nullptr)
+      scale_elements(*tile.scales, (tile.first_row + group.row + r) * tile.columns + group.column, row);
   }
+}
+
+/// As bfloat16 numbers, which they are: see is_bfloat16.
+void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
+  if (tile.dtype == DType::bf16) return copy_weights(tile, group, weights);
+  alignas(cache_line) float floats[group_rows * column_block];
+  load_weights(tile, group, floats);
+  for (std::size_t r = 0; r < group.rows; ++r) {
+    for (std::size_t c = r * column_block; c < r * column_block + group.columns; ++c)
+      weights[c] = static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(floats[c]) >> 16);
+  }
+}
+
+/// Whether the weights are bfloat16 numbers, in whatever type they are stored.
+bool is_bfloat16(const WeightTile& tile) {
+  return tile.dtype == DType::bf16 || (tile.scales != nullptr && tile.scales->fit_bfloat16);
 }
 
 /// Multiplies one block of columns, in groups of rows. Each time the weights that the same rows will need for
@@ -109,7 +128,7 @@ void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& b
     if (!x.paired()) {
       multiply_columns(tile, x, block, column, scratch.float_weights.data(),
                        x.float_panel(block.panel, column), x.stride(column), scratch);
-    } else if (tile.dtype == DType::bf16) {
+    } else if (is_bfloat16(tile)) {
       multiply_columns(tile, x, block, column, scratch.bfloat16_weights.data(),
                        x.pair_panel(block.panel, column), x.stride(column), scratch);
     } else {  // the activations are expanded to meet weights of another type
@@ -125,6 +144,11 @@ void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& b
 }
 
 }  // namespace
+
+void convert_to_float(const WeightTile& tile, std::span<float> values) {
+  convert_to_float(tile.dtype, tile.bytes, values);
+  if (tile.scales != nullptr) scale_elements(*tile.scales, tile.first_row * tile.columns, values);
+}
 
 void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink) {
   assert(x.features == tile.columns);

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "analysis/kernels/activations.h"
+#include "analysis/kernels/block_scales.h"
 #include "readers/storage/dtype.h"
 
 namespace moescope {
@@ -18,7 +19,11 @@ struct WeightTile {
   std::size_t first_row = 0;  // in the whole matrix
   std::size_t rows = 0, columns = 0;
   std::span<const std::byte> bytes;
+  const BlockScales* scales = nullptr;  // of the whole matrix, where it is quantised
 };
+
+/// The tile's elements (rows, columns) as the weights that they are.
+void convert_to_float(const WeightTile& tile, std::span<float> values);
 
 /// Outputs are produced in blocks of this many rows (the last of a tile may be smaller).
 inline constexpr std::size_t row_block = 24;

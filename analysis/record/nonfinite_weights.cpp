@@ -71,7 +71,7 @@ std::int64_t count_nonfinite(WeightStream& stream, const Weight& weight) {
   std::int64_t count = 0;
   stream.take(weight, [&](const WeightTile& tile) {
     std::vector<float> values(tile.rows * tile.columns);
-    convert_to_float(tile.dtype, tile.bytes, values);
+    convert_to_float(tile, values);
     count += std::ranges::count_if(values, [](float value) { return !std::isfinite(value); });
   });
   return count;

@@ -9,8 +9,8 @@
 
 namespace moescope {
 
-/// Reads whole rows, values.size() / weight.cols of them from `first_row` on, exactly, a few MiB at a time.
-/// Thread-safe. Throws std::system_error.
+/// Reads whole rows, values.size() / weight.cols of them from `first_row` on, exactly but for the rounding of
+/// quantised ones, a few MiB at a time. Thread-safe. Throws std::system_error.
 void read_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t first_row,
                std::span<float> values);
 

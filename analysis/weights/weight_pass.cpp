@@ -64,6 +64,7 @@ class Cutting {
  public:
   Cutting(std::span<const Weight> weights, std::size_t checkpoints, unsigned threads,
           std::uint64_t memory_budget) {
+    for (const Weight& weight : weights) largest_scales_ = std::max(largest_scales_, weight.scale_bytes());
     constexpr std::uint64_t task_bytes = WeightTrajectorySum::task_elements * sizeof(float);
     const std::uint64_t largest = largest_weight(weights);
     const std::uint64_t sums = WeightTrajectorySum::bytes(checkpoints, threads, largest);
@@ -77,7 +78,7 @@ class Cutting {
 
   /// The same for every checkpoint, however it stores the weight.
   std::uint64_t piece_elements() const { return tasks_ * WeightTrajectorySum::task_elements; }
-  std::uint64_t largest_range() const { return piece_elements() * sizeof(float); }
+  std::uint64_t largest_range() const { return std::max(piece_elements() * sizeof(float), largest_scales_); }
   /// For pieces.
   std::uint64_t memory() const { return memory_; }
 
@@ -86,10 +87,23 @@ class Cutting {
   }
 
  private:
-  std::uint64_t tasks_ = 1, memory_ = 0;
+  std::uint64_t tasks_ = 1, memory_ = 0, largest_scales_ = 0;
 };
 
-/// The pieces of the weights in order, each at all checkpoints in turn.
+FileRange scales_of(const CheckpointWeights& one, const Weight& weight) {
+  return {&one.checkpoint->shards()[weight.scales->shard], weight.scales->offset, weight.scale_bytes()};
+}
+
+BlockScales take_scales(ReadAhead& reader, const Weight& weight) {
+  if (!weight.scales) return {};
+  ReadAhead::Loaded loaded = reader.take();
+  BlockScales scales = read_block_scales(weight, loaded.bytes);
+  reader.give_back(std::move(loaded));
+  return scales;
+}
+
+/// The pieces of the weights in order, each at all checkpoints in turn; before the first of a quantised
+/// weight its scales.
 class PieceSequence {
  public:
   PieceSequence(Series series, WeightRange range, std::uint64_t piece_elements)
@@ -103,6 +117,9 @@ class PieceSequence {
     }
     if (index_ >= end_) return {};
     const Weight& weight = weight_of(series_[checkpoint_], index_);
+    if (weight.scales && first_ == 0 && !std::exchange(scales_are_read_, true))
+      return scales_of(series_[checkpoint_], weight);
+    scales_are_read_ = false;
     const std::uint64_t width = dtype_bits(weight.dtype) / 8;
     const std::uint64_t count = std::min(piece_elements_, weight.size() - first_);
     const FileRange range{&series_[checkpoint_].checkpoint->shards()[weight.shard],
@@ -119,6 +136,7 @@ class PieceSequence {
   std::uint64_t piece_elements_;
   std::size_t index_, end_, checkpoint_ = 0;
   std::uint64_t first_ = 0;
+  bool scales_are_read_ = false;  // of this weight, at this checkpoint
 };
 
 /// The routed experts of a layer have that of expert 0: so an expert can be looked for among the others.
@@ -154,12 +172,15 @@ void trace_weights(Series series, WeightRange range, ThreadPool& pool, const Wei
   ReadAhead reader(PieceSequence(series, range, cutting.piece_elements()), cutting.reading(series));
   std::vector<ReadAhead::Loaded> loaded(series.size());
   std::vector<StoredElements> elements(series.size());
+  std::vector<BlockScales> scales(series.size());  // of the weight at hand
   for (std::size_t index = range.begin; index < range.end; ++index) {
     sum.begin(key_of_sketches(*series.front().weights, weights[index]));
     for (std::uint64_t first = 0; first < weights[index].size(); first += cutting.piece_elements()) {
       for (std::size_t c = 0; c < series.size(); ++c) {
+        const Weight& stored = weight_of(series[c], index);
+        if (first == 0) scales[c] = take_scales(reader, stored);
         loaded[c] = reader.take();
-        elements[c] = {weight_of(series[c], index).dtype, loaded[c].bytes};
+        elements[c] = {stored.dtype, loaded[c].bytes, stored.scales ? &scales[c] : nullptr, first};
       }
       sum.add(elements, std::min(cutting.piece_elements(), weights[index].size() - first));
       for (ReadAhead::Loaded& piece : loaded) reader.give_back(std::move(piece));

@@ -21,7 +21,13 @@ static_assert(inner_product_run % product_elements == 0);
 
 StoredElements part_of(const StoredElements& elements, std::uint64_t first, std::uint64_t count) {
   const std::uint64_t width = dtype_bits(elements.dtype) / 8;
-  return {elements.dtype, elements.bytes.subspan(first * width, count * width)};
+  return {elements.dtype, elements.bytes.subspan(first * width, count * width), elements.scales,
+          elements.first + first};
+}
+
+void convert_to_float(const StoredElements& elements, std::span<float> values) {
+  convert_to_float(elements.dtype, elements.bytes, values);
+  if (elements.scales != nullptr) scale_elements(*elements.scales, elements.first, values);
 }
 
 /// The bit patterns of stored BF16 elements, where they lie if that is aligned, else copied into `room`.
@@ -175,7 +181,7 @@ void WeightTrajectorySum::add_elements(const StoredElements& elements, std::uint
   }
   const std::size_t count = elements.bytes.size() * 8 / dtype_bits(elements.dtype);
   const std::span values = std::span(worker.floats).first(count);
-  convert_to_float(elements.dtype, elements.bytes, values);
+  convert_to_float(elements, values);
   if (with_sketches_) partial.sketches[c].add(sketch_key_, block, values);
   const float least_normal = elements.dtype == DType::f16 ? least_normal_float16 : least_normal_float32;
   for (std::size_t i = 0; i < count; i += weight_block_size) {
@@ -194,7 +200,7 @@ void WeightTrajectorySum::add_products(std::span<const StoredElements> elements,
     const std::span floats = std::span(worker.floats).first(checkpoints_ * length);
     for (std::size_t c = 0; c < checkpoints_; ++c) {
       const StoredElements stored = part_of(elements[c], chunk.first + done, count);
-      convert_to_float(stored.dtype, stored.bytes, floats.subspan(c * length, count));
+      convert_to_float(stored, floats.subspan(c * length, count));
       std::ranges::fill(floats.subspan(c * length + count, length - count), 0.0f);
     }
     const bool finite = widen(floats, length, worker.values, worker.deltas);

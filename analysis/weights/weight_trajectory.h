@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "analysis/kernels/block_scales.h"
 #include "analysis/kernels/inner_products.h"
 #include "analysis/machine/parallel.h"
 #include "metrics/weights/bfloat16_histogram.h"
@@ -38,9 +39,12 @@ struct WeightTrajectory {
 struct StoredElements {
   DType dtype = DType::bf16;
   std::span<const std::byte> bytes;
+  const BlockScales* scales = nullptr;  // where they are quantised
+  std::uint64_t first = 0;              // of these elements, in the weight
 };
 
-/// Adds up one weight after the other. Stored elements are expanded to float exactly; D_i = W_(i+1) - W_i and
+/// Adds up one weight after the other. Stored elements are expanded to float exactly, and
+/// scaled where they are quantised; D_i = W_(i+1) - W_i and
 /// all products are doubles. The numbers depend on the elements alone, not on the threads of `pool` or on how
 /// a weight is cut.
 class WeightTrajectorySum {

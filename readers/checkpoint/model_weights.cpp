@@ -27,12 +27,12 @@ std::string tensor_thing(const std::string& name) {
   return "tensor " + single_quoted(name);
 }
 
-/// Where the experts of one layer find one of their matrices in fused storage.
+/// Where a layer finds the weights of one role in fused storage; those of experts one after another.
 struct FusedPart {
   Role role;
   const StoredTensor* stored;
-  std::uint64_t parts;  // matrices stacked per expert
-  std::uint64_t part;   // which of them
+  std::uint64_t elements;  // of all parts together, of one expert
+  std::uint64_t before;    // of the parts before this one
 };
 
 /// Matches the rules of a family against the stored tensors, and remembers which were used.
@@ -49,9 +49,11 @@ class Resolver {
   double spread_in_steps(const Weight& weight) const;
   std::vector<std::string> notes_on_coarse_biases(std::span<const Weight> resolved) const;
   Weight find_weight(const WeightRule& rule, const WeightKey& key);
+  StoredScales find_scales(const Weight& weight, const StoredTensor& stored, bool is_part);
   const FusedPart* fused_part(const WeightKey& key);
   std::vector<FusedPart> find_fused_parts(std::int64_t layer);
-  std::vector<FusedPart> fused_parts(const FusedRule& fused, std::int64_t layer);
+  const WeightRule* first_rule(const FusedRule& fused, std::int64_t layer) const;
+  std::vector<FusedPart> fused_parts(const FusedRule& fused, const WeightRule& first, std::int64_t layer);
   const FusedRule* stored_fusion(std::int64_t layer) const;
   void require_no_single_expert(const FusedRule& fused, std::int64_t layer) const;
   const StoredTensor& require(const std::string& name, const Shape& shape);
@@ -83,19 +85,48 @@ Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
   weight.name = name_of(rule.name, key.layer, key.expert);
   weight.rows = shape.rows;
   weight.cols = shape.cols;
-  const FusedPart* part = rule.scope == Scope::routed_expert ? fused_part(key) : nullptr;
+  const FusedPart* part = key.layer >= 0 ? fused_part(key) : nullptr;
   const StoredTensor& stored =
       part ? *part->stored
            : require(weight.name, rule.is_vector() ? Shape{shape.cols} : Shape{shape.rows, shape.cols});
   weight.dtype = stored.info.dtype;
   weight.shard = stored.shard;
   weight.offset = stored.info.offset;
+  if (is_quantised_dtype(weight.dtype)) weight.scales = find_scales(weight, stored, part != nullptr);
   if (part)
-    weight.offset += (static_cast<std::uint64_t>(key.expert) * part->parts + part->part) * weight.bytes();
+    weight.offset +=
+        (static_cast<std::uint64_t>(std::max<std::int64_t>(0, key.expert)) * part->elements + part->before) *
+        dtype_bits(weight.dtype) / 8;
   return weight;
 }
 
-/// Null where an expert's matrix is stored by itself.
+/// NAME_scale_inv, of blocks, or NAME_scale, of rows (DeepSeek-V3's release, and compressed-tensors).
+StoredScales Resolver::find_scales(const Weight& weight, const StoredTensor& stored, bool is_part) {
+  const std::string of_blocks = weight.name + "_scale_inv", of_rows = weight.name + "_scale";
+  const bool in_blocks = checkpoint_.find(of_blocks) != nullptr;
+  const std::string& file = checkpoint_.shards()[stored.shard].name();
+  const std::string type(dtype_name(weight.dtype));
+  if (weight.rows == 1 || weight.key.role == Role::embedding || is_part)
+    throw FormatError(file, tensor_thing(stored.info.name), "expected dtype BF16, F16 or F32, found " + type);
+  if (!in_blocks && checkpoint_.find(of_rows) == nullptr) {
+    throw FormatError(file, tensor_thing(weight.name),
+                      "is stored as " + type + ", but has no scale (expected " + single_quoted(of_blocks) +
+                          " or " + single_quoted(of_rows) + ")");
+  }
+  StoredScales scales;
+  scales.block_rows = in_blocks ? static_cast<std::uint64_t>(config_.quantisation.block_rows) : 1;
+  scales.block_cols = in_blocks ? static_cast<std::uint64_t>(config_.quantisation.block_cols) : weight.cols;
+  const Shape shape{(weight.rows - 1) / scales.block_rows + 1, (weight.cols - 1) / scales.block_cols + 1};
+  const StoredTensor& found = require(in_blocks ? of_blocks : of_rows, shape);
+  if (is_quantised_dtype(found.info.dtype))
+    throw FormatError(file, tensor_thing(found.info.name), "expected dtype BF16, F16 or F32, found " + type);
+  scales.dtype = found.info.dtype;
+  scales.shard = found.shard;
+  scales.offset = found.info.offset;
+  return scales;
+}
+
+/// Null where a weight is stored by itself.
 const FusedPart* Resolver::fused_part(const WeightKey& key) {
   if (fused_layer_ != key.layer) fused_parts_ = find_fused_parts(key.layer);
   fused_layer_ = key.layer;
@@ -103,30 +134,50 @@ const FusedPart* Resolver::fused_part(const WeightKey& key) {
   return part == fused_parts_.end() ? nullptr : &*part;
 }
 
-/// Empty where the experts of a layer are stored one by one.
+/// The rule of a fused tensor's first part, where the model has it in this layer; else null.
+const WeightRule* Resolver::first_rule(const FusedRule& fused, std::int64_t layer) const {
+  const auto rule = std::ranges::find_if(family_.weights, [&](const WeightRule& r) {
+    return r.role == fused.parts.front() && applies(r, layer, config_);
+  });
+  return rule == family_.weights.end() ? nullptr : &*rule;
+}
+
+/// What is fused always, and the experts of a layer where one fused tensor of theirs is stored.
 std::vector<FusedPart> Resolver::find_fused_parts(std::int64_t layer) {
   const FusedRule* stored = stored_fusion(layer);
-  if (stored == nullptr) return {};
-  require_no_single_expert(*stored, layer);
+  if (stored != nullptr) require_no_single_expert(*stored, layer);
   std::vector<FusedPart> parts;
-  for (const FusedRule& fused : family_.fused)
-    std::ranges::copy(fused_parts(fused, layer), std::back_inserter(parts));
+  for (const FusedRule& fused : family_.fused) {
+    const WeightRule* rule = first_rule(fused, layer);
+    if (rule == nullptr || (!fused.only && stored == nullptr)) continue;
+    std::ranges::copy(fused_parts(fused, *rule, layer), std::back_inserter(parts));
+  }
   return parts;
 }
 
-std::vector<FusedPart> Resolver::fused_parts(const FusedRule& fused, std::int64_t layer) {
-  const WeightShape shape = shape_of(fused.parts.front(), config_);
-  const StoredTensor& stored = require(
-      name_of(fused.name, layer),
-      {static_cast<std::uint64_t>(config_.n_routed_experts), fused.parts.size() * shape.rows, shape.cols});
+std::vector<FusedPart> Resolver::fused_parts(const FusedRule& fused, const WeightRule& first,
+                                             std::int64_t layer) {
+  std::uint64_t elements = 0;
   std::vector<FusedPart> parts;
-  for (const Role role : fused.parts) parts.push_back({role, &stored, fused.parts.size(), parts.size()});
+  for (const Role role : fused.parts) {
+    parts.push_back({role, nullptr, 0, elements});
+    elements += shape_of(role, config_).size();
+  }
+  const std::uint64_t columns = shape_of(first, config_).cols;
+  Shape shape = first.is_vector() ? Shape{elements} : Shape{elements / columns, columns};
+  if (first.scope == Scope::routed_expert)
+    shape.insert(shape.begin(), static_cast<std::uint64_t>(config_.n_routed_experts));
+  const StoredTensor& stored = require(name_of(fused.name, layer), shape);
+  for (FusedPart& part : parts) {
+    part.stored = &stored;
+    part.elements = elements;
+  }
   return parts;
 }
 
 const FusedRule* Resolver::stored_fusion(std::int64_t layer) const {
   for (const FusedRule& fused : family_.fused) {
-    if (checkpoint_.find(name_of(fused.name, layer)) != nullptr) return &fused;
+    if (!fused.only && checkpoint_.find(name_of(fused.name, layer)) != nullptr) return &fused;
   }
   return nullptr;
 }
@@ -158,9 +209,10 @@ const StoredTensor& Resolver::require(const std::string& name, const Shape& shap
     throw FormatError(file, tensor_thing(name),
                       "expected shape " + format_shape(shape) + ", found " + format_shape(stored.info.shape));
   }
-  if (!is_weight_dtype(stored.info.dtype)) {
-    throw FormatError(file, tensor_thing(name),
-                      "expected dtype BF16, F16 or F32, found " + std::string(dtype_name(stored.info.dtype)));
+  if (!is_weight_dtype(stored.info.dtype) && !is_quantised_dtype(stored.info.dtype)) {
+    throw FormatError(
+        file, tensor_thing(name),
+        "expected dtype BF16, F16, F32 or F8_E4M3, found " + std::string(dtype_name(stored.info.dtype)));
   }
   used_.insert(&stored);
   return stored;

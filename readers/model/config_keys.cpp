@@ -5,48 +5,6 @@ namespace {
 
 using nlohmann::json;
 
-// A type that is absent means "default" only where nothing else describes a scaling.
-void require_default_rope(const JsonObject& rope) {
-  bool named = false;
-  for (const char* key : {"rope_type", "type"}) {
-    if (rope.find(key) == nullptr) continue;
-    named = true;
-    if (rope.string(key) == "default") continue;
-    rope.unsupported(key, "is a rotary embedding that moescope does not know (expected \"default\", found " +
-                              excerpt(rope.at(key)) + ")");
-  }
-  for (const char* key : {"factor", "full_attention", "sliding_attention"}) {
-    if (named || rope.find(key) == nullptr) continue;
-    rope.unsupported(key, "is a rotary embedding that moescope does not know");
-  }
-}
-
-void require_whole_head_rotated(const JsonObject& object) {
-  const char* key = "partial_rotary_factor";
-  if (object.find(key) == nullptr || object.positive_number(key) == 1.0) return;
-  object.unsupported(key, "is not supported (expected 1, found " + excerpt(object.at(key)) + ")");
-}
-
-double read_rope_theta(const JsonObject& object) {
-  require_whole_head_rotated(object);
-  if (const json* scaling = object.find("rope_scaling")) {
-    require_default_rope(JsonObject(*scaling, object.file(), "rope_scaling"));
-  }
-  const json* parameters = object.find("rope_parameters");
-  if (parameters == nullptr) return object.positive_number("rope_theta");
-  const JsonObject rope(*parameters, object.file(), "rope_parameters");
-  require_default_rope(rope);
-  require_whole_head_rotated(rope);
-  if (rope.find("rope_theta") == nullptr) return object.positive_number("rope_theta");
-  const double theta = rope.positive_number("rope_theta");
-  if (object.find("rope_theta") != nullptr && object.positive_number("rope_theta") != theta) {
-    object.fail("rope_theta", "differs from rope_parameters.rope_theta (expected " +
-                                  excerpt(rope.at("rope_theta")) + ", found " +
-                                  excerpt(object.at("rope_theta")) + ")");
-  }
-  return theta;
-}
-
 bool is_sliding_type(const JsonObject& object, const json& type, const ModelConfig& config) {
   if (!type.is_string()) object.fail("layer_types", "expected an array of strings, found " + excerpt(type));
   if (type == "full_attention") return false;
@@ -61,11 +19,7 @@ std::vector<bool> read_layer_types(const JsonObject& object, const ModelConfig& 
   const json* list = object.find("layer_types");
   if (list == nullptr) return {};
   if (!list->is_array()) object.fail("layer_types", "expected an array of strings, found " + excerpt(*list));
-  if (list->size() != static_cast<std::size_t>(config.num_hidden_layers)) {
-    object.fail("layer_types", "does not name every layer (expected " +
-                                   std::to_string(config.num_hidden_layers) + " entries, found " +
-                                   std::to_string(list->size()) + ")");
-  }
+  require_each_layer(object, "layer_types", list->size(), config);
   std::vector<bool> sliding;
   for (const json& type : *list) sliding.push_back(is_sliding_type(object, type, config));
   return sliding;
@@ -78,14 +32,130 @@ std::int64_t integer_or(const JsonObject& object, const char* key, std::int64_t 
   return object.find(key) == nullptr ? absent : object.integer(key, least, greatest);
 }
 
-void read_moe_layers(const JsonObject& object, ModelConfig& config) {
-  const std::int64_t dense = object.integer("first_k_dense_replace", 0, 10'000);
+bool boolean_or(const JsonObject& object, const char* key, bool absent) {
+  return object.find(key) == nullptr ? absent : object.boolean(key);
+}
+
+double number_or(const JsonObject& object, const char* key, double absent) {
+  if (object.find(key) == nullptr) return absent;
+  return object.at(key) == 0 ? 0 : object.positive_number(key);
+}
+
+std::vector<std::int64_t> read_integers(const JsonObject& object, const char* key, std::int64_t least,
+                                        std::int64_t greatest) {
+  const json& list = object.at(key);
+  if (!list.is_array()) object.fail(key, "expected an array of integers, found " + excerpt(list));
+  std::vector<std::int64_t> values;
+  for (const json& value : list) {
+    if (!value.is_number_integer() || value < least || value > greatest) {
+      object.fail(key, "expected integers from " + std::to_string(least) + " to " + std::to_string(greatest) +
+                           ", found " + excerpt(value));
+    }
+    values.push_back(value.get<std::int64_t>());
+  }
+  return values;
+}
+
+void require_each_layer(const JsonObject& object, const char* key, std::size_t entries,
+                        const ModelConfig& config) {
+  if (entries == static_cast<std::size_t>(config.num_hidden_layers)) return;
+  object.fail(key, "does not name every layer (expected " + std::to_string(config.num_hidden_layers) +
+                       " entries, found " + std::to_string(entries) + ")");
+}
+
+std::vector<bool> read_choices(const JsonObject& object, const char* key, const char* first,
+                               const char* second, const ModelConfig& config) {
+  const json& list = object.at(key);
+  if (!list.is_array()) object.fail(key, "expected an array of strings, found " + excerpt(list));
+  require_each_layer(object, key, list.size(), config);
+  std::vector<bool> is_first;
+  for (const json& word : list) {
+    if (word != first && word != second) object.unsupported(key, "holds the unknown " + excerpt(word));
+    is_first.push_back(word == first);
+  }
+  return is_first;
+}
+
+void require_string(const JsonObject& object, const char* key, const char* expected) {
+  if (object.find(key) == nullptr || object.string(key) == expected) return;
+  object.unsupported(key, "is not supported for model_type " + excerpt(object.at("model_type")) +
+                              " (expected " + excerpt(expected) + ", found " + excerpt(object.at(key)) + ")");
+}
+
+void require_boolean(const JsonObject& object, const char* key, bool expected) {
+  if (boolean_or(object, key, expected) == expected) return;
+  object.unsupported(key, "is not supported for model_type " + excerpt(object.at("model_type")) +
+                              " (expected " + excerpt(expected) + ", found " + excerpt(object.at(key)) + ")");
+}
+
+void require_integer(const JsonObject& object, const char* key, std::int64_t expected) {
+  const nlohmann::json* value = object.find(key);
+  if (value == nullptr || *value == expected) return;
+  object.unsupported(key, "is not supported for model_type " + excerpt(object.at("model_type")) +
+                              " (expected " + std::to_string(expected) + ", found " + excerpt(*value) + ")");
+}
+
+void read_latent_heads(const JsonObject& object, ModelConfig& config) {
+  constexpr std::int64_t widest = std::int64_t{1} << 20, widest_head = 65'536;
+  LatentScheme latent;
+  latent.query_rank = integer_or(object, "q_lora_rank", 0, 1, widest);
+  latent.key_value_rank = object.integer("kv_lora_rank", 1, widest);
+  latent.own_features = object.integer("qk_nope_head_dim", 1, widest_head);
+  latent.shared_features = object.integer("qk_rope_head_dim", 2, widest_head);
+  for (const char* key : {"qk_nope_head_dim", "qk_rope_head_dim"}) {
+    if (object.integer(key, 1, widest_head) % 2 != 0)
+      object.fail(key, "expected an even number, found " + excerpt(object.at(key)));
+  }
+  config.head_dim = latent.own_features + latent.shared_features;
+  config.value_head_dim = object.integer("v_head_dim", 1, widest_head);
+  config.num_key_value_heads = config.num_attention_heads;
+  config.attention.latent = latent;
+}
+
+void read_shared_experts(const JsonObject& object, ModelConfig& config) {
+  const bool without_shared = object.has_null("n_shared_experts");
+  config.n_shared_experts = without_shared ? 0 : object.integer("n_shared_experts", 0, 65'536);
+}
+
+void read_softmax_routing(const JsonObject& object, ModelConfig& config) {
+  config.routing.score = ScoreFunction::softmax;
+  config.routing.renormalise = object.boolean("norm_topk_prob");
+}
+
+void read_sigmoid_routing(const JsonObject& object, ModelConfig& config) {
+  read_groups(object, config);
+  RoutingScheme& routing = config.routing;
+  routing.score = ScoreFunction::sigmoid;
+  routing.renormalise = object.boolean("norm_topk_prob");
+  routing.epsilon = 1e-20;
+  routing.scale = object.positive_number("routed_scaling_factor");
+}
+
+void set_all_layers_moe(ModelConfig& config) {
+  config.has_experts.assign(static_cast<std::size_t>(config.num_hidden_layers), true);
+}
+
+void read_sparse_layers(const JsonObject& object, ModelConfig& config) {
+  const std::int64_t step = integer_or(object, "decoder_sparse_step", 1, 1, 10'000);
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
+    config.has_experts.push_back((layer + 1) % step == 0);
+  const char* key = "mlp_only_layers";
+  if (object.find(key) != nullptr) {
+    for (const std::int64_t layer : read_integers(object, key, 0, config.num_hidden_layers - 1))
+      config.has_experts[static_cast<std::size_t>(layer)] = false;
+  }
+  if (config.moe_layers().empty())
+    object.fail(key, "and decoder_sparse_step leave no mixture-of-experts layer");
+}
+
+void read_moe_layers(const JsonObject& object, ModelConfig& config, const char* first_key) {
+  const std::int64_t dense = object.integer(first_key, 0, 10'000);
   const std::int64_t frequency = integer_or(object, "moe_layer_freq", 1, 1, 10'000);
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
     config.has_experts.push_back(layer >= dense && layer % frequency == 0);
   if (config.moe_layers().empty()) {
-    object.fail("first_k_dense_replace", "leaves no mixture-of-experts layer among the " +
-                                             std::to_string(config.num_hidden_layers) + " layers");
+    object.fail(first_key, "leaves no mixture-of-experts layer among the " +
+                               std::to_string(config.num_hidden_layers) + " layers");
   }
 }
 
@@ -96,15 +166,22 @@ void read_groups(const JsonObject& object, ModelConfig& config) {
                                            : integer_or(object, "topk_group", 1, 1, 1);
 }
 
-void read_whole_rotary(const JsonObject& object, ModelConfig& config) {
-  config.attention.rotary = {read_rope_theta(object), config.head_dim};
+void refuse_sliding_window(const JsonObject& object) {
+  const char* key = "use_sliding_window";
+  if (boolean_or(object, key, false))
+    object.unsupported(key, "is not supported (expected false, found true)");
 }
 
-void read_window(const JsonObject& object, ModelConfig& config) {
+void read_window_and_types(const JsonObject& object, ModelConfig& config) {
   AttentionScheme& attention = config.attention;
   if (object.find("sliding_window") != nullptr)
     attention.window = object.integer("sliding_window", 1, std::int64_t{1} << 40);
   attention.sliding = read_layer_types(object, config);
+}
+
+void read_window(const JsonObject& object, ModelConfig& config) {
+  AttentionScheme& attention = config.attention;
+  read_window_and_types(object, config);
   const bool by_index = attention.window && attention.sliding.empty();
   if (!by_index && object.find("max_window_layers") == nullptr) return;
   const std::int64_t first = object.integer("max_window_layers", 0, 1'000'000);

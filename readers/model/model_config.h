@@ -16,6 +16,12 @@ namespace moescope {
 
 struct Family;
 
+/// How quantised weights are scaled: one scale for each block of so many elements. Where rows have scales of
+/// their own is told by the tensors' names.
+struct Quantisation {
+  std::int64_t block_rows = 128, block_cols = 128;
+};
+
 /// One model's configuration. Sizes are positive and mutually consistent once parsed; a family without
 /// routed or shared experts has 0 of them.
 /// H = hidden_size, E = n_routed_experts, K = num_experts_per_tok, M = moe_intermediate_size, V = vocab_size,
@@ -28,20 +34,25 @@ struct ModelConfig {
   std::int64_t num_hidden_layers = 0;
   std::int64_t num_attention_heads = 0;
   std::int64_t num_key_value_heads = 0;  // absent: num_attention_heads
-  std::int64_t head_dim = 0;             // absent: hidden_size / num_attention_heads
+  std::int64_t head_dim = 0;             // of queries and keys; absent: hidden_size / num_attention_heads
+  std::int64_t value_head_dim = 0;       // of values; head_dim but for latent attention
   std::int64_t intermediate_size = 0;    // width of the dense layers' MLP
   std::int64_t moe_intermediate_size = 0;
   std::int64_t n_routed_experts = 0;
-  std::int64_t n_shared_experts = 0;  // 0: none
+  std::int64_t n_shared_experts = 0;          // 0: none
+  std::int64_t shared_intermediate_size = 0;  // of all shared experts together, which are one MLP
   std::int64_t num_experts_per_tok = 0;
-  std::vector<bool> has_experts;  // (N) which layers are a mixture of experts
+  std::vector<bool> has_experts;  // (N) which layers are a mixture of experts; empty: none is
+  bool dense_bias = false;        // of the dense layers' MLP
   RoutingScheme routing;
   AttentionScheme attention;
   double rms_norm_eps = 0;
+  double embedding_scale = 1;  // of the embedding's rows as they enter layer 0
   std::int64_t max_position_embeddings = 0;
   bool tie_word_embeddings = false;
   std::int64_t vocab_size = 0;
   std::optional<std::int64_t> eos_token_id;
+  Quantisation quantisation;
   std::string torch_dtype;  // "bfloat16"; newer files call the key dtype; empty when absent
 
   bool is_moe_layer(std::int64_t layer) const;

@@ -35,7 +35,27 @@ void compare_routing(const RoutingScheme& a, const RoutingScheme& b, Differences
   differences.compare("topk_group", a.kept_groups, b.kept_groups);
   differences.compare("norm_topk_prob", a.renormalise, b.renormalise);
   differences.compare("routed_scaling_factor", a.scale, b.scale);
+  differences.compare("experts that are always active", a.always, b.always);
+  differences.compare("last experts that are always active", a.always_last, b.always_last);
   differences.compare("scoring_func", score_function_name(a.score), score_function_name(b.score));
+}
+
+void compare_latent(const LatentScheme& a, const LatentScheme& b, Differences& differences) {
+  differences.compare("q_lora_rank", a.query_rank, b.query_rank);
+  differences.compare("kv_lora_rank", a.key_value_rank, b.key_value_rank);
+  differences.compare("qk_nope_head_dim", a.own_features, b.own_features);
+  differences.compare("qk_rope_head_dim", a.shared_features, b.shared_features);
+}
+
+void compare_rotary(const RotaryScheme& a, const RotaryScheme& b, Differences& differences) {
+  differences.compare("rope_theta", a.base, b.base);
+  differences.compare("rope scaling factor", a.scaling.factor, b.scaling.factor);
+  const auto rest = [](RotaryScheme scheme) {
+    scheme.base = scheme.scaling.factor = 0;
+    scheme.features = scheme.first = 0;
+    return scheme;
+  };
+  if (rest(a) != rest(b)) differences.found.push_back("rope scaling");
 }
 
 double rotated_share(const ModelConfig& config) {
@@ -43,10 +63,13 @@ double rotated_share(const ModelConfig& config) {
 }
 
 void compare_attention(const ModelConfig& a, const ModelConfig& b, Differences& differences) {
-  differences.compare("rope_theta", a.attention.rotary.base, b.attention.rotary.base);
+  compare_rotary(a.attention.rotary, b.attention.rotary, differences);
+  compare_latent(a.attention.latent.value_or(LatentScheme{}), b.attention.latent.value_or(LatentScheme{}),
+                 differences);
   differences.compare("rotated share of a head", rotated_share(a), rotated_share(b));
   differences.compare("sliding_window", a.attention.window, b.attention.window);
   differences.compare("sliding layers", sliding_layers(a.attention), sliding_layers(b.attention));
+  differences.compare("clip_qkv", a.attention.clip, b.attention.clip);
   differences.compare("attention_bias", a.attention.bias, b.attention.bias);
 }
 
@@ -58,8 +81,12 @@ std::vector<std::string> config_differences(const ModelConfig& a, const ModelCon
   for (const SizeField& size : size_fields) differences.compare(size.name, a.*size.field, b.*size.field);
   differences.compare("num_key_value_heads", a.num_key_value_heads, b.num_key_value_heads);
   differences.compare("head_dim", a.head_dim, b.head_dim);
+  differences.compare("v_head_dim", a.value_head_dim, b.value_head_dim);
+  differences.compare("scale of embeddings", a.embedding_scale, b.embedding_scale);
   differences.compare("n_shared_experts", a.n_shared_experts, b.n_shared_experts);
+  differences.compare("width of the shared experts", a.shared_intermediate_size, b.shared_intermediate_size);
   differences.compare("MoE layers", a.moe_layers(), b.moe_layers());
+  differences.compare("mlp_bias", a.dense_bias, b.dense_bias);
   compare_routing(a.routing, b.routing, differences);
   differences.compare("rms_norm_eps", a.rms_norm_eps, b.rms_norm_eps);
   compare_attention(a, b, differences);

@@ -53,10 +53,52 @@ const Family& read_family(const JsonObject& object, ModelConfig& config, std::sp
                                           excerpt(config.architecture) + ")");
 }
 
-void refuse_unknown_features(const JsonObject& object) {
-  if (object.find("quantization_config") != nullptr) {
-    object.unsupported("quantization_config", "is set, but quantised weights are not supported");
+/// Of an object inside the file's.
+JsonObject member(const JsonObject& object, const char* key) {
+  return JsonObject(object.at(key), object.file(), key);
+}
+
+void require_value(const JsonObject& object, const char* key, const json& expected) {
+  if (object.find(key) == nullptr || object.at(key) == expected) return;
+  object.unsupported(
+      key, "is not supported (expected " + excerpt(expected) + ", found " + excerpt(object.at(key)) + ")");
+}
+
+/// quant_method "fp8": F8_E4M3 with a scale for each block.
+void read_block_scaled(const JsonObject& object, ModelConfig& config) {
+  require_value(object, "fmt", "e4m3");
+  const char* key = "weight_block_size";
+  if (object.find(key) == nullptr) return;
+  const std::vector<std::int64_t> block = read_integers(object, key, 1, 65'536);
+  if (block.size() != 2) object.fail(key, "expected two sizes, found " + excerpt(object.at(key)));
+  config.quantisation = {block[0], block[1]};
+}
+
+/// quant_method "compressed-tensors": F8_E4M3 with a scale for each row.
+void require_row_scaled(const JsonObject& object) {
+  require_value(object, "format", "float-quantized");
+  if (object.find("config_groups") == nullptr) return;
+  for (const auto& [name, group] : object.at("config_groups").items()) {
+    const JsonObject weights = member(JsonObject(group, object.file(), "config_groups." + name), "weights");
+    require_value(weights, "num_bits", 8);
+    require_value(weights, "type", "float");
+    require_value(weights, "strategy", "channel");
+    require_value(weights, "symmetric", true);
   }
+}
+
+void read_quantisation(const JsonObject& object, ModelConfig& config) {
+  if (object.find("quantization_config") == nullptr) return;
+  const JsonObject quantisation = member(object, "quantization_config");
+  const std::string method = quantisation.string("quant_method");
+  if (method == "fp8") return read_block_scaled(quantisation, config);
+  if (method == "compressed-tensors") return require_row_scaled(quantisation);
+  quantisation.unsupported(
+      "quant_method",
+      "is not supported (expected \"fp8\" or \"compressed-tensors\", found " + excerpt(method) + ")");
+}
+
+void refuse_unknown_features(const JsonObject& object) {
   if (object.string("hidden_act") != "silu") {
     object.unsupported(
         "hidden_act", "is not supported (expected \"silu\", found " + excerpt(object.at("hidden_act")) + ")");
@@ -89,11 +131,17 @@ void read_head_dim(const JsonObject& object, ModelConfig& config) {
   }
 }
 
-void read_sizes(const JsonObject& object, ModelConfig& config) {
-  for (const SizeField& size : size_fields) read_size(object, size, config);
+void read_heads(const JsonObject& object, ModelConfig& config) {
+  if (config.family->has_latent_attention) return read_latent_heads(object, config);
   read_head_dim(object, config);
+  config.value_head_dim = config.head_dim;
   config.num_key_value_heads =
       integer_or(object, "num_key_value_heads", config.num_attention_heads, 1, config.num_attention_heads);
+}
+
+void read_sizes(const JsonObject& object, ModelConfig& config) {
+  for (const SizeField& size : size_fields) read_size(object, size, config);
+  read_heads(object, config);
 }
 
 // A list of ids counts by its first; negative ids mean none.
@@ -140,10 +188,14 @@ void require_consistent_router(const JsonObject& object, const ModelConfig& conf
 void require_countable(const JsonObject& object, const ModelConfig& config) {
   const auto hidden = static_cast<double>(config.hidden_size);
   const auto layers = static_cast<double>(config.num_hidden_layers);
-  const double experts = static_cast<double>(config.n_routed_experts + config.n_shared_experts) *
-                         static_cast<double>(config.moe_intermediate_size);
-  const double attention =
-      4 * static_cast<double>(config.num_attention_heads) * static_cast<double>(config.head_dim);
+  const double experts =
+      static_cast<double>(config.n_routed_experts) * static_cast<double>(config.moe_intermediate_size) +
+      static_cast<double>(config.shared_intermediate_size);
+  const LatentScheme latent = config.attention.latent.value_or(LatentScheme{});
+  const double heads = static_cast<double>(config.num_attention_heads) *
+                       static_cast<double>(config.head_dim + config.value_head_dim);
+  const double ranks = static_cast<double>(latent.query_rank + latent.key_value_rank);
+  const double attention = 3 * heads + 2 * ranks + heads * ranks / hidden;
   const double per_layer = 3 * experts + 3 * static_cast<double>(config.intermediate_size) + attention;
   const double parameters = hidden * (2 * static_cast<double>(config.vocab_size) + layers * per_layer);
   if (parameters > std::ldexp(1.0, 56))
@@ -154,8 +206,11 @@ ModelConfig read_config(const JsonObject& object, std::span<const Family> famili
   ModelConfig config;
   config.family = &read_family(object, config, families);
   refuse_unknown_features(object);
+  read_quantisation(object, config);
   read_sizes(object, config);
   config.family->read_schemes(object, config);
+  if (config.shared_intermediate_size == 0)
+    config.shared_intermediate_size = config.n_shared_experts * config.moe_intermediate_size;
   config.rms_norm_eps = object.positive_number("rms_norm_eps");
   config.tie_word_embeddings = object.boolean("tie_word_embeddings");
   config.eos_token_id = read_eos(object);

@@ -10,32 +10,46 @@ namespace moescope {
 /// One row a role: its name and its group. They stand in the order in which a forward pass takes a model's
 /// weights, which is their canonical order everywhere. H hidden_size, V vocab_size, E routed experts, M
 /// moe_intermediate_size, I intermediate_size, S shared experts.
-#define MOESCOPE_ROLES(ROLE)                                                             \
-  ROLE(embedding, embedding) /* [V, H] */                                                \
-  ROLE(input_norm, norm)     /* [H] */                                                   \
-  ROLE(query, attention)     /* [heads * head_dim, H] */                                 \
-  ROLE(key, attention)       /* [kv heads * head_dim, H] */                              \
-  ROLE(value, attention)     /* [kv heads * head_dim, H] */                              \
-  ROLE(query_bias, attention)                                                            \
-  ROLE(key_bias, attention)                                                              \
-  ROLE(value_bias, attention)                                                            \
-  ROLE(query_norm, norm) /* [head_dim], or of all heads */                               \
-  ROLE(key_norm, norm)                                                                   \
-  ROLE(attention_output, attention)                  /* [H, heads * head_dim] */         \
-  ROLE(attention_output_bias, attention)             /* [H] */                           \
-  ROLE(post_attention_norm, norm)                    /* [H] */                           \
-  ROLE(dense_gate, dense_mlp)                        /* [I, H] */                        \
-  ROLE(dense_up, dense_mlp)                          /* [I, H] */                        \
-  ROLE(dense_down, dense_mlp)                        /* [H, I] */                        \
-  ROLE(router, router)                               /* [E, H] */                        \
-  ROLE(score_correction_bias, score_correction_bias) /* [E] */                           \
-  ROLE(expert_gate, routed_expert)                   /* [M, H], one per routed expert */ \
-  ROLE(expert_up, routed_expert)                     /* [M, H] */                        \
-  ROLE(expert_down, routed_expert)                   /* [H, M] */                        \
-  ROLE(shared_gate, shared_expert)                   /* [S * M, H] */                    \
-  ROLE(shared_up, shared_expert)                     /* [S * M, H] */                    \
-  ROLE(shared_down, shared_expert)                   /* [H, S * M] */                    \
-  ROLE(final_norm, norm)                             /* [H] */                           \
+#define MOESCOPE_ROLES(ROLE)                                                                                 \
+  ROLE(embedding, embedding)  /* [V, H] */                                                                   \
+  ROLE(input_norm, norm)      /* [H], before attention */                                                    \
+  ROLE(query_down, attention) /* [query rank, H]: to the latent vector of queries */                         \
+  ROLE(query_down_bias, attention)                                                                           \
+  ROLE(query_down_norm, norm)     /* [query rank] */                                                         \
+  ROLE(key_value_down, attention) /* [key-value rank + shared features, H]: to that of keys and values */    \
+  ROLE(key_value_down_bias, attention)                                                                       \
+  ROLE(query, attention) /* [heads * head_dim, H], or of the latent vector */                                \
+  ROLE(key, attention)   /* [kv heads * head_dim, H] */                                                      \
+  ROLE(value, attention) /* [kv heads * head_dim, H] */                                                      \
+  ROLE(query_bias, attention)                                                                                \
+  ROLE(key_bias, attention)                                                                                  \
+  ROLE(value_bias, attention)                                                                                \
+  ROLE(query_norm, norm) /* [head_dim], or of all heads */                                                   \
+  ROLE(key_norm, norm)                                                                                       \
+  ROLE(key_value_down_norm, norm)        /* [key-value rank] */                                              \
+  ROLE(key_value_up, attention)          /* [heads * (own features + value head_dim), key-value rank] */     \
+  ROLE(attention_gate, attention)        /* [heads * head_dim, H]: the share of each feature that goes on */ \
+  ROLE(attention_output, attention)      /* [H, heads * value head_dim] */                                   \
+  ROLE(attention_output_bias, attention) /* [H] */                                                           \
+  ROLE(attention_output_norm, norm)      /* [H], of what attention adds */                                   \
+  ROLE(post_attention_norm, norm)        /* [H], before the MLP */                                           \
+  ROLE(dense_gate_bias, dense_mlp)       /* [I] */                                                           \
+  ROLE(dense_up_bias, dense_mlp)         /* [I] */                                                           \
+  ROLE(dense_down_bias, dense_mlp)       /* [H] */                                                           \
+  ROLE(dense_gate, dense_mlp)            /* [I, H] */                                                        \
+  ROLE(dense_up, dense_mlp)              /* [I, H] */                                                        \
+  ROLE(dense_down, dense_mlp)            /* [H, I] */                                                        \
+  ROLE(router, router)                   /* [E, H] */                                                        \
+  ROLE(score_correction_bias, score_correction_bias) /* [E] */                                               \
+  ROLE(expert_gate, routed_expert)                   /* [M, H], one per routed expert */                     \
+  ROLE(expert_up, routed_expert)                     /* [M, H] */                                            \
+  ROLE(expert_down, routed_expert)                   /* [H, M] */                                            \
+  ROLE(shared_expert_gate, shared_expert)            /* [1, H]: the share of them that a token takes */      \
+  ROLE(shared_gate, shared_expert)                   /* [S * M, H] */                                        \
+  ROLE(shared_up, shared_expert)                     /* [S * M, H] */                                        \
+  ROLE(shared_down, shared_expert)                   /* [H, S * M] */                                        \
+  ROLE(mlp_output_norm, norm)                        /* [H], of what the MLP adds */                         \
+  ROLE(final_norm, norm)                             /* [H] */                                               \
   ROLE(head, head)                                   /* [V, H]; absent when tied to the embedding */
 
 /// The correction bias is a group of its own: no part of a matrix, in the unit of scores, and trained without

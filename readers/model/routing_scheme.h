@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace moescope {
 
@@ -14,8 +15,9 @@ std::string_view score_function_name(ScoreFunction function);  // "sigmoid"
 /// How a group of experts is ranked: by the sum of its two best, or by its best.
 enum class GroupScore : std::uint8_t { best_two, best };
 
-/// A choice is made by selection scores: s, with a learned bias where the model has one (the weight of
-/// Role::score_correction_bias). The weights of the chosen are their s, which never holds the bias.
+/// How a token chooses among experts: a choice is made by selection scores: s, with a learned bias where the
+/// model has one (the weight of Role::score_correction_bias). The weights of the chosen are their s, which
+/// never holds the bias.
 struct RoutingScheme {
   ScoreFunction score = ScoreFunction::sigmoid;
   /// Experts are chosen from the kept_groups best of `groups` equal groups.
@@ -24,7 +26,13 @@ struct RoutingScheme {
   bool renormalise = false;  // weights over (their sum + epsilon)
   double epsilon = 0;
   double scale = 1;  // of the weights, in the end
+  /// Every token takes the last `always_last` experts, whose scores are a softmax of their own, and those of
+  /// `always`, whose scores are as the others'. They count among the K that it takes.
+  std::int64_t always_last = 0;
+  std::vector<std::int64_t> always = {};
 
+  /// Experts that every token takes.
+  std::int64_t always_count() const { return always_last + static_cast<std::int64_t>(always.size()); }
   /// Experts, of so many, among which a token chooses.
   std::int64_t eligible(std::int64_t experts) const { return experts / groups * kept_groups; }
   bool operator==(const RoutingScheme&) const = default;

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "readers/model/role.h"
@@ -19,6 +20,15 @@ struct WeightKey {
   auto operator<=>(const WeightKey&) const = default;
 };
 
+/// Where the scales of a quantised weight lie: element (r, c) is the stored number times scale
+/// (r / block_rows, c / block_cols). They are row-major, too, and the last blocks may be partial.
+struct StoredScales {
+  DType dtype = DType::f32;
+  std::uint64_t block_rows = 1, block_cols = 1;
+  std::size_t shard = 0;
+  std::uint64_t offset = 0;  // of the first byte in the shard's file
+};
+
 /// One weight as it lies in a shard: `rows` x `cols` elements, row-major, contiguous. Vectors have one row.
 struct Weight {
   WeightKey key;
@@ -27,10 +37,18 @@ struct Weight {
   std::uint64_t rows = 0, cols = 0;
   std::size_t shard = 0;
   std::uint64_t offset = 0;  // of the first byte in the shard's file
+  std::optional<StoredScales> scales = {};
 
   std::uint64_t size() const { return rows * cols; }
   std::uint64_t row_bytes() const { return cols * dtype_bits(dtype) / 8; }
   std::uint64_t bytes() const { return rows * row_bytes(); }
+  std::uint64_t scale_rows() const { return scales ? (rows - 1) / scales->block_rows + 1 : 0; }
+  std::uint64_t scale_cols() const { return scales ? (cols - 1) / scales->block_cols + 1 : 0; }
+  std::uint64_t scale_bytes() const {
+    return scales ? scale_rows() * scale_cols() * dtype_bits(scales->dtype) / 8 : 0;
+  }
+  /// The weight and its scales.
+  std::uint64_t stored_bytes() const { return bytes() + scale_bytes(); }
 };
 
 }  // namespace moescope

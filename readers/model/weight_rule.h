@@ -13,16 +13,22 @@ struct ModelConfig;
 
 /// An extent of a weight, computed from the configuration.
 enum class Extent : std::uint8_t {
-  one,              // a vector's single row
-  vocabulary,       // V
-  hidden,           // H
-  dense_width,      // intermediate_size
-  expert_width,     // M
-  shared_width,     // n_shared_experts * M
-  experts,          // E
-  head,             // head_dim
-  query_heads,      // num_attention_heads * head_dim
-  key_value_heads,  // num_key_value_heads * head_dim
+  one,                          // a vector's single row
+  single,                       // a matrix's single row
+  vocabulary,                   // V
+  hidden,                       // H
+  dense_width,                  // intermediate_size
+  expert_width,                 // M
+  shared_width,                 // shared_intermediate_size
+  experts,                      // E
+  head,                         // head_dim
+  query_heads,                  // num_attention_heads * head_dim
+  key_value_heads,              // num_key_value_heads * head_dim
+  value_heads,                  // num_attention_heads * value_head_dim: what heads give
+  query_latent,                 // LatentScheme::query_rank
+  key_value_latent,             // LatentScheme::key_value_rank
+  key_value_latent_and_shared,  // the same, and the features that all keys share
+  expanded_heads,               // num_attention_heads * (own_features + value_head_dim)
 };
 
 /// Where a weight occurs.
@@ -44,10 +50,12 @@ struct WeightRule {
   bool is_vector() const { return rows == Extent::one; }
 };
 
-/// A tensor that stacks the experts of a layer: [E, parts * rows, cols], the parts one below the other.
+/// A tensor of several weights of a layer, one below the other: [rows of all parts, cols]. Of routed experts
+/// it holds those of all: [E, rows of all parts, cols].
 struct FusedRule {
   std::string_view name;  // within the layer
   std::vector<Role> parts;
+  bool only = false;  // the parts are never stored by themselves
 };
 
 }  // namespace moescope

@@ -6,8 +6,10 @@ namespace moescope {
 namespace {
 
 std::int64_t extent_size(Extent extent, const ModelConfig& config) {
+  const LatentScheme latent = config.attention.latent.value_or(LatentScheme{});
   switch (extent) {
     case Extent::one:
+    case Extent::single:
       return 1;
     case Extent::vocabulary:
       return config.vocab_size;
@@ -18,7 +20,7 @@ std::int64_t extent_size(Extent extent, const ModelConfig& config) {
     case Extent::expert_width:
       return config.moe_intermediate_size;
     case Extent::shared_width:
-      return config.n_shared_experts * config.moe_intermediate_size;
+      return config.shared_intermediate_size;
     case Extent::experts:
       return config.n_routed_experts;
     case Extent::head:
@@ -27,6 +29,16 @@ std::int64_t extent_size(Extent extent, const ModelConfig& config) {
       return config.num_attention_heads * config.head_dim;
     case Extent::key_value_heads:
       return config.num_key_value_heads * config.head_dim;
+    case Extent::value_heads:
+      return config.num_attention_heads * config.value_head_dim;
+    case Extent::query_latent:
+      return latent.query_rank;
+    case Extent::key_value_latent:
+      return latent.key_value_rank;
+    case Extent::key_value_latent_and_shared:
+      return latent.key_value_rank + latent.shared_features;
+    case Extent::expanded_heads:
+      return config.num_attention_heads * (latent.own_features + config.value_head_dim);
   }
   return 0;
 }

@@ -41,6 +41,10 @@ unsigned dtype_bits(DType dtype) {
   return entry(dtype).bits;
 }
 
+bool is_quantised_dtype(DType dtype) {
+  return dtype == DType::f8_e4m3;
+}
+
 bool is_weight_dtype(DType dtype) {
   return dtype == DType::bf16 || dtype == DType::f16 || dtype == DType::f32;
 }

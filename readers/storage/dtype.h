@@ -40,5 +40,7 @@ std::optional<DType> parse_dtype(std::string_view name);
 unsigned dtype_bits(DType dtype);
 /// True for BF16, F16 and F32: the types in which weights are read.
 bool is_weight_dtype(DType dtype);
+/// True for F8_E4M3: numbers that are weights only with their scales.
+bool is_quantised_dtype(DType dtype);
 
 }  // namespace moescope

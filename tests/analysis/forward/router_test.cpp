@@ -65,12 +65,12 @@ TEST(SelectExperts, NaNIsNeverPreferred) {
 TEST(ScoreLogits, AreSigmoidsOneByOneOrSharesOfAll) {
   const std::vector<float> logits = {0, std::log(3.0f), -200, 100};
   std::vector<float> scores(4);
-  score_logits(ScoreFunction::sigmoid, logits, scores);
+  score_logits({.score = ScoreFunction::sigmoid}, logits, scores);
   EXPECT_THAT(scores, ElementsAre(0.5f, FloatNear(0.75f, 1e-6f), FloatNear(0, 1e-6f), 1.0f));
-  score_logits(ScoreFunction::softmax, std::span(logits).first(2), std::span(scores).first(2));
+  score_logits({.score = ScoreFunction::softmax}, std::span(logits).first(2), std::span(scores).first(2));
   EXPECT_NEAR(scores[0], 0.25, 1e-6);
   EXPECT_NEAR(scores[1], 0.75, 1e-6);
-  score_logits(ScoreFunction::softmax, logits, scores);  // exp(100) would be infinite in float32
+  score_logits({.score = ScoreFunction::softmax}, logits, scores);  // exp(100) would be infinite in float32
   EXPECT_THAT(scores, ElementsAre(FloatNear(0, 1e-6f), FloatNear(0, 1e-6f), 0, 1.0f));
 }
 
@@ -81,7 +81,7 @@ RouterOutput scored(ScoreFunction score, const std::vector<float>& logits) {
   routing.logits = Matrix(1, logits.size());
   routing.scores = Matrix(1, logits.size());
   std::ranges::copy(logits, routing.logits.row(0).begin());
-  score_logits(score, logits, routing.scores.row(0));
+  score_logits({.score = score}, logits, routing.scores.row(0));
   return routing;
 }
 

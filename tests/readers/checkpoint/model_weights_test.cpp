@@ -208,7 +208,7 @@ TEST(TensorRoles, RefusesADTypeThatIsNoWeight) {
   BuiltCheckpoint built = build_checkpoint();
   built.tensor("model.norm.weight").dtype = DType::i16;
   EXPECT_THAT(failure_of(built),
-              HasSubstr("tensor 'model.norm.weight': expected dtype BF16, F16 or F32, found I16"));
+              HasSubstr("tensor 'model.norm.weight': expected dtype BF16, F16, F32 or F8_E4M3, found I16"));
 }
 
 TEST(TensorRoles, AcceptsEveryWeightDTypeAndAnyMixture) {

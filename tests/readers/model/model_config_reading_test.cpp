@@ -27,16 +27,41 @@ TEST(ModelConfig, AMissingKeyThatMattersIsNamed) {
 }
 
 TEST(ModelConfig, RefusesOtherModels) {
-  EXPECT_EQ(
-      unsupported(set("model_type", "llama")),
-      "config.json: 'model_type': is not a model that moescope knows (expected \"dots1\", found \"llama\")");
+  EXPECT_THAT(
+      unsupported(set("model_type", "gpt2")),
+      AllOf(HasSubstr("config.json: 'model_type': is not a model that moescope knows (expected \"afmoe\", "),
+            HasSubstr("\"dots1\""), HasSubstr(", found \"gpt2\")")));
+  EXPECT_THAT(unsupported(set("model_type", "llama")), HasSubstr("'architectures'"));
   EXPECT_THAT(unsupported(set("architectures", {"LlamaForCausalLM"})), HasSubstr("'architectures'"));
 }
 
 TEST(ModelConfig, RefusesQuantisedWeights) {
-  EXPECT_THAT(unsupported(set("quantization_config", {{"quant_method", "fp8"}})),
-              HasSubstr("'quantization_config'"));
-  EXPECT_NO_THROW(parse(set("quantization_config", nullptr)));
+  const auto quantised = [](const char* key, const json& value) {
+    json document = {{"quant_method", "fp8"}};
+    document[key] = value;
+    return set("quantization_config", document);
+  };
+  EXPECT_EQ(parse(quantised("weight_block_size", {64, 32})).quantisation.block_cols, 32);
+  EXPECT_EQ(parse(set("quantization_config", nullptr)).quantisation.block_rows, 128);
+  EXPECT_THAT(unsupported(quantised("quant_method", "gptq")),
+              HasSubstr("'quantization_config.quant_method': is not supported (expected \"fp8\" or "
+                        "\"compressed-tensors\", found \"gptq\")"));
+  EXPECT_THAT(unsupported(quantised("fmt", "e5m2")), HasSubstr("'quantization_config.fmt'"));
+  EXPECT_THAT(invalid(quantised("weight_block_size", {0, 128})),
+              HasSubstr("'quantization_config.weight_block_size'"));
+  EXPECT_THAT(invalid(quantised("weight_block_size", {128})), HasSubstr("expected two sizes"));
+}
+
+TEST(ModelConfig, FollowsCompressedTensorsOfRowsAlone) {
+  const auto strategy = [](const char* name) {
+    return set("quantization_config",
+               {{"quant_method", "compressed-tensors"},
+                {"format", "float-quantized"},
+                {"config_groups",
+                 {{"group_0", {{"weights", {{"num_bits", 8}, {"type", "float"}, {"strategy", name}}}}}}}});
+  };
+  EXPECT_NO_THROW(parse(strategy("channel")));
+  EXPECT_THAT(unsupported(strategy("tensor")), HasSubstr("'weights.strategy'"));
 }
 
 TEST(ModelConfig, RefusesOtherActivations) {

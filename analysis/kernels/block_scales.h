@@ -1,0 +1,32 @@
+#pragma once
+/// Scales of a quantised matrix, one for each block of its elements.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "readers/model/weight.h"
+
+namespace moescope {
+
+struct BlockScales {
+  std::vector<float> values;  // (blocks below one another, per_row)
+  std::size_t block_rows = 1, block_columns = 1;
+  std::size_t per_row = 0;  // blocks beside one another
+  std::size_t columns = 0;  // of the matrix
+  /// Whether every product of a stored number and its scale is a bfloat16 number: E4M3 has four significant
+  /// bits, so that scales of four more, as powers of two are, leave eight.
+  bool fit_bfloat16 = false;
+
+  bool empty() const { return values.empty(); }
+};
+
+/// Of a weight that has scales, from their bytes as stored.
+BlockScales read_block_scales(const Weight& weight, std::span<const std::byte> bytes);
+
+/// Multiplies the matrix's elements [first, first + values.size()), row-major, each by the scale of its
+/// block; the product is rounded to float32. Without scales nothing is done. Thread-safe.
+void scale_elements(const BlockScales& scales, std::uint64_t first, std::span<float> values);
+
+}  // namespace moescope

@@ -1,0 +1,43 @@
+/// Qwen1.5-MoE and Qwen2-MoE (arXiv 2407.10671). Source: the reference implementation, modeling_qwen2_moe.py.
+
+#include "readers/model/common_weights.h"
+#include "readers/model/config_keys.h"
+#include "readers/model/family.h"
+#include "readers/model/rotary_keys.h"
+
+namespace moescope::families {
+namespace {
+
+void read_schemes(const JsonObject& object, ModelConfig& config) {
+  read_sparse_layers(object, config);
+  read_softmax_routing(object, config);
+  config.n_shared_experts = 1;
+  config.shared_intermediate_size = object.integer("shared_expert_intermediate_size", 1, 1 << 20);
+  config.attention.bias = boolean_or(object, "qkv_bias", true);
+  refuse_sliding_window(object);
+  read_whole_rotary(object, config);
+}
+
+WeightRules shared_expert() {
+  using enum Extent;
+  using enum Scope;
+  return {{Role::shared_expert_gate, moe_layer, "mlp.shared_expert_gate.weight", single, hidden},
+          {Role::shared_gate, moe_layer, "mlp.shared_expert.gate_proj.weight", shared_width, hidden},
+          {Role::shared_up, moe_layer, "mlp.shared_expert.up_proj.weight", shared_width, hidden},
+          {Role::shared_down, moe_layer, "mlp.shared_expert.down_proj.weight", hidden, shared_width}};
+}
+
+}  // namespace
+
+Family qwen2_moe() {
+  return {.model_type = "qwen2_moe",
+          .architectures = {"Qwen2MoeForCausalLM"},
+          .size_keys = {{"n_routed_experts", "num_experts", {}}},
+          .read_schemes = read_schemes,
+          .layer_prefix = "model.layers.",
+          .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), dense_mlp(),
+                             router_and_experts(), shared_expert()}),
+          .fused = fused_experts()};
+}
+
+}  // namespace moescope::families
