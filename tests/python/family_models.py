@@ -456,7 +456,8 @@ class FlameMoe(SoftmaxRouter, PlainAttention):
         arguments = json.loads((directory / "args.json").read_text())
         return {**arguments, "num_hidden_layers": arguments["num_layers"], "rms_norm_eps": arguments["norm_epsilon"],
                 "num_experts_per_tok": arguments["moe_router_topk"], "head_dim": arguments["kv_channels"],
-                "rope_theta": arguments["rotary_base"], "norm_topk_prob": False}
+                "rope_theta": arguments["rotary_base"], "norm_topk_prob": False,
+                "tie_word_embeddings": not arguments["untie_embeddings_and_output_weights"]}
 
     def unpack(self, tensors):
         tensors = renamed(
