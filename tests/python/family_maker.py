@@ -539,21 +539,21 @@ def to_e4m3(values):
     return (nearest + np.where(values < 0, 128, 0)).astype(np.uint8)
 
 
-def scale_rows(values, scale_dtype):
-    """8-bit weights and their scales [rows, 1]."""
-    scale = np.abs(values).max(axis=1, keepdims=True) / 448
+def scale_rows(values, scale_dtype, largest):
+    """8-bit weights, none above `largest`, and their scales [rows, 1]."""
+    scale = np.abs(values).max(axis=1, keepdims=True) / largest
     stored = np.frombuffer(to_bytes(scale, scale_dtype), np.uint16 if scale_dtype == "BF16" else np.float32)
     return to_e4m3(np.clip(values / widen(scale_dtype, stored)[:, None], -448, 448)), (scale, scale_dtype)
 
 
-def scale_blocks(values):
-    """8-bit weights and the scales of their blocks of 128 x 128; the last ones may be partial."""
+def scale_blocks(values, largest):
+    """8-bit weights, none above `largest`, and the scales of their blocks of 128 x 128; the last ones may be partial."""
     blocks = [-(-size // SCALED_BLOCK) for size in values.shape]
     scale, stored = np.empty(blocks), np.empty(values.shape, np.uint8)
     for row in range(blocks[0]):
         for col in range(blocks[1]):
             block = np.s_[row * SCALED_BLOCK:(row + 1) * SCALED_BLOCK, col * SCALED_BLOCK:(col + 1) * SCALED_BLOCK]
-            scale[row, col] = np.float32(np.abs(values[block]).max() / 448)
+            scale[row, col] = np.float32(np.abs(values[block]).max() / largest)
             stored[block] = to_e4m3(np.clip(values[block] / scale[row, col], -448, 448))
     return stored, (scale, "F32")
 
@@ -567,7 +567,7 @@ def to_mxfp4(values):
     return nearest[..., 0::2] | nearest[..., 1::2] << 4, exponent + 127
 
 
-def quantised(family, typed, scales, scale_dtype):
+def quantised(family, typed, scales, scale_dtype, largest):
     """typed: name -> (array, dtype), with the weights in 8 ("block", "row") or 4 bits ("mxfp4")."""
     result = {}
     for name, (values, dtype) in typed.items():
@@ -575,7 +575,7 @@ def quantised(family, typed, scales, scale_dtype):
             blocks, exponents = to_mxfp4(values.transpose(0, 2, 1))
             result[name + "_blocks"], result[name + "_scales"] = (blocks, "U8"), (exponents, "U8")
         elif scales != "mxfp4" and is_quantised(family, name, values):
-            stored, scale = scale_rows(values, scale_dtype) if scales == "row" else scale_blocks(values)
+            stored, scale = scale_rows(values, scale_dtype, largest) if scales == "row" else scale_blocks(values, largest)
             result[name], result[name + ("_scale" if scales == "row" else "_scale_inv")] = (stored, "F8_E4M3"), scale
         else:
             result[name] = (values, dtype)
@@ -586,8 +586,8 @@ def quantization_config(scales):
     if scales == "block":
         return {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128]}
     if scales == "mxfp4":
-        return {"modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"],
-                "quant_method": "mxfp4"}
+        others = ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]
+        return {"modules_to_not_convert": others, "quant_method": "mxfp4"}
     weights = {"dynamic": False, "num_bits": 8, "observer": "minmax", "strategy": "channel", "symmetric": True, "type": "float"}
     inputs = {"dynamic": True, "num_bits": 8, "strategy": "token", "symmetric": True, "type": "float"}
     return {"config_groups": {"group_0": {"input_activations": inputs, "targets": ["Linear"], "weights": weights}},
@@ -615,26 +615,27 @@ def build_family(name, seed, score_bias=0.1, extras=False, ties=False, **options
     return family
 
 
-def typed_tensors(family, dtype, bias_dtype="F32", fused=False, scales=None, scale_dtype="BF16"):
+def typed_tensors(family, dtype, bias_dtype="F32", fused=False, scales=None, scale_dtype="BF16", largest=448):
     """name -> (array, dtype), as stored."""
     tensors = fuse_experts(family.tensors) if fused else family.tensors
     typed = {family.name_in_file(name): (values, bias_dtype if name.endswith(family.float32) else dtype)
              for name, values in tensors.items()}
-    return quantised(family, typed, scales, scale_dtype) if scales else typed
+    return quantised(family, typed, scales, scale_dtype, largest) if scales else typed
 
 
 def make_family(directory, name, seed, dtype="BF16", bias_dtype="F32", shards=1, fused=False, scales=None,
-                scale_dtype="BF16", transformers5=False, **options):
+                scale_dtype="BF16", largest=448, transformers5=False, **options):
     """A random checkpoint.
 
     bias_dtype: of the few tensors that are released in F32. fused: a layer's experts in two tensors. scales: "block"
-    (F8_E4M3 with weight_scale_inv), "row" (F8_E4M3 with weight_scale in scale_dtype), "mxfp4" (gpt_oss).
+    (F8_E4M3 with weight_scale_inv), "row" (F8_E4M3 with weight_scale in scale_dtype), "mxfp4" (gpt_oss). largest: of
+    the 8-bit numbers; where it is small many are subnormal.
     transformers5: its configuration keys. score_bias: the spread of the correction bias; 3 makes many selection
     scores negative. extras: tensors of multi-token prediction or vision. ties: three experts with equal scores.
     Other options replace keys of the family's configuration; ABSENT leaves one out.
     """
     family = build_family(name, seed, **options)
-    typed = typed_tensors(family, dtype, bias_dtype, fused, scales, scale_dtype)
+    typed = typed_tensors(family, dtype, bias_dtype, fused, scales, scale_dtype, largest)
     config = {**family.config_in_file(), **({"quantization_config": quantization_config(scales)} if scales else {})}
     text = config.get("text_config", config)
     text[family.dtype_key] = TORCH_NAMES[dtype]

@@ -287,7 +287,8 @@ class Afmoe(NormOfHeads):
     """Trinity. Full layers have no positions at all; the output of the attention is gated; four norms a layer."""
 
     def unpack(self, tensors):
-        return split_experts(renamed(tensors, ("mlp.router.gate", "mlp.gate"), ("mlp.expert_bias", "mlp.gate.e_score_correction_bias")))
+        return split_experts(renamed(tensors, ("mlp.router.gate", "mlp.gate"),
+                                     ("mlp.expert_bias", "mlp.gate.e_score_correction_bias")))
 
     def moe_layers(self):
         return list(range(self.config["num_dense_layers"], self.layers))
@@ -366,6 +367,10 @@ class Emo(SoftmaxRouter, PlainAttention):
         routed = logits.shape[1] - shared
         parts = (logits[:, :routed], logits[:, routed:]) if shared else (logits,)
         return np.concatenate([softmax(part) for part in parts], axis=1)
+
+    def share(self, logits, scores):
+        """Of all experts together, although those that are always used have a softmax of their own."""
+        return softmax(logits)
 
     def ranking(self, layer, logits, scores):
         ranking, shared = scores.copy(), self.of_layer("num_shared_experts", layer) or 0

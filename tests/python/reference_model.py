@@ -223,6 +223,10 @@ class ReferenceModel:
         """What experts are chosen by, without the correction bias."""
         return scores
 
+    def share(self, logits, scores):
+        """The distribution over all experts that the statistics of the router are about."""
+        return scores / scores.sum(axis=-1, keepdims=True)
+
     def combine(self, layer, weights):
         """The scores of the chosen [T, K] -> the weights of their outputs."""
         if self.config["norm_topk_prob"]:
@@ -241,7 +245,7 @@ class ReferenceModel:
         next_selection = np.concatenate([ranked_selection, nobody], axis=1)[:, top]
         margin = np.where(np.isinf(next_selection), np.nan, ranked_selection[:, top - 1] - next_selection)
         return types.SimpleNamespace(
-            router_logits=logits, scores=scores, selection_scores=selection, chosen=chosen,
+            router_logits=logits, scores=scores, share=self.share(logits, scores), selection_scores=selection, chosen=chosen,
             chosen_without_bias=self.rank_experts(ranking)[0][:, :top],
             weights=self.combine(layer, np.take_along_axis(scores, chosen, axis=-1)), margin=margin, group_margin=group_margin)
 
