@@ -16,7 +16,7 @@ DECISIVE_MARGIN = 1e-5
 
 @dataclasses.dataclass
 class Expectation:
-    """T tokens in the order of the run file; R of them (`rows`) have hidden states and logits."""
+    """T tokens in the order of the run file; R of them (`rows`) have hidden states and logits. Of a dense model L = 0."""
     lengths: list             # of the sequences
     moe_layers: list
     router_logits: np.ndarray  # [L, T, E]
@@ -34,11 +34,16 @@ def by_expert(chosen, weights):
     return np.take_along_axis(chosen, order, axis=-1), np.take_along_axis(weights, order, axis=-1)
 
 
+def stack(layers, tokens):
+    return np.stack(layers) if layers else np.empty((0, tokens, 0))
+
+
 def from_golden(golden, rows):
     """golden: an open h5py file; rows: the order of its sequences in the run file."""
     moe_layers = sorted(int(name.removeprefix("margin_")) for name in golden if name.startswith("margin_"))
-    layers, (sequences, length) = 1 + max(moe_layers), golden["ids"].shape
     shown = "" if "logits" in golden else "_last"  # the larger goldens keep the last positions only
+    layers = sum(name.startswith("hidden_") and name.endswith(shown) for name in golden)
+    sequences, length = len(rows), golden["ids"].shape[1]
     kept = golden["logits" + shown].shape[1]
 
     def tokens(name):  # [S, length, ...] -> [T, ...]
@@ -49,12 +54,13 @@ def from_golden(golden, rows):
         group = f"group_margin_{layer}"
         return np.minimum(tokens(f"margin_{layer}"), tokens(group)) if group in golden else tokens(f"margin_{layer}")
 
-    chosen, weights = by_expert(np.stack([tokens(f"topk_idx_{layer}") for layer in moe_layers]),
-                                np.stack([tokens(f"topk_w_{layer}") for layer in moe_layers]))
+    def of_layers(name):
+        return stack([tokens(f"{name}_{layer}") for layer in moe_layers], sequences * length)
+
+    chosen, weights = by_expert(of_layers("topk_idx"), of_layers("topk_w"))
     return Expectation(
         lengths=[length] * sequences, moe_layers=moe_layers, chosen=chosen, weights=weights,
-        router_logits=np.stack([tokens(f"router_logits_{layer}") for layer in moe_layers]),
-        margin=np.stack([margin(layer) for layer in moe_layers]),
+        router_logits=of_layers("router_logits"), margin=stack([margin(layer) for layer in moe_layers], sequences * length),
         nll=np.pad(golden["nll"][()][rows], ((0, 0), (0, 1)), constant_values=np.nan).reshape(-1),
         rows=np.arange(sequences * length).reshape(sequences, length)[:, length - kept:].reshape(-1),
         hidden=np.stack([tokens(f"hidden_{layer}{shown}") for layer in range(layers)]),
@@ -63,13 +69,12 @@ def from_golden(golden, rows):
 
 def from_passes(passes):
     """passes: what ReferenceModel.forward returned for each sequence."""
-    moe_layers = sorted(passes[0].routing)
+    moe_layers, nll = sorted(passes[0].routing), np.concatenate([p.nll for p in passes])
 
     def routing(name):
-        return np.stack([np.concatenate([getattr(p.routing[layer], name) for p in passes]) for layer in moe_layers])
+        return stack([np.concatenate([getattr(p.routing[layer], name) for p in passes]) for layer in moe_layers], len(nll))
 
     chosen, weights = by_expert(routing("chosen"), routing("weights"))
-    nll = np.concatenate([p.nll for p in passes])
     return Expectation(
         lengths=[len(p.nll) for p in passes], moe_layers=moe_layers, chosen=chosen, weights=weights,
         router_logits=routing("router_logits"), margin=np.fmin(routing("margin"), routing("group_margin")), nll=nll,
@@ -97,20 +102,27 @@ def largest_difference(actual, expected, skip):
     return np.max(difference, initial=0)  # a NaN in one of the two only stays and fails
 
 
-def compare_forward(test, run, checkpoint, expected, label):
-    """run: an open run file made with --save router_logits,hidden_states,logits. Prints one line."""
-    test.assertEqual(list(run["moe_layer"]), expected.moe_layers)
-    chosen, weights = by_expert(run["routing/topk_index"][checkpoint].astype(int), run["routing/topk_weight"][checkpoint])
+def compare_routing(test, routing, checkpoint, expected, label):
+    """Where other experts were chosen [L, T], the tokens behind that [L + 1, T], and the largest differences."""
+    chosen, weights = by_expert(routing["topk_index"][checkpoint].astype(int), routing["topk_weight"][checkpoint])
     flipped = (chosen != expected.chosen).any(axis=-1)
     behind = tokens_behind_flips(flipped, expected.lengths)
     for layer, token in np.argwhere(flipped & ~behind[:-1]):
         margin = expected.margin[layer, token]
         print(f"{label}: layer {expected.moe_layers[layer]} token {token} chose other experts at margin {margin:.2g}")
         test.assertLessEqual(margin, DECISIVE_MARGIN, f"{label}: a clear choice of experts differs")
-    differences = {
-        "router logits": largest_difference(run["routing/router_logit"][checkpoint], expected.router_logits, behind[:-1]),
-        "combine weights": largest_difference(weights, expected.weights, behind[:-1] | flipped),
-        "losses": largest_difference(run["loss/nll"][checkpoint], expected.nll, behind[-1])}
+    return flipped, behind, {
+        "router logits": largest_difference(routing["router_logit"][checkpoint], expected.router_logits, behind[:-1]),
+        "combine weights": largest_difference(weights, expected.weights, behind[:-1] | flipped)}
+
+
+def compare_forward(test, run, checkpoint, expected, label):
+    """run: an open run file made with --save router_logits,hidden_states,logits. Prints one line. True if every token
+    chose its experts as expected."""
+    test.assertEqual(list(run["moe_layer"]) if "moe_layer" in run else [], expected.moe_layers)
+    flipped, behind, differences = compare_routing(test, run["routing"], checkpoint, expected, label) \
+        if expected.moe_layers else (np.zeros(0, bool), np.zeros((1, len(expected.nll)), bool), {})
+    differences["losses"] = largest_difference(run["loss/nll"][checkpoint], expected.nll, behind[-1])
     moe_layers_done = np.searchsorted(expected.moe_layers, np.arange(len(expected.hidden)), side="right")
     hidden = run["hidden/hidden_state"][checkpoint][:, expected.rows]
     differences["hidden states"] = largest_difference(hidden, expected.hidden, behind[moe_layers_done][:, expected.rows])

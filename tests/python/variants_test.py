@@ -75,7 +75,7 @@ def random_sequences(lengths, vocabulary, seed):
 
 def router_statistics(routing):
     """float64 values of what is recorded for each token, from one layer of a reference pass: name -> [T]."""
-    share = routing.scores / routing.scores.sum(axis=-1, keepdims=True)
+    share = routing.share
     chosen_share = routing.weights / routing.weights.sum(axis=-1, keepdims=True)
     top = routing.chosen.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -85,6 +85,14 @@ def router_statistics(routing):
             "top1_share": chosen_share.max(axis=-1),
             "topk_weight_entropy": weight_entropy if top > 1 else np.full(len(share), np.nan),
             "bias_flips": np.array([len(set(a) - set(b)) for a, b in zip(routing.chosen, routing.chosen_without_bias)])}
+
+
+def compare_statistics(run, passes):
+    for index, layer in enumerate(run["moe_layer"]):
+        parts = [router_statistics(p.routing[layer]) for p in passes]
+        for name in parts[0]:
+            expected, actual = np.concatenate([part[name] for part in parts]), run["routing"][name][0, index]
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-5, err_msg=f"{name} of layer {layer}")
 
 
 class VariantsTest(analysis_run.TestCase):
@@ -100,14 +108,7 @@ class VariantsTest(analysis_run.TestCase):
         with h5py.File(path) as run:
             np.testing.assert_array_equal(run["corpus/token_id"], np.concatenate([ids for _, ids in sequences]))
             if compare_forward(self, run, 0, from_passes(passes), name):
-                self.check_statistics(run, passes)
-
-    def check_statistics(self, run, passes):
-        for index, layer in enumerate(run["moe_layer"]):
-            parts = [router_statistics(p.routing[layer]) for p in passes]
-            for name in parts[0]:
-                expected, actual = np.concatenate([part[name] for part in parts]), run["routing"][name][0, index]
-                np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-5, err_msg=f"{name} of layer {layer}")
+                compare_statistics(run, passes)
 
     def test_every_variant_agrees_with_the_reference_model(self):
         for seed, name in enumerate(VARIANTS):
