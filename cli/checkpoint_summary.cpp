@@ -5,6 +5,7 @@
 
 #include "cli/terminal.h"
 #include "readers/model/role_words.h"
+#include "readers/model/routing_words.h"
 #include "readers/text/name_list.h"
 
 namespace moescope {
@@ -29,6 +30,7 @@ RoleSummary summarize_group(const ModelWeights& weights, RoleGroup group) {
 
 std::string layers_in_words(const ModelConfig& config) {
   const auto moe = static_cast<std::int64_t>(config.moe_layers().size());
+  if (moe == 0) return std::to_string(config.num_hidden_layers) + ", all dense";
   const std::string experts = std::to_string(moe) + " mixture-of-experts";
   const auto dense = config.num_hidden_layers - moe;
   return std::to_string(config.num_hidden_layers) + ": " + std::to_string(dense) + " dense, " + experts;
@@ -39,6 +41,11 @@ std::string attention_in_words(const ModelConfig& config) {
                      std::to_string(config.head_dim);
   if (config.num_key_value_heads != config.num_attention_heads) {
     text += ", " + std::to_string(config.num_key_value_heads) + " for keys and values";
+  }
+  if (const auto& latent = config.attention.latent) {
+    text += ", values of " + std::to_string(config.value_head_dim) + ", latent vectors of " +
+            std::to_string(latent->key_value_rank);
+    if (latent->query_rank > 0) text += " (queries " + std::to_string(latent->query_rank) + ")";
   }
   if (config.attention.bias) text += ", with bias";
   std::int64_t sliding = 0;
@@ -52,20 +59,10 @@ std::string attention_in_words(const ModelConfig& config) {
 }
 
 std::string experts_in_words(const ModelConfig& config) {
+  if (config.moe_layers().empty()) return "none";
   return std::to_string(config.n_routed_experts) + " routed, " + std::to_string(config.num_experts_per_tok) +
          " per token, " + std::to_string(config.n_shared_experts) + " shared; width " +
          std::to_string(config.moe_intermediate_size);
-}
-
-std::string router_in_words(const ModelConfig& config) {
-  std::string text = std::string(score_function_name(config.routing.score)) + " scores";
-  if (config.routing.renormalise) text += ", weights normalised";
-  if (config.routing.scale != 1) text += ", times " + format_value(config.routing.scale);
-  if (config.routing.groups > 1) {
-    text += ", best " + std::to_string(config.routing.kept_groups) + " of " +
-            std::to_string(config.routing.groups) + " groups";
-  }
-  return text;
 }
 
 std::string dtypes_in_words(const CheckpointSummary& summary) {
@@ -166,7 +163,7 @@ std::string text_of(const CheckpointSummary& summary) {
   facts.add({"model", config.model_type + architecture});
   facts.add({"layers", layers_in_words(config)});
   facts.add({"experts", experts_in_words(config)});
-  facts.add({"router", router_in_words(config)});
+  facts.add({"router", routing_words(config)});
   facts.add({"attention", attention_in_words(config)});
   facts.add({"hidden size", std::to_string(config.hidden_size)});
   facts.add(

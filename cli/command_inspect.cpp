@@ -203,8 +203,10 @@ std::string series_heading(const InspectedSeries& series) {
   const ModelConfig& config = series.summaries.back().config;
   return bold("a series of " + plural(series.size(), "checkpoint")) + ", all complete: " + config.model_type +
          ", " + plural(static_cast<std::uint64_t>(config.num_hidden_layers), "layer") + ", " +
-         std::to_string(config.n_routed_experts) + " experts, " + std::to_string(config.num_experts_per_tok) +
-         " per token, " + format_bytes(bytes);
+         (config.moe_layers().empty() ? "dense"
+                                      : std::to_string(config.n_routed_experts) + " experts, " +
+                                            std::to_string(config.num_experts_per_tok) + " per token") +
+         ", " + format_bytes(bytes);
 }
 
 void print_series(const InspectedSeries& series) {

@@ -192,7 +192,6 @@ void RunPlanner::measure_products() {
   plan_.rates.spectra_flops = spectra_.matrices > 0 ? measure_spectra_rate(threads) : 0;
   if (!scope_.forward) return;
   const std::size_t batch = plan_.tokens / (batches_.size() - 1);
-  const std::size_t expert_tokens = batch * size(config.num_experts_per_tok) / size(config.n_routed_experts);
   const auto rate = [&](std::int64_t rows, std::size_t tokens) {
     return measure_product_rate(
         threads,
@@ -201,6 +200,9 @@ void RunPlanner::measure_products() {
         plan_.precision);
   };
   plan_.rates.flops = rate(config.num_attention_heads * config.head_dim, batch);
+  plan_.rates.routed_flops = plan_.rates.flops;
+  if (config.moe_layers().empty()) return;
+  const std::size_t expert_tokens = batch * size(config.num_experts_per_tok) / size(config.n_routed_experts);
   plan_.rates.routed_flops = rate(config.moe_intermediate_size, expert_tokens);
 }
 

@@ -50,6 +50,7 @@ void ForwardRecorder::write_choices(const RouterOutput& routing) {
   run_.write(dataset::routing_topk_weight, choices, routing.topk_weight);
   run_.write(dataset::routing_margin, routing_slab(checkpoint_, routing), routing.margin);
 
+  if (!run_.contains(dataset::routing_bias_flips)) return;
   std::vector<std::uint8_t> flips(routing.tokens, no_flips);
   for (std::size_t t = 0; t < routing.tokens; ++t) {
     if (!routing.chooses(t)) continue;

@@ -6,6 +6,7 @@
 #include "analysis/record/weight_recorder.h"
 #include "analysis/runs/run_notes.h"
 #include "metrics/weights/weight_sketch.h"
+#include "readers/model/weight_table.h"
 #include "readers/schema/run_schema.h"
 
 namespace moescope {
@@ -51,6 +52,7 @@ RunContents run_contents(const AnalysisScope& scope, const ModelConfig& config, 
   contents.forward = scope.forward;
   contents.weights = scope.weights;
   contents.moe_layers = !config.moe_layers().empty();
+  contents.correction_bias = shape_of(Role::score_correction_bias, config).size() > 0;
   contents.steps = extent.checkpoints > 1;
   contents.sketches = scope.records_sketches();
   contents.spectra = scope.measures_spectra();

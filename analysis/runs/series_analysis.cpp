@@ -70,6 +70,8 @@ class SeriesAnalysis {
         series_(open_series(options.inputs.series, options.inputs.notes)),
         subject_(subject_of(series_)) {
     for (const std::string& note : series_.notes) listener_.note(note);
+    if (scope().save.router_logits && series_.config().moe_layers().empty())
+      listener_.note("the model has no router, so that there are no router logits to save");
     require_run_output(options.output.file, input_files());
     if (scope().forward) load_corpus();
     if (!scope().forward) require_program_memory(options.resources.memory);

@@ -8,6 +8,7 @@
 #include "readers/errors.h"
 #include "readers/model/model_config.h"
 #include "readers/model/parameter_count.h"
+#include "readers/model/routing_words.h"
 #include "readers/recorded/attribute_text.h"
 #include "readers/recorded/recorded_config.h"
 #include "readers/schema/datasets.h"
@@ -42,11 +43,7 @@ void read_configuration(const RunFile& run, ReportFacts& facts) {
     facts.glance.emplace_back("Hidden size, vocabulary", grouped(static_cast<double>(config.hidden_size)) +
                                                              ", " +
                                                              grouped(static_cast<double>(config.vocab_size)));
-    facts.glance.emplace_back("Router", std::string(score_function_name(config.routing.score)) +
-                                            " scores, top " + std::to_string(config.num_experts_per_tok) +
-                                            " of " + std::to_string(config.n_routed_experts) +
-                                            " routed experts, and " +
-                                            std::to_string(config.n_shared_experts) + " shared");
+    facts.glance.emplace_back("Router", routing_words(config));
   } catch (const InputError&) {
     facts.glance.emplace_back("Configuration", "not one this version reads");
   }

@@ -99,6 +99,19 @@ std::vector<std::pair<std::string, std::string>> fingerprints(const ReportFacts&
   return entries;
 }
 
+bool has_router(const ReportFacts& facts) {
+  return !facts.labels.moe_layers.empty();
+}
+
+constexpr const char* routing_caution =
+    "<p class=\"note\">Routing statistics are associations, not causes: that an expert takes many tokens of a "
+    "domain does not show what it does to them. Where a figure has a chance level or a bound, it is stated; "
+    "compare models of other sizes only against it.</p>\n";
+constexpr const char* routing_columns =
+    "MaxVio, entropies and saturation are means over MoE layers, with the tokens of all domains together; "
+    "entropies are shares of their maximum ln E. (4 of 5): so many layers have a value, and the mean is over "
+    "them.";
+
 /// What the page says of the files beside it; nothing where there is none.
 std::string beside(const std::string& before, const std::filesystem::path& path, const std::string& after) {
   if (path.empty()) return {};
@@ -114,6 +127,9 @@ std::string page(const ReportFacts& facts, const Content& content, const ReportF
       report_html,
       {{"script_sha256", base64_of_hex(report_js_sha256)},
        {"title", escape_markup(facts.title)},
+       {"kind_of_model", has_router(facts) ? "mixture of experts" : "language model"},
+       {"caution", has_router(facts) ? routing_caution : ""},
+       {"what_columns_are", has_router(facts) ? routing_columns : ""},
        {"subtitle", escape_markup(facts.subtitle)},
        {"light_theme", theme_variables(false)},
        {"dark_theme", theme_variables(true)},

@@ -16,6 +16,7 @@ namespace moescope {
 struct RunContents {
   bool forward = false, weights = false;  // passes
   bool moe_layers = false;                // the model has some
+  bool correction_bias = false;           // and chooses experts by scores with a bias
   bool steps = false;                     // there is more than one checkpoint
   bool sketches = false, spectra = false;
   bool router_logits = false, hidden_states = false, logits = false;  // kept on request

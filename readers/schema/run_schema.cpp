@@ -14,6 +14,8 @@ constexpr const char* measured =
     "Measured in this run, on this machine: other runs on the same inputs have other values.";
 
 const Needs routing = {&RunContents::forward, &RunContents::moe_layers},
+            routing_with_bias = {&RunContents::forward, &RunContents::moe_layers,
+                                 &RunContents::correction_bias},
             saved_router_logits = {&RunContents::forward, &RunContents::moe_layers,
                                    &RunContents::router_logits},
             saved_hidden_states = {&RunContents::forward, &RunContents::hidden_states},
@@ -119,10 +121,6 @@ Rows routing_datasets() {
               "Share of the router distribution that lies on the K chosen experts; K/E for an indifferent "
               "router. NaN where a token chose nothing.",
               deepseek_v3("eq. 19") + " (the distribution)"),
-          row(dataset::routing_bias_flips, per_token, "experts", "Choices due to the bias",
-              "How many of the K chosen experts would not be chosen without the score correction bias, the "
-              "choice of groups included. 0 where a model has none, 255 where a token chose nothing.",
-              "Wang et al., arXiv 2408.15664 (the bias)"),
           row(dataset::routing_top1_share, per_token, pure_number, "Share of the first expert",
               "Largest combine weight of a token divided by the sum of its K combine weights. NaN where it "
               "chose nothing.",
@@ -132,6 +130,17 @@ Rows routing_datasets() {
               "count alike. NaN where K is 1, or a token chose nothing.",
               own_definition),
       });
+}
+
+Rows biased_routing() {
+  return rows(
+      routing_with_bias, Joining::of_passes,
+      {row(
+          dataset::routing_bias_flips, {"checkpoint", "moe_layer", "token"}, "experts",
+          "Choices due to the bias",
+          "How many of the K chosen experts would not be chosen without the score correction bias, the "
+          "choice of groups included. 255 where a token chose nothing. Only where the model has such a bias.",
+          "Wang et al., arXiv 2408.15664 (the bias)")});
 }
 
 Rows routing_counts() {
@@ -292,7 +301,7 @@ std::span<const SchemaSection> schema_sections() {
       {"Checkpoints", checkpoint_datasets()},
       {"Tensors", tensor_datasets()},
       {"Evaluation tokens", corpus_datasets()},
-      {"Routing", joined({routing_datasets(), routing_counts(), saved_routing()})},
+      {"Routing", joined({routing_datasets(), biased_routing(), routing_counts(), saved_routing()})},
       {"Loss, hidden states, logits", forward_datasets()},
       {"Weights", weight_datasets()},
       {"Spectra", spectra_datasets()},

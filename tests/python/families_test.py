@@ -2,15 +2,19 @@
 
 The tolerances are those of forward_comparison.py.
 """
+import json
+
 import h5py
 import numpy as np
 
 import analysis_run
 import family_models
 from analysis_run import DATA, QUICK, analyze, write_corpus
+from checkpoint_maker import write_files
 from family_maker import ABSENT, make_family
 from forward_comparison import compare_forward, from_golden, from_passes
 from variants_test import compare_statistics, random_sequences
+from reference_model import e4m3_values, read_stored, widen
 from write_family_fixtures import FIXTURES
 
 PLAIN = [48, 48]
@@ -165,6 +169,60 @@ class FamiliesTest(analysis_run.TestCase):
             if not QUICK or name in QUICK_VARIANTS:
                 with self.subTest(name):
                     self.check(seed, name)
+
+
+class TwinsTest(analysis_run.TestCase):
+    """A checkpoint in 8 bits and one of the numbers that these are: every dataset has the same bytes."""
+
+    def twin(self, directory, dtype):
+        """Each product of stored number and scale in float32, stored as `dtype`."""
+        stored = read_stored(directory / "model.safetensors")
+        typed = {}
+        for name, (kind, values) in stored.items():
+            if name.endswith(("_scale", "_scale_inv")):
+                continue
+            values = e4m3_values()[values] if kind == "F8_E4M3" else widen(kind, values)
+            for ending, block in (("_scale", (1, values.shape[-1])), ("_scale_inv", (128, 128))):
+                if name + ending in stored:
+                    scale = widen(*stored[name + ending]).astype(np.float32)
+                    spread = np.repeat(np.repeat(scale, block[0], axis=0), block[1], axis=1)
+                    values = values.astype(np.float32) * spread[:values.shape[0], :values.shape[1]]
+            typed[name] = (values, dtype if kind == "F8_E4M3" else kind)
+        config = json.loads((directory / "config.json").read_text())
+        del config["quantization_config"]
+        place = directory.with_name(directory.name + "_twin")
+        write_files(place, "config.json", config, typed, 1)
+        return place
+
+    def same(self, family, scales, dtype, precision, **options):
+        directory = self.directory / f"{family}_{scales}_{dtype}"
+        make_family(directory, family, 3, scales=scales, **options)
+        if dtype == "BF16":
+            self.make_scales_powers_of_two(directory)
+        _, ids = random_sequences([40], 90, 3)[0]
+        corpus = write_corpus(directory.with_name(directory.name + ".ids"), [("prose", ids)])
+        runs = [analyze(self.directory / f"{place.name}_{precision}.h5", [place], *corpus, "--precision", precision,
+                        "--save", "router_logits,hidden_states,logits") for place in (directory, self.twin(directory, dtype))]
+        # The statistics of BF16 weights are summed pattern by pattern, so that their last bits are others.
+        summed = {"std", "kurtosis", "marchenko_pastur_edge", "magnitude_histogram"}
+        ignored = analysis_run.WHERE_IT_CAME_FROM | (summed if dtype == "BF16" else set())
+        self.assertEqual(analysis_run.differing_datasets(*runs, ignore=ignored), [])
+
+    def make_scales_powers_of_two(self, directory):
+        stored = read_stored(directory / "model.safetensors")
+        typed = {name: (2 ** np.round(np.log2(widen(kind, values))) if "_scale" in name else
+                        widen(kind, values) if kind != "F8_E4M3" else values, kind)
+                 for name, (kind, values) in stored.items()}
+        write_files(directory, "config.json", json.loads((directory / "config.json").read_text()), typed, 1)
+
+    def test_in_float32(self):
+        self.same("dots1", "row", "F32", "f32")
+        self.same("deepseek_v3", "block", "F32", "f32", hidden_size=136, moe_intermediate_size=140, num_hidden_layers=2)
+
+    def test_in_bfloat16(self):
+        for precision in ("f32", "bf16"):
+            with self.subTest(precision):
+                self.same("qwen3_moe", "row", "BF16", precision)
 
 
 class FixturesTest(analysis_run.TestCase):

@@ -74,6 +74,24 @@ TEST(ScoreLogits, AreSigmoidsOneByOneOrSharesOfAll) {
   EXPECT_THAT(scores, ElementsAre(FloatNear(0, 1e-6f), FloatNear(0, 1e-6f), 0, 1.0f));
 }
 
+TEST(ScoreLogits, OfTheExpertsThatEveryTokenTakesAreSharesOfTheirOwn) {
+  RoutingScheme scheme{.score = ScoreFunction::softmax};
+  scheme.always_last = 1;
+  const std::vector<float> logits = {0, std::log(3.0f), 50};
+  std::vector<float> scores(3);
+  score_logits(scheme, logits, scores);
+  EXPECT_THAT(scores, ElementsAre(FloatNear(0.25f, 1e-6f), FloatNear(0.75f, 1e-6f), 1.0f));
+}
+
+TEST(SelectExperts, TakesWhatEveryTokenTakesBeforeAllOthers) {
+  RoutingScheme scheme;
+  scheme.always_last = 1;
+  EXPECT_THAT(select(scheme, {0.1f, 0.9f, 0.5f, 0.01f}, {}, 3), ElementsAre(3, 1, 2));
+  scheme.always_last = 0;
+  scheme.always = {2, 0};
+  EXPECT_THAT(select(scheme, {0.1f, 0.9f, 0.5f, 0.01f}, {}, 3), ElementsAre(0, 2, 1));
+}
+
 /// One token with these logits.
 RouterOutput scored(ScoreFunction score, const std::vector<float>& logits) {
   RouterOutput routing;

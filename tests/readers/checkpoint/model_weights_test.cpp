@@ -211,6 +211,32 @@ TEST(TensorRoles, RefusesADTypeThatIsNoWeight) {
               HasSubstr("tensor 'model.norm.weight': expected dtype BF16, F16, F32 or F8_E4M3, found I16"));
 }
 
+// A cast would give numbers, but not the model's.
+TEST(TensorRoles, RefusesQuantisedWeightsWithoutTheirScales) {
+  const auto quantise = [](BuiltCheckpoint& built, const std::string& name) -> BuiltTensor& {
+    BuiltTensor& tensor = built.tensor(name);
+    tensor.dtype = DType::f8_e4m3;
+    tensor.data.resize(tensor.data.size() / 2);  // of BF16
+    return tensor;
+  };
+  const std::string query = "model.layers.0.self_attn.q_proj.weight";
+  BuiltCheckpoint built = build_checkpoint();
+  const std::vector<std::uint64_t> shape = quantise(built, query).shape;
+  EXPECT_THAT(failure_of(built), HasSubstr("is stored as F8_E4M3, but has no scale (expected '" + query +
+                                           "_scale_inv' or '" + query + "_scale')"));
+  built.tensors.push_back({query + "_scale", DType::f32, {shape[0], 1}, std::string(shape[0] * 4, '\0')});
+  EXPECT_EQ(failure_of(built), "");
+  built.tensors.back().shape = {1, shape[0]};
+  EXPECT_THAT(failure_of(built), HasSubstr("_scale': expected shape"));
+  BuiltCheckpoint norm = build_checkpoint();
+  quantise(norm, "model.norm.weight");
+  EXPECT_THAT(failure_of(norm),
+              HasSubstr("'model.norm.weight': expected dtype BF16, F16 or F32, found F8_E4M3"));
+  BuiltCheckpoint embedding = build_checkpoint();
+  quantise(embedding, "model.embed_tokens.weight");
+  EXPECT_THAT(failure_of(embedding), HasSubstr("expected dtype BF16, F16 or F32, found F8_E4M3"));
+}
+
 TEST(TensorRoles, AcceptsEveryWeightDTypeAndAnyMixture) {
   for (const DType dtype : {DType::bf16, DType::f16, DType::f32}) {
     CheckpointOptions options;

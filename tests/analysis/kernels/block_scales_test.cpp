@@ -1,0 +1,129 @@
+#include "analysis/kernels/block_scales.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "analysis/kernels/element_convert.h"
+#include "analysis/kernels/matrix_product.h"
+#include "analysis/machine/parallel.h"
+
+namespace moescope {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+
+float value_of(unsigned pattern) {
+  const auto byte = static_cast<std::byte>(pattern);
+  float value = 0;
+  convert_to_float(DType::f8_e4m3, {&byte, 1}, {&value, 1});
+  return value;
+}
+
+// OCP 8-bit floating point, table 2.
+TEST(Float8, HasTheValuesOfItsStandard) {
+  EXPECT_EQ(value_of(0x7e), 448);
+  EXPECT_EQ(value_of(0x08), 0x1p-6f);
+  EXPECT_EQ(value_of(0x07), 7 * 0x1p-9f);
+  EXPECT_EQ(value_of(0x01), 0x1p-9f);
+  EXPECT_EQ(value_of(0xbc), -1.5f);
+  EXPECT_TRUE(std::signbit(value_of(0x80)) && value_of(0x80) == 0);
+  EXPECT_TRUE(std::isnan(value_of(0x7f)) && std::isnan(value_of(0xff)));
+  for (unsigned pattern = 1; pattern < 0x7f; ++pattern)
+    EXPECT_GT(value_of(pattern), value_of(pattern - 1)) << pattern;
+}
+
+/// A quantised weight with scales in F32.
+Weight quantised(std::uint64_t rows, std::uint64_t cols, std::uint64_t block_rows, std::uint64_t block_cols) {
+  Weight weight;
+  weight.dtype = DType::f8_e4m3;
+  weight.rows = rows;
+  weight.cols = cols;
+  weight.scales = StoredScales{.block_rows = block_rows, .block_cols = block_cols};
+  return weight;
+}
+
+BlockScales scales_of(const Weight& weight, const std::vector<float>& values) {
+  return read_block_scales(weight, std::as_bytes(std::span(values)));
+}
+
+TEST(BlockScales, BelongToBlocksOfWhichTheLastArePartial) {
+  const Weight weight = quantised(3, 5, 2, 2);
+  EXPECT_EQ(weight.scale_bytes(), 24u);
+  const BlockScales scales = scales_of(weight, {1, 2, 3, 4, 5, 6});
+  std::vector<float> ones(15, 1.0f);
+  scale_elements(scales, 0, ones);
+  EXPECT_THAT(ones, ElementsAre(1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6));
+  std::vector<float> middle(4, 1.0f);
+  scale_elements(scales, 8, middle);
+  EXPECT_THAT(middle, ElementsAre(2, 3, 4, 4));
+}
+
+TEST(BlockScales, OfFourSignificantBitsGiveBfloat16Numbers) {
+  const Weight weight = quantised(2, 4, 1, 4);
+  EXPECT_TRUE(scales_of(weight, {0x1p-7f, 1.125f}).fit_bfloat16);
+  EXPECT_FALSE(scales_of(weight, {0x1p-7f, 1.0625f}).fit_bfloat16);
+  EXPECT_FALSE(scales_of(weight, {0x1p-120f, 1}).fit_bfloat16);
+}
+
+std::vector<std::byte> random_patterns(std::size_t count) {
+  std::mt19937 random(5);
+  std::vector<std::byte> patterns(count);
+  for (std::byte& pattern : patterns) {
+    const unsigned drawn = random() & 0xff;
+    pattern = static_cast<std::byte>((drawn & 0x7f) == 0x7f ? 0 : drawn);  // no NaN
+  }
+  return patterns;
+}
+
+/// y (tokens, rows) of a tile.
+Matrix product(const WeightTile& tile, const Matrix& x, Precision precision) {
+  ThreadPool threads(2);
+  Matrix y(x.rows, tile.rows);
+  const TokenPanels panels = pack_panels(threads, x, precision);
+  multiply(threads, tile, panels, store_rows(panels, y));
+  return y;
+}
+
+Matrix random_tokens(std::size_t tokens, std::size_t features) {
+  std::mt19937 random(6);
+  std::normal_distribution<float> normal;
+  Matrix x(tokens, features);
+  for (float& value : x.values) value = normal(random);
+  return x;
+}
+
+// A product is that of the weights as numbers: the same bits as of a twin that stores them so.
+TEST(BlockScales, AQuantisedProductIsThatOfItsTwin) {
+  const std::size_t rows = 150, columns = 300;
+  const Weight weight = quantised(rows, columns, 128, 128);
+  const std::vector<std::byte> patterns = random_patterns(rows * columns);
+  for (const bool fits : {true, false}) {
+    std::vector<float> values = {0.5f, 0.25f, 0.125f, 2, 1, 0.0625f};
+    if (!fits) values[1] = 0.3f;
+    const BlockScales scales = scales_of(weight, values);
+    const WeightTile tile{DType::f8_e4m3, 0, rows, columns, patterns, &scales};
+    std::vector<float> twin(rows * columns);
+    convert_to_float(tile, twin);
+    const WeightTile twin_tile{DType::f32, 0, rows, columns, std::as_bytes(std::span(twin))};
+    const Matrix x = random_tokens(20, columns);
+    EXPECT_EQ(product(tile, x, Precision::f32).values, product(twin_tile, x, Precision::f32).values);
+    if (!fits) continue;
+    std::vector<std::uint16_t> bfloat16(twin.size());
+    std::ranges::transform(twin, bfloat16.begin(), [](float value) {
+      return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
+    });
+    const WeightTile short_tile{DType::bf16, 0, rows, columns, std::as_bytes(std::span(bfloat16))};
+    EXPECT_EQ(product(tile, x, Precision::bf16).values, product(short_tile, x, Precision::bf16).values);
+    EXPECT_EQ(product(tile, x, Precision::f32).values, product(short_tile, x, Precision::f32).values);
+  }
+}
+
+}  // namespace
+}  // namespace moescope
