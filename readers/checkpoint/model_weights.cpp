@@ -23,10 +23,6 @@ using Shape = std::vector<std::uint64_t>;
 
 constexpr std::size_t most_notes = 8;  // about single tensors; the others are counted
 
-std::string tensor_thing(const std::string& name) {
-  return "tensor " + single_quoted(name);
-}
-
 /// Where the experts of one layer find one of their matrices in fused storage.
 struct FusedPart {
   Role role;
