@@ -19,9 +19,16 @@ class PickleReader {
   PickleItem read();
 
  private:
+  /// One that is not known, or of which nothing is run, is refused.
+  struct Instruction {
+    unsigned char code;
+    const char* name;
+    void (*run)(PickleReader& reader);
+  };
+  static const Instruction instructions[];
+
   [[noreturn]] void fail(const std::string& problem) const { throw FormatError(file_, thing_, problem); }
   [[noreturn]] void fail_here(const std::string& problem) const;
-  [[noreturn]] void refuse_instruction(unsigned char code);
 
   std::string_view take(std::uint64_t bytes);
   std::string_view take_line();
@@ -34,8 +41,8 @@ class PickleReader {
   PickleItem pop();
   PickleItem top() const;
   std::vector<PickleItem> pop_to_mark();
+  std::vector<PickleItem> pop_last(std::size_t count);
   void push_tuple(std::vector<PickleItem> items);
-  void push_last(std::size_t count);
 
   void memoize(std::uint64_t place);
   void recall(std::uint64_t place);
@@ -49,9 +56,7 @@ class PickleReader {
   void mark();
 
   void begin();
-  bool run_literal(unsigned char code);
-  bool run_container(unsigned char code);
-  bool run_reference(unsigned char code);
+  void run(unsigned char code);
 
   std::string_view bytes_;
   const std::string& file_;
@@ -96,19 +101,6 @@ std::string Pickle::in_words(PickleItem item) const {
 
 void PickleReader::fail_here(const std::string& problem) const {
   fail(problem + " (before byte " + std::to_string(position_) + ")");
-}
-
-// INST names what it would make.
-void PickleReader::refuse_instruction(unsigned char code) {
-  const std::size_t place = position_ - 1;
-  if (code == 'i') push_named();
-  constexpr std::pair<unsigned char, const char*> names[] = {
-      {'i', "INST"},  {'o', "OBJ"},   {0x81, "NEWOBJ"}, {0x92, "NEWOBJ_EX"},  {0x82, "EXT1"},
-      {0x83, "EXT2"}, {0x84, "EXT4"}, {'P', "PERSID"},  {0x97, "NEXT_BUFFER"}};
-  const auto known = std::ranges::find(names, code, &std::pair<unsigned char, const char*>::first);
-  const std::string name = known == std::end(names) ? "" : std::string(known->second) + ", ";
-  fail("asks for an instruction that no state dict needs (" + name + "code " + std::to_string(code) +
-       " at byte " + std::to_string(place) + "); nothing of it is run");
 }
 
 std::string_view PickleReader::take(std::uint64_t bytes) {
@@ -193,11 +185,10 @@ void PickleReader::push_tuple(std::vector<PickleItem> items) {
   push(PickleTuple{std::move(items)}, depth);
 }
 
-// A tuple of the last values.
-void PickleReader::push_last(std::size_t count) {
+std::vector<PickleItem> PickleReader::pop_last(std::size_t count) {
   std::vector<PickleItem> items(count);
   for (std::size_t i = count; i-- > 0;) items[i] = pop();
-  push_tuple(std::move(items));
+  return items;
 }
 
 // Python numbers the memo from 0 on.
@@ -268,126 +259,61 @@ void PickleReader::build() {
     fail_here("sets the state of " + pickle_.in_words(top()) + " to " + pickle_.in_words(state));
 }
 
-bool PickleReader::run_literal(unsigned char code) {
-  switch (code) {
-    case 'N':
-      push(PickleNone{});
-      return true;
-    case 0x88:
-      push(true);
-      return true;
-    case 0x89:
-      push(false);
-      return true;
-    case 'K':
-      push(static_cast<std::int64_t>(take_number(1)));
-      return true;
-    case 'M':
-      push(static_cast<std::int64_t>(take_number(2)));
-      return true;
-    case 'J':
-      push(take_signed(4));
-      return true;
-    case 0x8A:
-      push(take_signed(take_number(1)));
-      return true;  // LONG1
-    case 'G':
-      push(take_double());
-      return true;
-    case 'X':
-      push(take(take_number(4)));
-      return true;  // BINUNICODE
-    case 0x8C:
-      push(take(take_number(1)));
-      return true;  // SHORT_BINUNICODE
-    default:
-      return false;
-  }
-}
+// By the names of pickletools.py.
+const PickleReader::Instruction PickleReader::instructions[] = {
+    {'N', "NONE", [](PickleReader& r) { r.push(PickleNone{}); }},
+    {0x88, "NEWTRUE", [](PickleReader& r) { r.push(true); }},
+    {0x89, "NEWFALSE", [](PickleReader& r) { r.push(false); }},
+    {'K', "BININT1", [](PickleReader& r) { r.push(static_cast<std::int64_t>(r.take_number(1))); }},
+    {'M', "BININT2", [](PickleReader& r) { r.push(static_cast<std::int64_t>(r.take_number(2))); }},
+    {'J', "BININT", [](PickleReader& r) { r.push(r.take_signed(4)); }},
+    {0x8A, "LONG1", [](PickleReader& r) { r.push(r.take_signed(r.take_number(1))); }},
+    {'G', "BINFLOAT", [](PickleReader& r) { r.push(r.take_double()); }},
+    {'X', "BINUNICODE", [](PickleReader& r) { r.push(r.take(r.take_number(4))); }},
+    {0x8C, "SHORT_BINUNICODE", [](PickleReader& r) { r.push(r.take(r.take_number(1))); }},
+    {'}', "EMPTY_DICT", [](PickleReader& r) { r.push(PickleMapping{}); }},
+    {']', "EMPTY_LIST", [](PickleReader& r) { r.push(PickleList{}); }},
+    {')', "EMPTY_TUPLE", [](PickleReader& r) { r.push(PickleTuple{}); }},
+    {'(', "MARK", [](PickleReader& r) { r.mark(); }},
+    {'t', "TUPLE", [](PickleReader& r) { r.push_tuple(r.pop_to_mark()); }},
+    {0x85, "TUPLE1", [](PickleReader& r) { r.push_tuple(r.pop_last(1)); }},
+    {0x86, "TUPLE2", [](PickleReader& r) { r.push_tuple(r.pop_last(2)); }},
+    {0x87, "TUPLE3", [](PickleReader& r) { r.push_tuple(r.pop_last(3)); }},
+    {'a', "APPEND", [](PickleReader& r) { r.append(r.pop_last(1)); }},
+    {'e', "APPENDS", [](PickleReader& r) { r.append(r.pop_to_mark()); }},
+    {'s', "SETITEM", [](PickleReader& r) { r.set_items(r.pop_last(2)); }},
+    {'u', "SETITEMS", [](PickleReader& r) { r.set_items(r.pop_to_mark()); }},
+    {'b', "BUILD", [](PickleReader& r) { r.build(); }},
+    {'q', "BINPUT", [](PickleReader& r) { r.memoize(r.take_number(1)); }},
+    {'r', "LONG_BINPUT", [](PickleReader& r) { r.memoize(r.take_number(4)); }},
+    {0x94, "MEMOIZE", [](PickleReader& r) { r.memoize(r.memo_.size()); }},
+    {'h', "BINGET", [](PickleReader& r) { r.recall(r.take_number(1)); }},
+    {'j', "LONG_BINGET", [](PickleReader& r) { r.recall(r.take_number(4)); }},
+    {'c', "GLOBAL", [](PickleReader& r) { r.push_named(); }},
+    {0x93, "STACK_GLOBAL", [](PickleReader& r) { r.push_named_by_texts(); }},
+    {'Q', "BINPERSID", [](PickleReader& r) { r.push(r.calls_.persistent(r.pickle_, r.pop())); }},
+    {'R', "REDUCE", [](PickleReader& r) { r.push_called(); }},
+    {0x95, "FRAME", [](PickleReader& r) { r.take_number(8); }},  // how much to read at once
+    // These make objects, or find them elsewhere.
+    {'i', "INST", nullptr},
+    {'o', "OBJ", nullptr},
+    {0x81, "NEWOBJ", nullptr},
+    {0x92, "NEWOBJ_EX", nullptr},
+    {0x82, "EXT1", nullptr},
+    {0x83, "EXT2", nullptr},
+    {0x84, "EXT4", nullptr},
+    {'P', "PERSID", nullptr},
+    {0x97, "NEXT_BUFFER", nullptr},
+};
 
-bool PickleReader::run_container(unsigned char code) {
-  switch (code) {
-    case '}':
-      push(PickleMapping{});
-      return true;
-    case ']':
-      push(PickleList{});
-      return true;
-    case ')':
-      push(PickleTuple{});
-      return true;
-    case '(':
-      mark();
-      return true;
-    case 't':
-      push_tuple(pop_to_mark());
-      return true;
-    case 0x85:
-      push_last(1);
-      return true;
-    case 0x86:
-      push_last(2);
-      return true;
-    case 0x87:
-      push_last(3);
-      return true;
-    case 'a':
-      append({pop()});
-      return true;
-    case 'e':
-      append(pop_to_mark());
-      return true;
-    case 's': {
-      const PickleItem value = pop(), key = pop();
-      set_items({key, value});
-      return true;
-    }
-    case 'u':
-      set_items(pop_to_mark());
-      return true;
-    case 'b':
-      build();
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool PickleReader::run_reference(unsigned char code) {
-  switch (code) {
-    case 'q':
-      memoize(take_number(1));
-      return true;
-    case 'r':
-      memoize(take_number(4));
-      return true;
-    case 0x94:
-      memoize(memo_.size());
-      return true;  // MEMOIZE
-    case 'h':
-      recall(take_number(1));
-      return true;
-    case 'j':
-      recall(take_number(4));
-      return true;
-    case 'c':
-      push_named();
-      return true;
-    case 0x93:
-      push_named_by_texts();
-      return true;  // STACK_GLOBAL
-    case 'Q':
-      push(calls_.persistent(pickle_, pop()));
-      return true;
-    case 'R':
-      push_called();
-      return true;
-    case 0x95:
-      take_number(8);
-      return true;  // FRAME: how much to read at once
-    default:
-      return false;
-  }
+void PickleReader::run(unsigned char code) {
+  const auto* const found = std::ranges::find(instructions, code, &Instruction::code);
+  const bool known = found != std::end(instructions);
+  if (known && found->run != nullptr) return found->run(*this);
+  const std::size_t place = position_ - 1;
+  if (code == 'i') push_named();  // INST names what it would make
+  fail("asks for an instruction that no state dict needs (" + (known ? found->name + std::string(", ") : "") +
+       "code " + std::to_string(code) + " at byte " + std::to_string(place) + "); nothing of it is run");
 }
 
 void PickleReader::begin() {
@@ -403,7 +329,7 @@ PickleItem PickleReader::read() {
   for (;;) {
     const auto code = static_cast<unsigned char>(take_number(1));
     if (code == '.') break;
-    if (!run_literal(code) && !run_container(code) && !run_reference(code)) refuse_instruction(code);
+    run(code);
   }
   const PickleItem root = pop();
   if (!stack_.empty() || !marks_.empty()) fail_here("ends with values that nothing took");

@@ -1,6 +1,6 @@
 #pragma once
-/// The header of one safetensors shard. This is the only code that trusts no byte of a shard:
-/// whatever it accepts, the rest of the program may read without further checks.
+/// The header of one safetensors shard. Trusts no byte: whatever it accepts, the rest of the program may read
+/// without further checks.
 /// Format: https://huggingface.co/docs/safetensors (the rules are listed, in order, in safetensors.cpp).
 
 #include <cstdint>

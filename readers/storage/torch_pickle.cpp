@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* torch_pickle_thing = "data.pkl";
 constexpr std::size_t most_tensor_dimensions = 64;  // as in PyTorch
+constexpr std::size_t longest_storage_key = 255;    // they are numbers: each tensor gets a copy
 
 /// What a PickleObject of a state dict is.
 struct Torch {
@@ -168,7 +169,8 @@ PickleObject StateDictCalls::persistent(const Pickle& pickle, PickleItem id) {
   const auto* type = find(pickle, tuple->items[1], {Torch::storage_type, Torch::untyped_storage});
   const auto* key = pickle.find<std::string_view>(tuple->items[2]);
   if (type == nullptr) fail("asks for a storage of the type " + pickle.in_words(tuple->items[1]));
-  if (key == nullptr) fail("asks for a storage by " + pickle.in_words(tuple->items[2]));
+  if (key == nullptr || key->size() > longest_storage_key)
+    fail("asks for a storage by " + pickle.in_words(tuple->items[2]));
   TorchStorage storage{std::nullopt, *key, number(pickle, tuple->items[4], "the size of a storage")};
   if (type->kind == Torch::storage_type) {
     storage.dtype = static_cast<DType>(type->index);

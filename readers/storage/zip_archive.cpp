@@ -21,7 +21,7 @@ using namespace std::string_view_literals;
 constexpr std::uint64_t zip_end_bytes = 22, zip_locator_bytes = 20, zip64_end_bytes = 56;  // of the records
 constexpr std::uint64_t zip_entry_bytes = 46, zip_header_bytes = 30;  // before their names
 constexpr std::uint64_t longest_zip_comment = 0xFFFF;
-constexpr std::uint64_t largest_zip_directory = std::uint64_t{1} << 28;
+constexpr std::uint64_t largest_zip_directory = std::uint64_t{1} << 26;  // a million members
 constexpr std::uint64_t in_zip64 = 0xFFFFFFFF;  // in place of a number that the ZIP64 extra field holds
 constexpr std::uint64_t encrypted_flags = 1 << 0 | 1 << 6 | 1 << 13;
 constexpr std::uint64_t sizes_follow_flag = 1 << 3;  // a record behind the data holds them

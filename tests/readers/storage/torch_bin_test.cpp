@@ -130,7 +130,7 @@ TEST(TorchBin, DamagedFilesOpenOrAreRefused) {
   const std::string bytes =
       torch_bin_bytes({{"a", DType::f32, {2, 2}, std::string(16, 'a')}, {"b", DType::bf16, {3}, "bbbbbb"}});
   std::size_t refused = 0;
-  for (int repetition = 0; repetition < 3000; ++repetition) {
+  for (int repetition = 0; repetition < 1000; ++repetition) {
     std::string damaged = bytes;
     for (std::uint64_t flips = 1 + random() % 2; flips > 0; --flips)
       damaged[random() % damaged.size()] = static_cast<char>(random());
@@ -143,7 +143,7 @@ TEST(TorchBin, DamagedFilesOpenOrAreRefused) {
       ++refused;
     }
   }
-  EXPECT_GT(refused, 1500u);
+  EXPECT_GT(refused, 500u);
 }
 
 }  // namespace

@@ -218,6 +218,8 @@ TEST(TorchPickle, RefusesStoragesThatAreNone) {
   EXPECT_THAT(kept(name("torch", "uint16"), text("0"), number(1)),
               HasSubstr("a storage of the type an object"));
   EXPECT_THAT(kept(type, number(0), number(1)), HasSubstr("asks for a storage by the number 0"));
+  EXPECT_THAT(kept(type, text(std::string(256, '0')), number(1)),
+              HasSubstr("asks for a storage by the text '000"));
   EXPECT_THAT(kept(type, text("0"), number(-1)), HasSubstr("gives the number -1 as the size of a storage"));
   EXPECT_THAT(kept(type, text("0"), number(INT64_MAX)), HasSubstr("a storage of more than 2^64 bytes"));
 }
