@@ -364,8 +364,9 @@ std::vector<std::string> notes_on_unread(const fs::path& directory, const std::o
                     (index ? index->name + " does not name " + (unread.size() == 1 ? "it" : "them")
                            : std::string(weight_names(format).single) + " is the model"));
   }
-  if (format == ShardFormat::safetensors && !files.torch_bins.empty())
-    notes.push_back(short_list(files.torch_bins) + ": not read, for the model is there as safetensors, too");
+  const Names torch_bins = without(files.torch_bins, shards);
+  if (format == ShardFormat::safetensors && !torch_bins.empty())
+    notes.push_back(short_list(torch_bins) + ": not read, for the model is there as safetensors, too");
   if (!files.others.empty()) notes.push_back(short_list(files.others) + ": weights that are not read");
   if (!files.unfinished.empty())
     notes.push_back(short_list(files.unfinished) + ": unfinished downloads, not read");
