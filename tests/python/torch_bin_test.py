@@ -223,6 +223,15 @@ class HostileTest(analysis_run.TestCase):
         self.assertIn("at the absurd place", self.refusal(b"\x80\x02}r\xff\xff\xff\xff."))
         self.assertIn("ends early", self.refusal(b"\x80\x02X\xff\xff\xff\xffa."))
 
+    def test_a_pickle_of_absurd_size_is_not_read(self):
+        file = self.directory / "large.bin"
+        with open(file, "wb") as out:
+            torch_bin_maker.write_archive(out, [("large/data.pkl", torch_bin_maker.Hole((256 << 20) + 1))])
+        done = moescope("inspect", file)
+        self.assertEqual(done.returncode, BAD_INPUT)
+        self.assertIn("large.bin: member 'large/data.pkl' is too large (expected at most 268435456 bytes, "
+                      "found 268435457)", done.stderr)
+
 
 if __name__ == "__main__":
     analysis_run.main()
