@@ -75,7 +75,7 @@ std::string dtypes_in_words(const CheckpointSummary& summary) {
 
 std::string size_in_words(const CheckpointSummary& summary) {
   return format_bytes(static_cast<double>(summary.bytes)) + " in " + plural(summary.shards.size(), "shard") +
-         ", " + plural(summary.tensors, "tensor");
+         " (" + summary.format + "), " + plural(summary.tensors, "tensor");
 }
 
 std::string role_table(const CheckpointSummary& summary) {
@@ -140,6 +140,7 @@ CheckpointSummary summarize(const Checkpoint& checkpoint, const ModelWeights& we
   summary.bytes = checkpoint.bytes();
   summary.tensors = checkpoint.tensors().size();
   for (const SourceFile& shard : checkpoint.shards()) summary.shards.push_back({shard.name(), shard.size()});
+  summary.format = format_name(shard_format(checkpoint.shards().front().name()));
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     DTypeSummary& dtype = summary.dtypes[std::string(dtype_name(tensor.info.dtype))];
     dtype.tensors += 1;
@@ -190,6 +191,7 @@ nlohmann::ordered_json json_of(const CheckpointSummary& summary) {
                                  {"architecture", summary.config.architecture},
                                  {"parameters", summary.parameters.total},
                                  {"active_parameters", summary.parameters.active},
+                                 {"format", summary.format},
                                  {"bytes", summary.bytes},
                                  {"tensors", summary.tensors},
                                  {"config", config_json(summary.config)}};

@@ -37,6 +37,7 @@ struct CheckpointSummary {
     std::uint64_t bytes = 0;
   };
   std::vector<Shard> shards;
+  std::string format;  // of the shards: "safetensors"
   std::map<std::string, DTypeSummary> dtypes;
   std::vector<RoleSummary> roles;  // in the order of all_role_groups, only those that the model has
   std::string tokenizer;           // path, empty when there is none

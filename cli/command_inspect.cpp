@@ -32,7 +32,7 @@ struct Options {
 bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"inspect", "PATH... [options]",
-       "Shows what is in a checkpoint, in one shard (.safetensors) or in a series of checkpoints, and "
+       "Shows what is in a checkpoint, in one shard (.safetensors, .bin) or in a series of checkpoints, and "
        "validates it: every file, header, name and shape. Only headers are read, so a checkpoint of any size "
        "takes a moment. Of a run file (.h5) it tells what it holds, how far it is, and what was noted while "
        "it was made. Invalid input ends with exit code 3 and one sentence that names the file and the "
@@ -61,9 +61,10 @@ void add_row(Table& table, const TensorInfo& tensor, const std::string& shard) {
              format_bytes(static_cast<double>(tensor.bytes)), fs::path(shard).filename().string()});
 }
 
-Json shard_json(const SourceFile& shard, const SafetensorsHeader& header) {
+Json shard_json(const SourceFile& shard, const ShardHeader& header) {
   Json json = {{"kind", "shard"},
                {"path", shard.name()},
+               {"format", format_name(shard_format(shard.name()))},
                {"bytes", shard.size()},
                {"header_bytes", header.header_bytes},
                {"metadata", header.metadata},
@@ -73,10 +74,10 @@ Json shard_json(const SourceFile& shard, const SafetensorsHeader& header) {
   return json;
 }
 
-void print_shard(const SourceFile& shard, const SafetensorsHeader& header) {
-  std::cout << bold(fs::path(shard.name()).filename().string()) << ": a valid shard, "
-            << plural(header.tensors.size(), "tensor") << ", "
-            << format_bytes(static_cast<double>(shard.size())) << "\n\n";
+void print_shard(const SourceFile& shard, const ShardHeader& header) {
+  std::cout << bold(fs::path(shard.name()).filename().string()) << ": a valid shard ("
+            << format_name(shard_format(shard.name())) << "), " << plural(header.tensors.size(), "tensor")
+            << ", " << format_bytes(static_cast<double>(shard.size())) << "\n\n";
   Table table = tensor_table();
   for (const TensorInfo& tensor : header.tensors) add_row(table, tensor, shard.name());
   std::cout << table.text();
@@ -87,7 +88,7 @@ void inspect_shards(const Options& options) {
   Json all = Json::array();
   for (const std::string& path : options.paths) {
     const SourceFile shard{fs::path(path)};
-    const SafetensorsHeader header = read_safetensors_header(shard);
+    const ShardHeader header = read_shard_header(shard);
     if (options.json) {
       all.push_back(shard_json(shard, header));
     } else {
@@ -266,7 +267,9 @@ void inspect_series(const FoundSeries& found, const Options& options) {
 ExitCode run_inspect(const Arguments& arguments) {
   Options options;
   if (!parse(arguments, options)) return exit_done;
-  const auto is_shard = [](const std::string& path) { return fs::path(path).extension() == ".safetensors"; };
+  const auto is_shard = [](const fs::path& path) {
+    return path.extension() == ".safetensors" || path.extension() == ".bin";
+  };
   if (std::all_of(options.paths.begin(), options.paths.end(), is_shard)) {
     inspect_shards(options);
     return exit_done;

@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 /// Why a checkpoint cannot be opened yet, in words; empty when all of it is there.
 std::string what_is_missing(const fs::path& directory) {
   const std::optional<IndexFile> index = read_index(directory);
-  if (!index && find_weight_files(directory).safetensors.empty()) return "no *.safetensors file is";
+  const WeightFiles files = find_weight_files(directory);
+  if (!index && files.of(chosen_format(directory, files)).empty()) return "no file of weights is";
   const std::vector<std::string> shards = expected_shards(directory, index);
   const auto present =
       std::ranges::count_if(shards, [&](const std::string& shard) { return path_exists(directory / shard); });

@@ -67,6 +67,7 @@ std::string name_of(const ModelConfig& config, Role role) {
 bool have_equal_bytes(const SourceFile& shard_a, const TensorInfo& a, const SourceFile& shard_b,
                       const TensorInfo& b) {
   if (a.dtype != b.dtype || a.shape != b.shape) return false;
+  if (&shard_a == &shard_b && a.offset == b.offset) return true;
   constexpr std::uint64_t block = 1 << 20;
   std::vector<std::byte> bytes_a(block), bytes_b(block);
   for (std::uint64_t done = 0; done < a.bytes; done += block) {
@@ -76,6 +77,29 @@ bool have_equal_bytes(const SourceFile& shard_a, const TensorInfo& a, const Sour
     if (std::memcmp(bytes_a.data(), bytes_b.data(), size) != 0) return false;
   }
   return true;
+}
+
+// Bytes that several tensors share count once.
+std::uint64_t stored_bytes(const std::map<std::string, StoredTensor, std::less<>>& tensors) {
+  struct Place {
+    std::size_t shard;
+    std::uint64_t begin, end;
+    auto operator<=>(const Place&) const = default;
+  };
+  std::vector<Place> places;
+  places.reserve(tensors.size());
+  for (const auto& [name, stored] : tensors)
+    places.push_back({stored.shard, stored.info.offset, stored.info.offset + stored.info.bytes});
+  std::ranges::sort(places);
+  std::uint64_t bytes = 0;
+  Place last{0, 0, 0};
+  for (const Place& place : places) {
+    const std::uint64_t begin = place.shard == last.shard ? std::max(place.begin, last.end) : place.begin;
+    if (place.end <= begin) continue;
+    bytes += place.end - begin;
+    last = place;
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -104,11 +128,10 @@ struct Checkpoint::Assembly {
 void Checkpoint::Assembly::add_shard(const std::string& name) {
   const SourceFile& shard = checkpoint.shards_.emplace_back(checkpoint.directory_ / name);
   shard_names.push_back(name);
-  const std::string text = read_safetensors_header_text(shard);
-  SafetensorsHeader header = parse_safetensors_header(text, shard.size() - 8 - text.size(), shard.name());
+  ShardHeader header = read_shard_header(shard);
   hash_part(hash, name);
   hash_part(hash, std::to_string(shard.size()));
-  hash_part(hash, text);
+  hash_part(hash, header.text);
   add_tensors(std::move(header.tensors));
 }
 
@@ -132,7 +155,7 @@ StoredTensor Checkpoint::Assembly::chosen(const StoredTensor& known, StoredTenso
   const std::string& name = other.info.name;
   const auto* entry = index ? index->index.find(name) : nullptr;
   if (entry == nullptr) {
-    throw FormatError(checkpoint.shards_[known.shard].name(), "tensor " + single_quoted(name),
+    throw FormatError(checkpoint.shards_[known.shard].name(), tensor_thing(name),
                       "is also stored in " + single_quoted(shard_names[other.shard]) +
                           (index ? ", and the index does not name it" : ""));
   }
@@ -147,7 +170,7 @@ void Checkpoint::Assembly::require_in_shard(const std::string& tensor, const std
   if (stored != nullptr && shard_names[stored->shard] == shard) return;
   const std::string found = stored == nullptr ? "nowhere" : "in " + single_quoted(shard_names[stored->shard]);
   throw FormatError(
-      index->file, "tensor " + single_quoted(tensor),
+      index->file, tensor_thing(tensor),
       "is not in its shard (expected it in " + single_quoted(shard) + ", found it " + found + ")",
       sharding_hint());
 }
@@ -165,7 +188,7 @@ std::string Checkpoint::Assembly::sharding_hint() const {
 }
 
 void Checkpoint::Assembly::note_unlisted(std::size_t count, const std::string& first) {
-  checkpoint.notes_.push_back(std::string(index_name) + ": does not list " + std::to_string(count) +
+  checkpoint.notes_.push_back(index->name + ": does not list " + std::to_string(count) +
                               " of the stored tensors, first " + single_quoted(first));
 }
 
@@ -194,7 +217,7 @@ void Checkpoint::Assembly::check_index() {
   const std::optional<double> total = index->index.total_size;
   if (total && *total != static_cast<double>(checkpoint.bytes_)) {
     checkpoint.notes_.push_back(
-        std::string(index_name) + ": 'metadata.total_size': differs from the tensors' bytes (expected " +
+        index->name + ": 'metadata.total_size': differs from the tensors' bytes (expected " +
         std::to_string(checkpoint.bytes_) + ", found " + nlohmann::json(*total).dump() + ")");
   }
 }
@@ -251,12 +274,12 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory, std::span<co
   hash_part(assembly.hash, checkpoint.config_json_);
   hash_part(assembly.hash, index ? index->text : "");
   for (const std::string& name : shards) assembly.add_shard(name);
-  for (const auto& [name, stored] : checkpoint.tensors_) checkpoint.bytes_ += stored.info.bytes;
+  checkpoint.bytes_ = stored_bytes(checkpoint.tensors_);
   if (index) assembly.check_index();
   assembly.hash_tensors();
   assembly.resolve_head();
   checkpoint.fingerprint_ = assembly.hash.hex();
-  for (std::string& note : notes_on_unread(directory, index.has_value(), shards))
+  for (std::string& note : notes_on_unread(directory, index, shards))
     checkpoint.notes_.push_back(std::move(note));
   return checkpoint;
 }

@@ -11,7 +11,7 @@
 
 #include "readers/files/source_file.h"
 #include "readers/model/model_config.h"
-#include "readers/storage/safetensors.h"
+#include "readers/storage/shard_header.h"
 
 namespace moescope {
 
@@ -45,7 +45,7 @@ class Checkpoint {
   /// Empty when there is none.
   const StoredTensor* find(std::string_view name) const;
 
-  /// Sum of the tensors' bytes.
+  /// Sum of the tensors' bytes; those that several share (tied weights in PyTorch's format) count once.
   std::uint64_t bytes() const { return bytes_; }
   /// SHA-256 over config.json, the index, shard names, sizes and headers, and samples of every tensor: those
   /// of up to 64 KiB whole, of larger ones 256 bytes in the middle of every 16 MiB. It changes when the

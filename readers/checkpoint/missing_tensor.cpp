@@ -74,7 +74,7 @@ std::string rename_hint(std::string_view stored) {
 /// The tensor that __metadata__ of a shard gives for one that was not stored because it is the same.
 std::optional<std::string> find_alias(const Checkpoint& checkpoint, const std::string& name) {
   for (const SourceFile& shard : checkpoint.shards()) {
-    const SafetensorsHeader header = read_safetensors_header(shard);
+    const ShardHeader header = read_shard_header(shard);
     const auto alias = header.metadata.find(name);
     if (alias != header.metadata.end() && checkpoint.find(alias->second) != nullptr) return alias->second;
   }

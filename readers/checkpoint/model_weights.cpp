@@ -23,10 +23,6 @@ using Shape = std::vector<std::uint64_t>;
 
 constexpr std::size_t most_notes = 8;  // about single tensors; the others are counted
 
-std::string tensor_thing(const std::string& name) {
-  return "tensor " + single_quoted(name);
-}
-
 /// Where a layer finds the weights of one role in fused storage; those of experts one after another.
 struct FusedPart {
   Role role;

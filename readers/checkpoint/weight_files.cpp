@@ -27,7 +27,7 @@ std::string short_list(std::span<const std::string> names) {
 }
 
 constexpr const char* adapter_config_name = "adapter_config.json";
-constexpr std::string_view safetensors_suffix = ".safetensors";
+constexpr std::string_view safetensors_suffix = ".safetensors", torch_bin_suffix = ".bin";
 
 bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> suffixes) {
   return std::ranges::any_of(suffixes, [&](std::string_view suffix) { return name.ends_with(suffix); });
@@ -77,12 +77,13 @@ bool is_other_format(std::string_view name) {
 struct NumberedShard {
   std::string prefix;  // "model"
   std::string digits;  // "00004"
+  std::string suffix;  // ".safetensors"
   std::size_t number = 0, count = 0;
 
   std::string name(std::size_t other) const {
     const std::string text = std::to_string(other);
     return prefix + "-" + std::string(digits.size() - std::min(digits.size(), text.size()), '0') + text +
-           "-of-" + digits + std::string(safetensors_suffix);
+           "-of-" + digits + suffix;
   }
 };
 
@@ -96,15 +97,23 @@ std::optional<std::size_t> whole_number(std::string_view text) {
 std::optional<NumberedShard> parse_numbered(std::string_view name) {
   constexpr std::size_t most = 100'000;
   constexpr std::string_view separator = "-of-";
-  if (!name.ends_with(safetensors_suffix)) return std::nullopt;
-  name.remove_suffix(safetensors_suffix.size());
+  const std::string suffix(name.ends_with(torch_bin_suffix) ? torch_bin_suffix : safetensors_suffix);
+  if (!name.ends_with(suffix)) return std::nullopt;
+  name.remove_suffix(suffix.size());
   const auto of = name.rfind(separator);
   const auto dash = of == std::string_view::npos || of == 0 ? of : name.rfind('-', of - 1);
   if (of == std::string_view::npos || dash == std::string_view::npos) return std::nullopt;
   const std::string_view digits = name.substr(of + separator.size());
   const auto number = whole_number(name.substr(dash + 1, of - dash - 1)), count = whole_number(digits);
   if (!number || !count || *number > *count || *count > most) return std::nullopt;
-  return NumberedShard{std::string(name.substr(0, dash)), std::string(digits), *number, *count};
+  return NumberedShard{std::string(name.substr(0, dash)), std::string(digits), suffix, *number, *count};
+}
+
+// Other .bin files may be anything.
+bool is_torch_bin(const std::string& name) {
+  if (name == weight_names(ShardFormat::torch_bin).single) return true;
+  const auto shard = parse_numbered(name);
+  return shard && shard->prefix == "pytorch_model" && shard->suffix == torch_bin_suffix;
 }
 
 // Some count from 0.
@@ -115,7 +124,7 @@ void add_siblings(const NumberedShard& shard, const Names& there, std::set<std::
 }
 
 // Without an index nothing tells which of two sets is the model.
-void require_one_set(const fs::path& directory, const Names& shards) {
+void require_one_set(const fs::path& directory, ShardFormat format, const Names& shards) {
   std::map<std::string, std::map<std::size_t, Names>> sets;  // by prefix, by count
   for (const std::string& name : shards) {
     if (const auto shard = parse_numbered(name)) sets[shard->prefix][shard->count].push_back(name);
@@ -126,12 +135,12 @@ void require_one_set(const fs::path& directory, const Names& shards) {
                       "holds two sets of weights (" + short_list(by_count.begin()->second) + "; " +
                           short_list(by_count.rbegin()->second) +
                           ") and no index that says which is the model",
-                      std::string("put one of them elsewhere, or add ") + index_name);
+                      std::string("put one of them elsewhere, or add ") + weight_names(format).index);
   }
 }
 
 [[noreturn]] void throw_without_weights(const fs::path& directory, const WeightFiles& files) {
-  const std::string none = "holds no *.safetensors file";
+  const std::string none = "holds neither *.safetensors nor pytorch_model*.bin files";
   if (std::ranges::any_of(files.others, is_adapter)) {
     throw FormatError(directory.string(), {}, none + " but an adapter's (" + short_list(files.others) + ")",
                       "merge the adapter into the model that it adapts first");
@@ -166,9 +175,9 @@ std::string unfinished_in_words(const fs::path& directory, const std::string& sh
 }
 
 // Files beside those that the index names are of another sharding if they are numbered, or the whole model.
-bool is_other_sharding(const Names& others) {
-  return std::ranges::any_of(others, [](const std::string& name) {
-    return name == single_shard_name || parse_numbered(name).has_value();
+bool is_other_sharding(const Names& others, ShardFormat format) {
+  return std::ranges::any_of(others, [&](const std::string& name) {
+    return name == weight_names(format).single || parse_numbered(name).has_value();
   });
 }
 
@@ -181,13 +190,16 @@ Names without(const Names& names, const Names& excluded) {
 [[noreturn]] void throw_missing_shards(const fs::path& directory, const std::optional<IndexFile>& index,
                                        const Names& shards, const Names& missing) {
   const std::string file = index ? index->file : directory.string();
-  const Names others = without(find_weight_files(directory).safetensors, shards);
-  if (index && is_other_sharding(others)) {
+  const WeightFiles files = find_weight_files(directory);
+  const ShardFormat format = chosen_format(directory, files);
+  const Names others = without(files.of(format), shards);
+  if (index && is_other_sharding(others, format)) {
     throw FormatError(
         file, {},
         "is of another sharding than the files: of the shards that it names, these are not there: " +
             short_list(missing) + "; and these are there, which it does not name: " + short_list(others),
-        "take the index that belongs to the files, or remove it where model.safetensors is the model");
+        std::string("take the index that belongs to the files, or remove it where ") +
+            weight_names(format).single + " is the model");
   }
   const std::string more = missing.size() > 1
                                ? "; of " + std::to_string(shards.size()) + " shards, " +
@@ -246,10 +258,26 @@ Names directories_with_weights(const fs::path& directory) {
 
 }  // namespace
 
+const WeightNames& weight_names(ShardFormat format) {
+  static constexpr WeightNames safetensors{"model.safetensors.index.json", "model.safetensors"},
+      torch_bin{"pytorch_model.bin.index.json", "pytorch_model.bin"};
+  return format == ShardFormat::torch_bin ? torch_bin : safetensors;
+}
+
+ShardFormat chosen_format(const fs::path& directory, const WeightFiles& files) {
+  const auto has_index = [&](ShardFormat format) {
+    return path_exists(directory / weight_names(format).index);
+  };
+  if (!files.safetensors.empty() || has_index(ShardFormat::safetensors)) return ShardFormat::safetensors;
+  const bool any = !files.torch_bins.empty() || has_index(ShardFormat::torch_bin);
+  return any ? ShardFormat::torch_bin : ShardFormat::safetensors;
+}
+
 std::optional<IndexFile> read_index(const fs::path& directory) {
-  const fs::path path = directory / index_name;
+  const std::string name = weight_names(chosen_format(directory, find_weight_files(directory))).index;
+  const fs::path path = directory / name;
   if (!path_exists(path)) return std::nullopt;
-  IndexFile result{path.string(), read_whole_file(path), {}};
+  IndexFile result{path.string(), name, read_whole_file(path), {}};
   result.index = parse_shard_index(result.text, result.file);
   return result;
 }
@@ -262,6 +290,8 @@ WeightFiles find_weight_files(const fs::path& directory) {
       files.unfinished.push_back(name);
     } else if (name.ends_with(safetensors_suffix) && !is_adapter(name)) {
       files.safetensors.push_back(name);
+    } else if (is_torch_bin(name)) {
+      files.torch_bins.push_back(name);
     } else if (is_other_format(name) || name.ends_with(safetensors_suffix)) {
       files.others.push_back(name);
     }
@@ -271,13 +301,16 @@ WeightFiles find_weight_files(const fs::path& directory) {
 
 std::vector<std::string> expected_shards(const fs::path& directory, const std::optional<IndexFile>& index) {
   if (index) return index->index.shards();
-  if (path_exists(directory / single_shard_name)) return {single_shard_name};
   const WeightFiles files = find_weight_files(directory);
-  if (files.safetensors.empty()) throw_without_weights(directory, files);
-  require_one_set(directory, files.safetensors);
-  std::set<std::string> names(files.safetensors.begin(), files.safetensors.end());
-  for (const std::string& name : files.safetensors) {
-    if (const auto shard = parse_numbered(name)) add_siblings(*shard, files.safetensors, names);
+  const ShardFormat format = chosen_format(directory, files);
+  const std::string single = weight_names(format).single;
+  if (path_exists(directory / single)) return {single};
+  const Names& there = files.of(format);
+  if (there.empty()) throw_without_weights(directory, files);
+  require_one_set(directory, format, there);
+  std::set<std::string> names(there.begin(), there.end());
+  for (const std::string& name : there) {
+    if (const auto shard = parse_numbered(name)) add_siblings(*shard, there, names);
   }
   return {names.begin(), names.end()};
 }
@@ -303,7 +336,10 @@ NoCheckpoint why_no_checkpoint(const fs::path& directory) {
   if (is_dangling(directory / config_name))
     return {"is not a checkpoint: its config.json is a symbolic link to a file that does not exist"};
   if (exists_quietly(directory / adapter_config_name)) return why_adapter(directory);
-  if (!files.safetensors.empty() || exists_quietly(directory / index_name))
+  const auto has_weights = [&](ShardFormat format) {
+    return !files.of(format).empty() || exists_quietly(directory / weight_names(format).index);
+  };
+  if (has_weights(ShardFormat::safetensors) || has_weights(ShardFormat::torch_bin))
     return {"is not a checkpoint: it has weights, but no config.json",
             "it may still be written, or copied in part"};
   if (!files.others.empty()) {
@@ -318,16 +354,19 @@ NoCheckpoint why_no_checkpoint(const fs::path& directory) {
   return {"is not a checkpoint directory: it has no config.json", {}, true};
 }
 
-std::vector<std::string> notes_on_unread(const fs::path& directory, bool has_index,
+std::vector<std::string> notes_on_unread(const fs::path& directory, const std::optional<IndexFile>& index,
                                          const std::vector<std::string>& shards) {
   const WeightFiles files = find_weight_files(directory);
-  Names unread = without(files.safetensors, shards), notes;
+  const ShardFormat format = chosen_format(directory, files);
+  Names unread = without(files.of(format), shards), notes;
   if (!unread.empty()) {
     notes.push_back(short_list(unread) + ": not read, for " +
-                    (has_index
-                         ? std::string(index_name) + " does not name " + (unread.size() == 1 ? "it" : "them")
-                         : std::string(single_shard_name) + " is the model"));
+                    (index ? index->name + " does not name " + (unread.size() == 1 ? "it" : "them")
+                           : std::string(weight_names(format).single) + " is the model"));
   }
+  const Names torch_bins = without(files.torch_bins, shards);
+  if (format == ShardFormat::safetensors && !torch_bins.empty())
+    notes.push_back(short_list(torch_bins) + ": not read, for the model is there as safetensors, too");
   if (!files.others.empty()) notes.push_back(short_list(files.others) + ": weights that are not read");
   if (!files.unfinished.empty())
     notes.push_back(short_list(files.unfinished) + ": unfinished downloads, not read");
@@ -354,9 +393,10 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
   }
   if (!plain.empty()) notes.push_back(short_list(plain) + ": left out: no config.json there");
   WeightFiles files = find_weight_files(directory);
-  files.safetensors.insert(files.safetensors.end(), files.others.begin(), files.others.end());
-  if (!files.safetensors.empty())
-    notes.push_back(short_list(files.safetensors) + ": left out: not in the directory of a checkpoint");
+  Names stray = std::move(files.safetensors);
+  for (const Names& more : {files.torch_bins, files.others})
+    stray.insert(stray.end(), more.begin(), more.end());
+  if (!stray.empty()) notes.push_back(short_list(stray) + ": left out: not in the directory of a checkpoint");
   return notes;
 }
 

@@ -9,34 +9,52 @@
 #include <string>
 #include <vector>
 
+#include "readers/storage/shard_header.h"
 #include "readers/storage/shard_index.h"
 
 namespace moescope {
 
 inline constexpr const char* config_name = "config.json";
-inline constexpr const char* index_name = "model.safetensors.index.json";
-inline constexpr const char* single_shard_name = "model.safetensors";
 
-/// The index of a checkpoint that has one.
-struct IndexFile {
-  std::string file;  // its path, for messages
-  std::string text;  // as read
-  ShardIndex index;
+/// What transformers calls the files of a format.
+struct WeightNames {
+  const char* index;
+  const char* single;  // the whole model
 };
-/// Throws FormatError.
-std::optional<IndexFile> read_index(const std::filesystem::path& directory);
+/// {"model.safetensors.index.json", "model.safetensors"}, {"pytorch_model.bin.index.json",
+/// "pytorch_model.bin"}.
+const WeightNames& weight_names(ShardFormat format);
 
 /// Names in one directory, ascending; hidden files, and what a trainer saves beside weights, are left out.
 struct WeightFiles {
   std::vector<std::string> safetensors;  // adapters excepted
-  std::vector<std::string> others;       // in formats that are not read (.bin, .pt, .gguf ...), and adapters
+  std::vector<std::string> torch_bins;   // pytorch_model.bin, pytorch_model-00001-of-00002.bin ...
+  std::vector<std::string> others;       // in formats that are not read (.pt, .gguf ...), and adapters
   std::vector<std::string> unfinished;   // downloads (.incomplete, .part ...)
+
+  const std::vector<std::string>& of(ShardFormat format) const {
+    return format == ShardFormat::torch_bin ? torch_bins : safetensors;
+  }
 };
 WeightFiles find_weight_files(const std::filesystem::path& directory);
 
+/// Which of its files a checkpoint consists of: safetensors where it has any, or an index of them, as in
+/// transformers; else PyTorch's.
+ShardFormat chosen_format(const std::filesystem::path& directory, const WeightFiles& files);
+
+/// The index of a checkpoint that has one.
+struct IndexFile {
+  std::string file;  // its path, for messages
+  std::string name;  // within its directory
+  std::string text;  // as read
+  ShardIndex index;
+};
+/// That of the chosen format. Throws FormatError.
+std::optional<IndexFile> read_index(const std::filesystem::path& directory);
+
 /// The shards that should be there, ascending: those that the index names; without one, model.safetensors
-/// alone, or all .safetensors files with those that "-00001-of-00004" says there are. Throws FormatError when
-/// there are none, in words that tell what is there instead.
+/// alone, or all .safetensors files with those that "-00001-of-00004" says there are; in PyTorch's format
+/// likewise. Throws FormatError when there are none, in words that tell what is there instead.
 std::vector<std::string> expected_shards(const std::filesystem::path& directory,
                                          const std::optional<IndexFile>& index);
 
@@ -55,7 +73,8 @@ struct NoCheckpoint {
 NoCheckpoint why_no_checkpoint(const std::filesystem::path& directory);
 
 /// What lies in a checkpoint's directory and is not read though it holds weights: one note a kind.
-std::vector<std::string> notes_on_unread(const std::filesystem::path& directory, bool has_index,
+std::vector<std::string> notes_on_unread(const std::filesystem::path& directory,
+                                         const std::optional<IndexFile>& index,
                                          const std::vector<std::string>& shards);
 
 /// What lies in a directory of checkpoints and is none: one note for each directory in it, or kind of file.

@@ -1,5 +1,5 @@
 #pragma once
-/// Element types of the safetensors format.
+/// Element types of tensors, under the names that safetensors has for them.
 
 #include <cstdint>
 #include <optional>

@@ -10,7 +10,7 @@
 
 #include "readers/errors.h"
 #include "readers/files/source_file.h"
-#include "readers/text/foreign_content.h"
+#include "readers/storage/foreign_shard.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
 
@@ -31,11 +31,6 @@ namespace moescope {
 namespace {
 
 constexpr std::uint64_t largest_header = 100'000'000;
-constexpr std::uint64_t length_bytes = 8;
-
-std::string tensor_thing(const std::string& name) {
-  return "tensor " + single_quoted(name);
-}
 
 /// One tensor's entry: its data lie in the bytes [begin, end) of the byte buffer.
 struct Entry {
@@ -223,16 +218,6 @@ void require_contiguous(const std::vector<Entry>& entries, const std::string& fi
   }
 }
 
-// Empty on overflow.
-std::optional<std::uint64_t> checked_bits(const Entry& entry) {
-  std::uint64_t bits = 1;
-  for (const std::uint64_t extent : entry.shape) {
-    if (__builtin_mul_overflow(bits, extent, &bits)) return std::nullopt;
-  }
-  if (__builtin_mul_overflow(bits, std::uint64_t{dtype_bits(entry.dtype)}, &bits)) return std::nullopt;
-  return bits;
-}
-
 // Rule 7.
 void require_length(const Entry& entry, const std::string& file) {
   const auto fail = [&](const std::string& problem) {
@@ -240,7 +225,7 @@ void require_length(const Entry& entry, const std::string& file) {
         file, tensor_thing(entry.name),
         "shape " + format_shape(entry.shape) + " of " + std::string(dtype_name(entry.dtype)) + " " + problem);
   };
-  const auto bits = checked_bits(entry);
+  const auto bits = checked_bits(entry.shape, entry.dtype);
   if (!bits) fail("is larger than 2^64 bits");
   if (*bits % 8 != 0) fail("does not fill whole bytes (" + std::to_string(*bits) + " bits)");
   const std::uint64_t found = entry.end - entry.begin;
@@ -266,42 +251,32 @@ void sort_by_offset(std::vector<Entry>& entries) {
   });
 }
 
-// Names what a file is that cannot be a shard; does nothing where its beginning does not tell.
-void refuse_other_content(const SourceFile& shard) {
-  std::string begin(std::min(shard.size(), foreign_content_bytes), '\0');
-  shard.read(0, std::as_writable_bytes(std::span(begin)));
-  refuse_foreign_content(begin, shard.size(), shard.name());
-  const auto is_text = [](unsigned char c) {
-    return (c >= ' ' && c < 0x7F) || c == '\n' || c == '\r' || c == '\t';
-  };
-  if (std::ranges::all_of(begin, is_text))
-    throw FormatError(shard.name(), {}, "is text, not weights (it begins " + excerpt(begin) + ")");
-}
-
 // Rules 1 to 3.
 std::uint64_t read_header_length(const SourceFile& shard) {
-  if (shard.size() < length_bytes) {
-    refuse_other_content(shard);
+  if (shard.size() < safetensors_length_bytes) {
+    refuse_foreign_shard(shard);
     throw FormatError(shard.name(), {},
                       "is too short for a safetensors file (expected at least 8 bytes, found " +
                           std::to_string(shard.size()) + ")");
   }
-  std::array<std::byte, length_bytes> bytes{};
+  std::array<std::byte, safetensors_length_bytes> bytes{};
   shard.read(0, bytes);
   std::uint64_t length = 0;
-  for (std::size_t i = length_bytes; i-- > 0;)
+  for (std::size_t i = safetensors_length_bytes; i-- > 0;)
     length = length << 8 | std::to_integer<std::uint64_t>(bytes[i]);
-  if (length > largest_header || length > shard.size() - length_bytes) refuse_other_content(shard);
+  if (length > largest_header || length > shard.size() - safetensors_length_bytes)
+    refuse_foreign_shard(shard);
   if (length > largest_header) {
     throw FormatError(
         shard.name(), {},
         "is not a safetensors file: its header is too long (expected at most 100000000 bytes, found " +
             std::to_string(length) + ")");
   }
-  if (length > shard.size() - length_bytes) {
+  if (length > shard.size() - safetensors_length_bytes) {
     throw FormatError(shard.name(), {},
-                      "ends inside its header (expected " + std::to_string(length_bytes + length) +
-                          " bytes, found " + std::to_string(shard.size()) + ")");
+                      "ends inside its header (expected " +
+                          std::to_string(safetensors_length_bytes + length) + " bytes, found " +
+                          std::to_string(shard.size()) + ")");
   }
   return length;
 }
@@ -319,7 +294,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t 
   require_whole_buffer(entries.empty() ? 0 : entries.back().end, buffer_bytes, file);
 
   SafetensorsHeader header;
-  header.header_bytes = length_bytes + text.size();
+  header.header_bytes = safetensors_length_bytes + text.size();
   header.metadata = std::move(handler.metadata);
   header.tensors.reserve(entries.size());
   for (Entry& entry : entries) {
@@ -331,23 +306,14 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t 
 
 std::string read_safetensors_header_text(const SourceFile& shard) {
   std::string text(read_header_length(shard), '\0');
-  shard.read(length_bytes, std::as_writable_bytes(std::span(text)));
-  if (!text.starts_with('{')) refuse_other_content(shard);
+  shard.read(safetensors_length_bytes, std::as_writable_bytes(std::span(text)));
+  if (!text.starts_with('{')) refuse_foreign_shard(shard);
   return text;
 }
 
 SafetensorsHeader read_safetensors_header(const SourceFile& shard) {
   const std::string text = read_safetensors_header_text(shard);
-  return parse_safetensors_header(text, shard.size() - length_bytes - text.size(), shard.name());
-}
-
-std::string format_shape(const std::vector<std::uint64_t>& shape) {
-  std::string text = "[";
-  for (const std::uint64_t extent : shape) {
-    if (text.size() > 1) text += ", ";
-    text += std::to_string(extent);
-  }
-  return text + "]";
+  return parse_safetensors_header(text, shard.size() - safetensors_length_bytes - text.size(), shard.name());
 }
 
 }  // namespace moescope

@@ -1,6 +1,6 @@
 #pragma once
-/// The header of one safetensors shard. This is the only code that trusts no byte of a shard:
-/// whatever it accepts, the rest of the program may read without further checks.
+/// The header of one safetensors shard. Trusts no byte: whatever it accepts, the rest of the program may read
+/// without further checks.
 /// Format: https://huggingface.co/docs/safetensors (the rules are listed, in order, in safetensors.cpp).
 
 #include <cstdint>
@@ -9,20 +9,14 @@
 #include <string_view>
 #include <vector>
 
-#include "readers/storage/dtype.h"
+#include "readers/storage/tensor_info.h"
 
 namespace moescope {
 
 class SourceFile;
 
-/// One entry of a shard's header.
-struct TensorInfo {
-  std::string name;
-  DType dtype = DType::f32;
-  std::vector<std::uint64_t> shape;  // row-major, outermost first; empty for a scalar
-  std::uint64_t offset = 0;          // of the first byte, from the start of the file
-  std::uint64_t bytes = 0;
-};
+/// Of the number before the header that tells its length.
+inline constexpr std::uint64_t safetensors_length_bytes = 8;
 
 struct SafetensorsHeader {
   std::vector<TensorInfo> tensors;  // sorted by offset; they cover the byte buffer without hole or overlap
@@ -41,8 +35,5 @@ std::string read_safetensors_header_text(const SourceFile& shard);
 
 /// Reads and parses the header of an open shard. Throws FormatError, std::system_error. Thread-safe.
 SafetensorsHeader read_safetensors_header(const SourceFile& shard);
-
-/// "[128, 4096]".
-std::string format_shape(const std::vector<std::uint64_t>& shape);
 
 }  // namespace moescope

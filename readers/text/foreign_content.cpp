@@ -20,8 +20,10 @@ struct Signature {
 };
 constexpr Signature signatures[] = {
     {"GGUF"sv, "is a GGUF file (llama.cpp's format), which moescope does not read", ""},
-    {"PK\x03\x04"sv, "is a ZIP archive, as torch.save writes one, which moescope does not read", ""},
-    {"\x80\x02"sv, "is a pickle of Python, as torch.save wrote one, which moescope does not read", ""},
+    {"PK\x03\x04"sv, "is a ZIP archive, as torch.save writes one", ""},
+    {"\x80\x02"sv,
+     "is a pickle of Python, as torch.save wrote one before PyTorch 1.6, which moescope does not read",
+     "a newer PyTorch writes what is read: torch.save(torch.load(FILE), NEW)"},
     {"\x89HDF\r\n"sv, "is an HDF5 file", ""},
     {"\x1F\x8B\x08"sv, "is compressed (gzip)", "decompress it first"},
     {"\x28\xB5\x2F\xFD"sv, "is compressed (Zstandard)", "decompress it first"},
@@ -52,6 +54,11 @@ std::string wide_encoding(std::string_view begin) {
   for (std::size_t i = 0; i < count; ++i) zeros[i % 2] += begin[i] == '\0' ? 1 : 0;
   if (zeros[0] == 0 && zeros[1] == count / 2) return "UTF-16LE";
   return zeros[1] == 0 && zeros[0] == count / 2 ? "UTF-16BE" : "";
+}
+
+bool is_tar(std::string_view begin) {
+  constexpr std::size_t magic = 257;
+  return begin.size() > magic && begin.substr(magic).starts_with("ustar");
 }
 
 bool is_zeros(std::string_view begin) {
@@ -96,6 +103,7 @@ std::optional<ForeignContent> foreign_content(std::string_view begin, std::uint6
   for (const Signature& signature : signatures) {
     if (begin.starts_with(signature.begin)) return ForeignContent{signature.what, signature.hint};
   }
+  if (is_tar(begin)) return ForeignContent{"is a tar archive", "unpack it first"};
   if (is_web_page(begin)) {
     return ForeignContent{"is a web page (HTML or XML), not the file itself",
                           "the server answered the download with a page, perhaps one that asks to log in"};

@@ -80,7 +80,7 @@ TEST(RunPlan, KnowsDotsLlm1FromItsConfigurationAlone) {
   EXPECT_EQ(plan.sequences, 2u);
   EXPECT_EQ(plan.weights.bytes, 285'548'763'392u);
   EXPECT_THAT(plan.notes,
-              ElementsAre("dots_llm1: no *.safetensors file is there; sizes are those that config.json "
+              ElementsAre("dots_llm1: no file of weights is there; sizes are those that config.json "
                           "describes"));
 }
 

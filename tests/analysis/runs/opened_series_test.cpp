@@ -83,8 +83,10 @@ TEST(OpenSeries, NotesNameACheckpointOnce) {
   TemporaryDirectory directory;
   write_checkpoint(directory / "one");
   write_file(directory / "one/pytorch_model.bin", "");
-  EXPECT_THAT(open_series({entry("one", directory / "one")}, {"on the series"}).notes,
-              testing::ElementsAre("on the series", "one: pytorch_model.bin: weights that are not read"));
+  EXPECT_THAT(
+      open_series({entry("one", directory / "one")}, {"on the series"}).notes,
+      testing::ElementsAre("on the series",
+                           "one: pytorch_model.bin: not read, for the model is there as safetensors, too"));
 }
 
 }  // namespace

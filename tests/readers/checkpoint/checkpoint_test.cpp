@@ -159,7 +159,8 @@ TEST(Checkpoint, WithoutShardsIsRefused) {
   TemporaryDirectory directory;
   write_checkpoint(directory.path());
   fs::remove(directory / "model.safetensors");
-  EXPECT_THAT(refusal(directory.path()), HasSubstr("holds no *.safetensors file"));
+  EXPECT_THAT(refusal(directory.path()),
+              HasSubstr("holds neither *.safetensors nor pytorch_model*.bin files"));
 }
 
 TEST(Checkpoint, ADirectoryInPlaceOfAFileIsAnError) {
@@ -420,7 +421,7 @@ TEST(Checkpoint, EveryWeightFileThatIsNotReadIsNoted) {
   TemporaryDirectory directory;
   write_checkpoint(directory.path());
   for (const char* name :
-       {"pytorch_model.bin", "model.gguf", "consolidated.00.pth", "adapter_model.safetensors",
+       {"model.bin", "model.gguf", "consolidated.00.pth", "adapter_model.safetensors",
         "x.safetensors.incomplete", "original/consolidated.00.pth", "checkpoint-100/config.json"}) {
     write_file(directory / name, "");
   }
@@ -431,8 +432,7 @@ TEST(Checkpoint, EveryWeightFileThatIsNotReadIsNoted) {
   EXPECT_THAT(
       Checkpoint::open(directory.path()).notes(),
       ElementsAre(
-          "adapter_model.safetensors, consolidated.00.pth, model.gguf, pytorch_model.bin: weights that are "
-          "not read",
+          "adapter_model.safetensors, consolidated.00.pth, model.bin, model.gguf: weights that are not read",
           "x.safetensors.incomplete: unfinished downloads, not read",
           "checkpoint-100: checkpoints inside this one, not read",
           "original: directories with weights that are not read"));
@@ -446,8 +446,9 @@ TEST(Checkpoint, WhatLiesThereInsteadOfWeightsIsNamed) {
     });
   };
   EXPECT_THAT(
-      with({"pytorch_model.bin"}),
-      HasSubstr("holds no *.safetensors file, but weights in a format that is not read: pytorch_model.bin"));
+      with({"model.gguf"}),
+      HasSubstr(
+          "holds neither *.safetensors nor pytorch_model*.bin files, but weights in a format that is not read: model.gguf"));
   EXPECT_THAT(with({"adapter_model.safetensors"}), HasSubstr("but an adapter's (adapter_model.safetensors)"));
   EXPECT_THAT(with({"model.safetensors.incomplete"}),
               HasSubstr("but an unfinished download: model.safetensors.inc"));

@@ -1,0 +1,40 @@
+#include "readers/storage/shard_header.h"
+
+#include <utility>
+
+#include "readers/files/source_file.h"
+#include "readers/storage/safetensors.h"
+#include "readers/storage/torch_bin.h"
+
+namespace moescope {
+namespace {
+
+ShardHeader safetensors_shard(const SourceFile& shard) {
+  std::string text = read_safetensors_header_text(shard);
+  SafetensorsHeader header =
+      parse_safetensors_header(text, shard.size() - safetensors_length_bytes - text.size(), shard.name());
+  return {std::move(text), header.header_bytes, std::move(header.tensors), std::move(header.metadata)};
+}
+
+ShardHeader torch_bin_shard(const SourceFile& shard) {
+  TorchBinHeader header = read_torch_bin_header(shard);
+  const std::uint64_t bytes = header.pickle.size();
+  return {std::move(header.pickle), bytes, std::move(header.tensors), {}};
+}
+
+}  // namespace
+
+std::string_view format_name(ShardFormat format) {
+  return format == ShardFormat::torch_bin ? "PyTorch .bin" : "safetensors";
+}
+
+ShardFormat shard_format(const std::filesystem::path& file) {
+  return file.extension() == ".bin" ? ShardFormat::torch_bin : ShardFormat::safetensors;
+}
+
+ShardHeader read_shard_header(const SourceFile& shard) {
+  return shard_format(shard.name()) == ShardFormat::torch_bin ? torch_bin_shard(shard)
+                                                              : safetensors_shard(shard);
+}
+
+}  // namespace moescope
