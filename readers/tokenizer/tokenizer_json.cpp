@@ -88,20 +88,20 @@ IdByText find_whole_ids(const Vocabulary& vocabulary) {
   return ids;
 }
 
+using TokenPair = std::pair<std::string, std::string>;
+
 // The two tokens of a merge, written as "a b" or ["a", "b"].
-std::optional<std::pair<std::string, std::string>> parse_pair(const json& merge) {
+std::optional<TokenPair> parse_pair(const json& merge) {
   if (merge.is_array()) {
     if (merge.size() != 2 || !merge[0].is_string() || !merge[1].is_string()) return std::nullopt;
-    return std::pair(merge[0].get<std::string>(), merge[1].get<std::string>());
+    return TokenPair(merge[0].get<std::string>(), merge[1].get<std::string>());
   }
   if (!merge.is_string()) return std::nullopt;
   const auto& text = merge.get_ref<const std::string&>();
   const auto space = text.find(' ');
   if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) return std::nullopt;
-  return std::pair(text.substr(0, space), text.substr(space + 1));
+  return TokenPair(text.substr(0, space), text.substr(space + 1));
 }
-
-using TokenPair = std::pair<std::string, std::string>;
 
 std::vector<TokenPair> parse_merges(const JsonObject& model) {
   const json& list = model.at("merges");
@@ -125,9 +125,10 @@ std::vector<BpeMerge> find_merge_ids(const std::vector<TokenPair>& pairs, const 
   merges.reserve(pairs.size());
   const auto id = [&](const std::string& token) {
     const auto found = vocabulary.ids.find(token);
-    if (found != vocabulary.ids.end()) return found->second;
+    const bool is_byte = !vocabulary.is_byte_level && spelled_fallback_byte(token);
+    if (found != vocabulary.ids.end() && !is_byte) return found->second;
     model.fail("merges[" + std::to_string(merges.size()) + "]",
-               single_quoted(token) + " is not in the vocabulary");
+               single_quoted(token) + (is_byte ? " is the token of a byte" : " is not in the vocabulary"));
   };
   for (const auto& [left, right] : pairs) merges.push_back({id(left), id(right), id(left + right)});
   return merges;

@@ -180,17 +180,28 @@ TEST(Tokenizer, GivesTheNormalizedTextBack) {
   }
 }
 
-TEST(Tokenizer, OffsetsAscendAndBeginCharacters) {
+void expect_good_offsets(const Tokenizer& tokenizer, int count) {
   std::mt19937 random(2);
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < count; ++i) {
     const std::string text = random_text(random);
-    const TokenizedText tokens = tiny_tokenizer().encode(text);
+    const TokenizedText tokens = tokenizer.encode(text);
     ASSERT_EQ(tokens.ids.size(), tokens.offsets.size());
     EXPECT_TRUE(std::is_sorted(tokens.offsets.begin(), tokens.offsets.end())) << json(text);
     for (const std::uint32_t offset : tokens.offsets) {
       ASSERT_LT(offset, text.size());
       EXPECT_NE(static_cast<unsigned char>(text[offset]) & 0xC0, 0x80) << json(text);
     }
+  }
+}
+
+TEST(Tokenizer, OffsetsAscendAndBeginCharacters) {
+  expect_good_offsets(tiny_tokenizer(), 2000);
+}
+
+TEST(Tokenizer, OffsetsOfEveryKindAscendAndBeginCharacters) {
+  for (const json& kind : kind_goldens().at("kinds")) {
+    const std::string name = kind.at("name");
+    expect_good_offsets(Tokenizer::parse(kind_of(name).dump(), name), 100);
   }
 }
 
@@ -427,6 +438,19 @@ TEST(Tokenizer, RefusesAVocabularyOverCharactersThatLacksBytes) {
   };
   refused("<0x0A>", "'model.vocab': has no token '<0x0A>' for byte 10");
   refused("\u2581", "is not in the vocabulary");
+}
+
+TEST(Tokenizer, RefusesMergesOfBytes) {
+  const auto refused = [](const char* merge) {
+    json document = kind_of("Llama 2");
+    document["model"]["vocab"]["0x0A>"] = 5000;
+    document["model"]["merges"][3] = merge;
+    EXPECT_EQ(failure(document.dump()),
+              "format: tokenizer.json: 'model.merges[3]': '<0x0A>' is the token of a byte");
+  };
+  refused("<0x0A> a");
+  refused("a <0x0A>");
+  refused("< 0x0A>");
 }
 
 TEST(Tokenizer, RefusesAVocabularyThatIsNotOne) {
