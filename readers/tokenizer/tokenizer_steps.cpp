@@ -1,5 +1,9 @@
 #include "readers/tokenizer/tokenizer_steps.h"
 
+#include <algorithm>
+#include <optional>
+#include <vector>
+
 #include "readers/errors.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
@@ -118,37 +122,39 @@ void parse_metaspace(const Step& step, const std::string& file, TextSteps& text)
   if (parse_flag(step, "split", true, file)) text.space_split = SpaceSplit::every_space;
 }
 
+// Splits, and a ByteLevel at the end.
+void parse_splits(const Steps& steps, const std::string& file, TextSteps& text) {
+  for (std::size_t i = 0; i + 1 < steps.size(); ++i) {
+    if (!is_type(steps[i].value, "Split")) steps[i].refuse(file, "a Split");
+    text.split_regexes.push_back(parse_split(steps[i], file));
+  }
+  if (!is_type(steps.back().value, "ByteLevel")) steps.back().refuse(file, "a ByteLevel");
+  parse_byte_level(steps.back(), file, text);
+}
+
 void parse_pre_tokenizer(const Steps& steps, const json& whole, const std::string& file, TextSteps& text) {
   const bool has_metaspace = steps.size() == 1 && is_type(steps[0].value, "Metaspace");
   text.is_byte_level = !text.marks_spaces && !has_metaspace;
-  if (text.marks_spaces) {
-    if (!steps.empty())
-      refuse_tokenizer(file, "pre_tokenizer", "none after a normalizer that writes ▁", whole);
-  } else if (has_metaspace) {
-    parse_metaspace(steps[0], file, text);
-  } else if (steps.empty()) {
-    refuse_tokenizer(file, "pre_tokenizer", "a ByteLevel, Splits and a ByteLevel, or a Metaspace", whole);
-  } else {
-    for (std::size_t i = 0; i + 1 < steps.size(); ++i) {
-      if (!is_type(steps[i].value, "Split")) steps[i].refuse(file, "a Split");
-      text.split_regexes.push_back(parse_split(steps[i], file));
-    }
-    if (!is_type(steps.back().value, "ByteLevel")) steps.back().refuse(file, "a ByteLevel");
-    parse_byte_level(steps.back(), file, text);
+  if (text.marks_spaces && !steps.empty()) {
+    refuse_tokenizer(file, "pre_tokenizer", "none after a normalizer that writes ▁", whole);
   }
+  if (text.is_byte_level && steps.empty()) {
+    refuse_tokenizer(file, "pre_tokenizer", "a ByteLevel, Splits and a ByteLevel, or a Metaspace", whole);
+  }
+  if (text.is_byte_level) parse_splits(steps, file, text);
+  if (has_metaspace) parse_metaspace(steps[0], file, text);
 }
 
 // Special tokens around one text. They are never added.
 void require_template(const Step& step, const std::string& file) {
   const json& single = value_or_null(step.value, "single");
-  std::size_t texts = 0, others = 0;
-  for (const json& piece : single.is_array() ? single : json::array()) {
-    const json& sequence = piece.is_object() ? value_or_null(piece, "Sequence") : piece;
-    const bool is_text = sequence.is_object() && value_or_null(sequence, "id") == "A";
-    if (is_text) ++texts;
-    if (!is_text && !(piece.is_object() && piece.contains("SpecialToken"))) ++others;
-  }
-  if (texts != 1 || others > 0) step.refuse(file, "single", "one Sequence A and SpecialTokens");
+  const auto count = [&](const char* kind) {
+    const auto is_kind = [&](const json& piece) { return piece.is_object() && piece.contains(kind); };
+    return single.is_array() ? std::count_if(single.begin(), single.end(), is_kind) : 0;
+  };
+  const bool is_text_once =
+      count("Sequence") == 1 && count("SpecialToken") + 1 == static_cast<std::ptrdiff_t>(single.size());
+  if (!is_text_once) step.refuse(file, "single", "one Sequence and SpecialTokens");
 }
 
 // A ByteLevel only trims offsets.
