@@ -10,6 +10,8 @@ constexpr bool is_printable(unsigned byte) {
   return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
 }
 
+constexpr std::string_view hexadecimal = "0123456789ABCDEF";
+
 constexpr unsigned first_substitute = 0x100;
 constexpr unsigned substitutes = 68;
 
@@ -66,6 +68,18 @@ std::optional<std::string> spelled_bytes(std::string_view token) {
     bytes += *byte;
   }
   return bytes;
+}
+
+std::string fallback_byte(unsigned char byte) {
+  return {'<', '0', 'x', hexadecimal[byte >> 4], hexadecimal[byte & 0xF], '>'};
+}
+
+std::optional<char> spelled_fallback_byte(std::string_view token) {
+  if (token.size() != 6) return std::nullopt;
+  const auto byte =
+      static_cast<unsigned char>(hexadecimal.find(token[3]) << 4 | (hexadecimal.find(token[4]) & 0xF));
+  if (token != fallback_byte(byte)) return std::nullopt;
+  return static_cast<char>(byte);
 }
 
 }  // namespace moescope

@@ -1,7 +1,7 @@
 #pragma once
-/// The printable alphabet in which byte-level vocabularies spell bytes (introduced by GPT-2): a printable
-/// Latin-1 character stands for its own byte, the characters from U+0100 on for the other 68 in ascending
-/// order.
+/// How vocabularies spell bytes. Byte-level ones use the printable alphabet of GPT-2: a printable Latin-1
+/// character stands for its own byte, the characters from U+0100 on for the other 68 in ascending order.
+/// Those over characters write "<0x0A>" for a byte of a character that is no token (byte fallback).
 
 #include <optional>
 #include <string>
@@ -14,5 +14,10 @@ std::string printable_byte(unsigned char byte);
 
 /// The bytes that `token` spells; empty when one of its characters stands for none. `token` is valid UTF-8.
 std::optional<std::string> spelled_bytes(std::string_view token);
+
+/// E.g. "<0x0A>".
+std::string fallback_byte(unsigned char byte);
+/// The byte that is written so; empty when `token` is something else.
+std::optional<char> spelled_fallback_byte(std::string_view token);
 
 }  // namespace moescope

@@ -62,7 +62,7 @@ std::size_t common_end(std::string_view a, std::string_view b) {
 }
 
 // Takes off the characters at both ends that stay as they are: ICU reports more than it changes.
-void narrow(NfcChange& change, std::string_view normalized, std::string_view original) {
+void narrow(TextChange& change, std::string_view normalized, std::string_view original) {
   normalized = normalized.substr(change.normalized_start, change.normalized_end - change.normalized_start);
   original = original.substr(change.original_start, change.original_end - change.original_start);
   const std::size_t start = common_start(normalized, original);
@@ -73,8 +73,8 @@ void narrow(NfcChange& change, std::string_view normalized, std::string_view ori
   change.original_end -= end;
 }
 
-std::vector<NfcChange> changes_of(const icu::Edits& edits) {
-  std::vector<NfcChange> changes;
+std::vector<TextChange> changes_of(const icu::Edits& edits) {
+  std::vector<TextChange> changes;
   UErrorCode code = U_ZERO_ERROR;
   for (auto edit = edits.getFineChangesIterator(); edit.next(code);) {
     const auto normalized_start = static_cast<std::size_t>(edit.destinationIndex());
@@ -161,8 +161,8 @@ class MarkOrder {
 };
 
 /// The changes of two steps, one after the other, as changes of both together: what overlaps becomes one.
-std::vector<NfcChange> joined(const std::vector<NfcChange>& first, const std::vector<NfcChange>& second) {
-  std::vector<NfcChange> changes;
+std::vector<TextChange> joined(const std::vector<TextChange>& first, const std::vector<TextChange>& second) {
+  std::vector<TextChange> changes;
   std::size_t original = 0,
               normalized = 0;  // bytes by which the text between the steps is shorter than either
   for (std::size_t i = 0, j = 0; i < first.size() || j < second.size();) {
@@ -217,18 +217,9 @@ std::optional<NormalizedText> NfcNormalizer::normalize(std::string_view utf8) co
   icu::StringByteSink<std::string> sink(&normalized.text, static_cast<std::int32_t>(text.size()));
   tables_->normalizer.normalizeUTF8(0, piece, sink, &edits, code);
   require(code);
-  normalized.changes = joined(ordered ? ordered->changes : std::vector<NfcChange>(), changes_of(edits));
-  for (NfcChange& change : normalized.changes) narrow(change, normalized.text, utf8);
+  normalized.changes = joined(ordered ? ordered->changes : std::vector<TextChange>(), changes_of(edits));
+  for (TextChange& change : normalized.changes) narrow(change, normalized.text, utf8);
   return normalized;
-}
-
-std::size_t OriginalOffsets::at(std::size_t position) {
-  while (next_ < changes_.size() && changes_[next_].normalized_end <= position) ++next_;
-  if (next_ < changes_.size() && changes_[next_].normalized_start <= position)
-    return changes_[next_].original_start;
-  if (next_ == 0) return position;
-  const NfcChange& last = changes_[next_ - 1];
-  return last.original_end + (position - last.normalized_end);
 }
 
 }  // namespace moescope

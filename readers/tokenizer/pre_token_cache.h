@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "readers/tokenizer/byte_level_bpe.h"
+#include "readers/tokenizer/byte_pair_encoding.h"
 
 namespace moescope {
 
@@ -16,7 +16,7 @@ namespace moescope {
 class PreTokenCache {
  public:
   /// `bpe` must outlive it.
-  explicit PreTokenCache(const ByteLevelBpe& bpe) : bpe_(bpe) {}
+  explicit PreTokenCache(const BytePairEncoding& bpe) : bpe_(bpe) {}
 
   /// Valid until the next call.
   std::span<const BpeToken> tokens(std::string_view pre_token);
@@ -25,13 +25,9 @@ class PreTokenCache {
   struct Range {
     std::size_t begin = 0, count = 0;  // in tokens_
   };
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
 
-  const ByteLevelBpe& bpe_;
-  std::unordered_map<std::string, Range, Hash, std::equal_to<>> ranges_;
+  const BytePairEncoding& bpe_;
+  std::unordered_map<std::string, Range, TextHash, std::equal_to<>> ranges_;
   std::vector<BpeToken> tokens_;    // of all cached pre-tokens
   std::vector<BpeToken> uncached_;  // of the last pre-token that was not worth keeping
 };

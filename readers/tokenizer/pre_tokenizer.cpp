@@ -9,57 +9,11 @@
 #include <new>
 #include <stdexcept>
 
+#include "readers/tokenizer/metaspace.h"
+#include "readers/tokenizer/split_patterns.h"
+
 namespace moescope {
 namespace {
-
-// PCRE2 10.42 knows Unicode 14.0. The ranges are the letters and numbers that Unicode 15.0, 15.1 and 16.0
-// added (DerivedGeneralCategory.txt).
-constexpr std::string_view letters =
-    R"(\p{L}\x{1C89}-\x{1C8A}\x{A7CB}-\x{A7CD}\x{A7DA}-\x{A7DC}\x{105C0}-\x{105F3}\x{10D4A}-\x{10D65})"
-    R"(\x{10D6F}-\x{10D85}\x{10EC2}-\x{10EC4}\x{1123F}-\x{11240}\x{11380}-\x{11389}\x{1138B}\x{1138E})"
-    R"(\x{11390}-\x{113B5}\x{113B7}\x{113D1}\x{113D3}\x{11BC0}-\x{11BE0}\x{11F02}\x{11F04}-\x{11F10})"
-    R"(\x{11F12}-\x{11F33}\x{1342F}\x{13441}-\x{13446}\x{13460}-\x{143FA}\x{16100}-\x{1611D}\x{16D40}-\x{16D6C})"
-    R"(\x{18CFF}\x{1B132}\x{1B155}\x{1DF25}-\x{1DF2A}\x{1E030}-\x{1E06D}\x{1E4D0}-\x{1E4EB}\x{1E5D0}-\x{1E5ED})"
-    R"(\x{1E5F0}\x{2B739}\x{2EBF0}-\x{2EE5D}\x{31350}-\x{323AF})";
-constexpr std::string_view numbers =
-    R"(\p{N}\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}\x{11F50}-\x{11F59}\x{16130}-\x{16139})"
-    R"(\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1D2C0}-\x{1D2D3}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})";
-// White_Space. Not PCRE2's \s, which also takes U+180E.
-constexpr std::string_view spaces =
-    R"(\t-\r\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
-
-/// A pattern as tokenizer.json has it, and the same for PCRE2, with <L>, <N>, <S> where a class lists all
-/// letters, numbers and white space.
-struct SplitPattern {
-  std::string_view regex;
-  std::string_view for_pcre2;
-};
-
-constexpr SplitPattern split_patterns[] = {
-    // The Qwen2 family.
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n<L><N>]?[<L>]+|[<N>]| ?[^<S><L><N>]+[\r\n]*|[<S>]*[\r\n]+|[<S>]+(?![^<S>])|[<S>]+)"},
-};
-
-std::string expand(std::string_view pattern) {
-  std::string expanded(pattern);
-  const auto replace = [&expanded](std::string_view name, std::string_view characters) {
-    for (auto at = expanded.find(name); at != std::string::npos; at = expanded.find(name, at)) {
-      expanded.replace(at, name.size(), characters);
-    }
-  };
-  replace("<L>", letters);
-  replace("<N>", numbers);
-  replace("<S>", spaces);
-  return expanded;
-}
-
-const SplitPattern* find_split_pattern(std::string_view regex) {
-  for (const SplitPattern& pattern : split_patterns) {
-    if (pattern.regex == regex) return &pattern;
-  }
-  return nullptr;
-}
 
 struct FreePcre2 {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
@@ -93,46 +47,81 @@ Pcre2Pointer<pcre2_match_context> make_context() {
   return context;
 }
 
-}  // namespace
+/// One split pattern.
+class Splitter {
+ public:
+  explicit Splitter(std::string_view regex)
+      : code_(compile(pcre2_regex(regex))),
+        context_(make_context()),
+        covers_text_(find_split_pattern(regex)->covers_text) {}
 
-struct PreTokenizer::Program {
-  Pcre2Pointer<pcre2_code> code;
-  Pcre2Pointer<pcre2_match_context> context;
+  /// Calls `take` with the matches and with what lies between them, in order.
+  void split(std::string_view utf8, const std::function<void(std::string_view)>& take) const {
+    const Pcre2Pointer<pcre2_match_data> data(pcre2_match_data_create(1, nullptr));
+    if (!data) throw std::bad_alloc();
+    const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
+    std::size_t start = 0;
+    while (start < utf8.size() && match(utf8, start, data.get())) {
+      assert(bounds[1] > bounds[0] && (bounds[0] == start || !covers_text_));
+      if (bounds[0] > start) take(utf8.substr(start, bounds[0] - start));
+      take(utf8.substr(bounds[0], bounds[1] - bounds[0]));
+      start = bounds[1];
+    }
+    if (start < utf8.size()) take(utf8.substr(start));
+  }
 
-  // Throws unless there is a match; its bounds are then in `data`.
-  void match(std::string_view text, std::size_t start, pcre2_match_data* data) const {
+ private:
+  // The bounds of the match are then in `data`.
+  bool match(std::string_view text, std::size_t start, pcre2_match_data* data) const {
     const auto run = [&](std::uint32_t options) {
-      return pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), start,
-                         PCRE2_NO_UTF_CHECK | options, data, context.get());
+      return pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), start,
+                         PCRE2_NO_UTF_CHECK | options, data, context_.get());
     };
     int result = run(0);
     if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = run(PCRE2_NO_JIT);
+    if (result == PCRE2_ERROR_NOMATCH) return false;
     if (result < 0) throw_pcre2_error(result);
+    return true;
+  }
+
+  Pcre2Pointer<pcre2_code> code_;
+  Pcre2Pointer<pcre2_match_context> context_;
+  bool covers_text_;
+};
+
+}  // namespace
+
+struct PreTokenizer::Steps {
+  std::vector<Splitter> splitters;
+  SpaceSplit space_split;
+
+  // Lets all splitters from `first` on split.
+  void split(std::string_view utf8, std::size_t first,
+             const std::function<void(std::string_view)>& take) const {
+    if (first == splitters.size()) {
+      take(utf8);
+    } else {
+      splitters[first].split(utf8, [&](std::string_view part) { split(part, first + 1, take); });
+    }
   }
 };
 
-bool is_known_split_pattern(std::string_view regex) {
-  return find_split_pattern(regex) != nullptr;
-}
-
-PreTokenizer::PreTokenizer(std::string_view regex) {
-  const SplitPattern* pattern = find_split_pattern(regex);
-  assert(pattern != nullptr);
-  program_ = std::make_unique<Program>(Program{compile(expand(pattern->for_pcre2)), make_context()});
+PreTokenizer::PreTokenizer(const std::vector<std::string>& regexes, SpaceSplit space_split) {
+  auto steps = std::make_unique<Steps>();
+  for (const std::string& regex : regexes) steps->splitters.emplace_back(regex);
+  steps->space_split = space_split;
+  steps_ = std::move(steps);
 }
 PreTokenizer::~PreTokenizer() = default;
 PreTokenizer::PreTokenizer(PreTokenizer&&) noexcept = default;
 PreTokenizer& PreTokenizer::operator=(PreTokenizer&&) noexcept = default;
 
 void PreTokenizer::split(std::string_view utf8, const std::function<void(std::string_view)>& take) const {
-  const Pcre2Pointer<pcre2_match_data> data(pcre2_match_data_create(1, nullptr));
-  if (!data) throw std::bad_alloc();
-  const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
-  // Every known pattern matches at every character, so that matches follow each other without gaps.
-  for (std::size_t start = 0; start < utf8.size(); start = bounds[1]) {
-    program_->match(utf8, start, data.get());
-    assert(bounds[0] == start && bounds[1] > start);
-    take(utf8.substr(start, bounds[1] - start));
+  if (utf8.empty()) return;
+  if (steps_->space_split != SpaceSplit::nowhere) {
+    split_at_spaces(utf8, steps_->space_split, take);
+  } else {
+    steps_->split(utf8, 0, take);
   }
 }
 

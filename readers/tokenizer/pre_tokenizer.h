@@ -1,22 +1,22 @@
 #pragma once
-/// Splits normalized text into the pre-tokens inside which a byte-level BPE merges.
+/// Splits normalized text into the pre-tokens inside which byte-pair encoding merges.
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "readers/tokenizer/text_steps.h"
 
 namespace moescope {
 
-/// The patterns that we know to split as the reference library does, as a tokenizer.json spells them.
-bool is_known_split_pattern(std::string_view regex);
-
-/// Letters, numbers and white space are those of Unicode 16.0, as in the Oniguruma 6.9.10 inside the
-/// reference library. Linear in the length of the text. Thread-safe.
+/// Linear in the length of the text. Thread-safe.
 class PreTokenizer {
  public:
-  /// `regex` is a known split pattern.
-  explicit PreTokenizer(std::string_view regex);
+  /// `regexes` are known split patterns; each splits what the one before left. They come with a byte-level
+  /// vocabulary, `space_split` with one over characters.
+  PreTokenizer(const std::vector<std::string>& regexes, SpaceSplit space_split);
   ~PreTokenizer();
   PreTokenizer(PreTokenizer&&) noexcept;
   PreTokenizer& operator=(PreTokenizer&&) noexcept;
@@ -25,8 +25,8 @@ class PreTokenizer {
   void split(std::string_view utf8, const std::function<void(std::string_view)>& take) const;
 
  private:
-  struct Program;
-  std::unique_ptr<const Program> program_;
+  struct Steps;
+  std::unique_ptr<const Steps> steps_;
 };
 
 }  // namespace moescope

@@ -1,6 +1,7 @@
 #include "readers/tokenizer/tokenizer.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <unordered_map>
@@ -11,8 +12,10 @@
 #include "readers/files/source_file.h"
 #include "readers/text/utf8.h"
 #include "readers/tokenizer/added_tokens.h"
-#include "readers/tokenizer/byte_level_bpe.h"
+#include "readers/tokenizer/byte_pair_encoding.h"
+#include "readers/tokenizer/metaspace.h"
 #include "readers/tokenizer/nfc.h"
+#include "readers/tokenizer/normalized_text.h"
 #include "readers/tokenizer/pre_token_cache.h"
 #include "readers/tokenizer/pre_tokenizer.h"
 #include "readers/tokenizer/tokenizer_json.h"
@@ -46,10 +49,13 @@ struct Tokenizer::Model {
   Model(TokenizerDefinition definition, std::string sha256_of_json);
 
   void insert(const AddedToken& token);
+  // Empty when the text stays as it is.
+  std::optional<NormalizedText> normalize(std::string_view utf8) const;
 
+  TextSteps steps;
   PreTokenizer pre_tokenizer;
-  ByteLevelBpe bpe;
-  NfcNormalizer normalizer;
+  BytePairEncoding bpe;
+  NfcNormalizer nfc;
   AddedTokens raw_tokens;                                // cut out of the raw text
   AddedTokens normalized_tokens;                         // cut out of the rest, once it is normalized
   std::unordered_map<std::uint32_t, std::string> bytes;  // by id
@@ -58,8 +64,9 @@ struct Tokenizer::Model {
 };
 
 Tokenizer::Model::Model(TokenizerDefinition definition, std::string sha256_of_json)
-    : pre_tokenizer(definition.split_regex),
-      bpe(definition.byte_ids, definition.merges),
+    : steps(std::move(definition.steps)),
+      pre_tokenizer(steps.split_regexes, steps.space_split),
+      bpe(std::move(definition.bpe)),
       sha256(std::move(sha256_of_json)) {
   for (const AddedToken& token : definition.added_tokens) insert(token);
   bytes.reserve(definition.vocabulary.size());
@@ -72,11 +79,16 @@ Tokenizer::Model::Model(TokenizerDefinition definition, std::string sha256_of_js
 void Tokenizer::Model::insert(const AddedToken& token) {
   if (!token.normalized) {
     raw_tokens.insert(token.content, token.id);
-  } else if (const auto normalized = normalizer.normalize(token.content)) {
-    normalized_tokens.insert(normalized->text, token.id);
   } else {
-    normalized_tokens.insert(token.content, token.id);
+    const auto normalized = normalize(token.content);
+    normalized_tokens.insert(normalized ? normalized->text : token.content, token.id);
   }
+}
+
+std::optional<NormalizedText> Tokenizer::Model::normalize(std::string_view utf8) const {
+  if (steps.composes) return nfc.normalize(utf8);
+  if (steps.marks_spaces) return with_spaces(utf8, steps.prepends_space);
+  return std::nullopt;
 }
 
 /// One text on its way through the steps.
@@ -97,28 +109,53 @@ class Tokenizer::Encoding {
   }
 
  private:
+  /// Position in normalized text -> offset in the whole text, for ascending positions.
+  using OffsetOf = std::function<std::size_t(std::size_t)>;
+
   // `offset` is where `raw` begins in the whole text.
   void encode_raw(std::string_view raw, std::size_t offset) {
-    const std::optional<NormalizedText> normalized = model_.normalizer.normalize(raw);
-    const std::vector<NfcChange> no_changes;
+    const std::optional<NormalizedText> normalized = model_.normalize(raw);
+    const std::vector<TextChange> no_changes;
     OriginalOffsets original(normalized ? normalized->changes : no_changes);
     const std::string_view text = normalized ? std::string_view(normalized->text) : raw;
-    const auto original_offset = [&](std::size_t position) {
+    const OffsetOf original_offset = [&](std::size_t position) {
       return offset + original.at(character_start(text, position));
     };
     model_.normalized_tokens.split(text, [&](std::string_view part, std::optional<std::uint32_t> id) {
       const auto begin = static_cast<std::size_t>(part.data() - text.data());
       if (id) {
         append(*id, original_offset(begin));
-        return;
+      } else {
+        encode_section(part, begin, original_offset);
       }
-      model_.pre_tokenizer.split(part, [&](std::string_view pre_token) {
-        auto position = static_cast<std::size_t>(pre_token.data() - text.data());
-        for (const BpeToken& token : cache_.tokens(pre_token)) {
-          append(token.id, original_offset(position));
-          position += token.length;
-        }
-      });
+    });
+  }
+
+  // `begin` is where `section` begins in the normalized text.
+  void encode_section(std::string_view section, std::size_t begin, const OffsetOf& offset_of) {
+    if (!needs_space(section, offset_of(begin) == 0)) {
+      encode_pre_tokens(section, [&](std::size_t position) { return offset_of(begin + position); });
+      return;
+    }
+    const std::string prefixed = ' ' + std::string(section);
+    encode_pre_tokens(
+        prefixed, [&](std::size_t position) { return offset_of(begin + (position > 0 ? position - 1 : 0)); });
+  }
+
+  bool needs_space(std::string_view section, bool is_text_start) const {
+    const PrefixSpace prefix = model_.steps.prefix_space;
+    if (prefix == PrefixSpace::nowhere || (prefix == PrefixSpace::at_text_start && !is_text_start))
+      return false;
+    return model_.steps.is_byte_level ? !section.starts_with(' ') : !begins_with_space(section);
+  }
+
+  void encode_pre_tokens(std::string_view section, const OffsetOf& offset_of) {
+    model_.pre_tokenizer.split(section, [&](std::string_view pre_token) {
+      auto position = static_cast<std::size_t>(pre_token.data() - section.data());
+      for (const BpeToken& token : cache_.tokens(pre_token)) {
+        append(token.id, offset_of(position));
+        position += token.length;
+      }
     });
   }
 

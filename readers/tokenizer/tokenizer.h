@@ -1,6 +1,7 @@
 #pragma once
-/// The Qwen2 family's byte-level BPE tokenizer, read from a checkpoint's own tokenizer.json.
-/// Ids are identical to those of the Hugging Face `tokenizers` library.
+/// A checkpoint's own tokenizer, read from its tokenizer.json: byte-pair encoding over bytes, split by one of
+/// the known patterns, or over characters with a fallback to bytes, as Llama 2 and Mixtral have it. Ids are
+/// identical to those of the Hugging Face `tokenizers` library without special tokens.
 
 #include <cstdint>
 #include <filesystem>
@@ -29,9 +30,11 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  /// Nothing is prepended or appended. Throws FormatError if `utf8` is not valid UTF-8.
+  /// No special token is prepended or appended, also where a template of the file would. Throws FormatError
+  /// if `utf8` is not valid UTF-8.
   TokenizedText encode(std::string_view utf8) const;
-  /// The bytes of the tokens, special tokens included. Throws std::out_of_range for an unknown id.
+  /// The bytes of the tokens, special tokens and a prefixed space included. Throws std::out_of_range for an
+  /// unknown id.
   std::string decode(const std::vector<std::uint32_t>& ids) const;
 
   /// One more than the largest id.

@@ -1,7 +1,7 @@
 #include "readers/tokenizer/tokenizer_json.h"
 
+#include <algorithm>
 #include <optional>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -9,6 +9,7 @@
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
 #include "readers/tokenizer/byte_alphabet.h"
+#include "readers/tokenizer/metaspace.h"
 #include "readers/tokenizer/tokenizer_steps.h"
 
 namespace moescope {
@@ -16,72 +17,126 @@ namespace {
 
 using nlohmann::json;
 
-/// Token as the file spells it -> id.
-using IdByToken = std::unordered_map<std::string, std::uint32_t>;
+/// The model's vocabulary: token as the file spells it -> id.
+struct Vocabulary {
+  IdByText ids;
+  bool is_byte_level = true;
 
-IdByToken parse_vocabulary(const JsonObject& model) {
-  const json& vocabulary = model.at("vocab");
-  const JsonObject ids(vocabulary, model.file(), "model.vocab");
-  IdByToken by_token;
+  // The bytes that a token stands for: its own where it spells none.
+  std::string bytes_of(const std::string& token) const {
+    if (is_byte_level) return spelled_bytes(token).value_or(token);
+    if (const auto byte = spelled_fallback_byte(token)) return {*byte};
+    const auto spaced = with_spaces(token, false);
+    return spaced ? spaced->text : token;
+  }
+  // The token of a byte that stands alone.
+  std::string spelling(unsigned char byte) const {
+    return is_byte_level ? printable_byte(byte) : fallback_byte(byte);
+  }
+};
+
+Vocabulary parse_vocabulary(const JsonObject& model, bool is_byte_level) {
+  const json& list = model.at("vocab");
+  const JsonObject ids(list, model.file(), "model.vocab");
+  Vocabulary vocabulary{{}, is_byte_level};
   std::unordered_set<std::uint32_t> seen;
-  for (const auto& [token, unused] : vocabulary.items()) {
+  for (const auto& [token, unused] : list.items()) {
     const auto id = static_cast<std::uint32_t>(ids.integer(token, 0, greatest_token_id));
     if (!seen.insert(id).second) ids.fail(token, "has id " + std::to_string(id) + ", as another token has");
-    by_token.emplace(token, id);
+    vocabulary.ids.emplace(token, id);
   }
-  return by_token;
+  return vocabulary;
 }
 
-std::array<std::uint32_t, 256> find_byte_ids(const IdByToken& by_token, const std::string& file) {
+// Throws unless the vocabulary has the token. `what` says what it stands for.
+std::uint32_t require_token(const Vocabulary& vocabulary, const std::string& token, const std::string& what,
+                            const std::string& file) {
+  const auto found = vocabulary.ids.find(token);
+  if (found != vocabulary.ids.end()) return found->second;
+  throw FormatError(file, "'model.vocab'", "has no token " + single_quoted(token) + " for " + what);
+}
+
+std::array<std::uint32_t, 256> find_byte_ids(const Vocabulary& vocabulary, const std::string& file) {
   std::array<std::uint32_t, 256> ids{};
   for (unsigned byte = 0; byte < 256; ++byte) {
-    const std::string token = printable_byte(static_cast<unsigned char>(byte));
-    const auto found = by_token.find(token);
-    if (found == by_token.end()) {
-      throw FormatError(file, "'model.vocab'",
-                        "has no token " + single_quoted(token) + " for byte " + std::to_string(byte));
-    }
-    ids[byte] = found->second;
+    ids[byte] = require_token(vocabulary, vocabulary.spelling(static_cast<unsigned char>(byte)),
+                              "byte " + std::to_string(byte), file);
   }
   return ids;
 }
 
+bool is_one_character(std::string_view utf8) {
+  return std::count_if(utf8.begin(), utf8.end(), [](char byte) { return (byte & 0xC0) != 0x80; }) == 1;
+}
+
+// A space is what ▁ stands for; a token that is spelled as a space is never made.
+IdByText find_character_ids(const Vocabulary& vocabulary, const std::string& file) {
+  IdByText ids;
+  for (const auto& [token, id] : vocabulary.ids) {
+    if (is_one_character(token)) ids.emplace(token, id);
+  }
+  ids.insert_or_assign(" ", require_token(vocabulary, std::string(metaspace), "the space", file));
+  return ids;
+}
+
+// Tokens that bytes spell, by these bytes.
+IdByText find_whole_ids(const Vocabulary& vocabulary) {
+  IdByText ids;
+  for (const auto& [token, id] : vocabulary.ids) {
+    if (const auto bytes = spelled_bytes(token)) ids.emplace(*bytes, id);
+  }
+  return ids;
+}
+
+using TokenPair = std::pair<std::string, std::string>;
+
 // The two tokens of a merge, written as "a b" or ["a", "b"].
-std::optional<std::pair<std::string, std::string>> parse_pair(const json& merge) {
+std::optional<TokenPair> parse_pair(const json& merge) {
   if (merge.is_array()) {
     if (merge.size() != 2 || !merge[0].is_string() || !merge[1].is_string()) return std::nullopt;
-    return std::pair(merge[0].get<std::string>(), merge[1].get<std::string>());
+    return TokenPair(merge[0].get<std::string>(), merge[1].get<std::string>());
   }
   if (!merge.is_string()) return std::nullopt;
   const auto& text = merge.get_ref<const std::string&>();
   const auto space = text.find(' ');
   if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) return std::nullopt;
-  return std::pair(text.substr(0, space), text.substr(space + 1));
+  return TokenPair(text.substr(0, space), text.substr(space + 1));
 }
 
-BpeMerge parse_merge(const json& merge, const IdByToken& by_token, const std::string& file,
-                     const std::string& thing) {
-  const auto pair = parse_pair(merge);
-  if (!pair) throw FormatError(file, thing, "expected two tokens, found " + excerpt(merge));
-  const auto id = [&](const std::string& token) {
-    const auto found = by_token.find(token);
-    if (found == by_token.end())
-      throw FormatError(file, thing, single_quoted(token) + " is not in the vocabulary");
-    return found->second;
-  };
-  return {id(pair->first), id(pair->second), id(pair->first + pair->second)};
-}
-
-std::vector<BpeMerge> parse_merges(const JsonObject& model, const IdByToken& by_token) {
+std::vector<TokenPair> parse_merges(const JsonObject& model) {
   const json& list = model.at("merges");
   if (!list.is_array()) model.fail("merges", "expected a list, found " + excerpt(list));
-  std::vector<BpeMerge> merges;
-  merges.reserve(list.size());
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    merges.push_back(
-        parse_merge(list[i], by_token, model.file(), "'model.merges[" + std::to_string(i) + "]'"));
+  std::vector<TokenPair> pairs;
+  pairs.reserve(list.size());
+  for (const json& merge : list) {
+    auto pair = parse_pair(merge);
+    if (!pair) {
+      model.fail("merges[" + std::to_string(pairs.size()) + "]",
+                 "expected two tokens, found " + excerpt(merge));
+    }
+    pairs.push_back(std::move(*pair));
   }
+  return pairs;
+}
+
+std::vector<BpeMerge> find_merge_ids(const std::vector<TokenPair>& pairs, const Vocabulary& vocabulary,
+                                     const JsonObject& model) {
+  std::vector<BpeMerge> merges;
+  merges.reserve(pairs.size());
+  const auto id = [&](const std::string& token) {
+    const auto found = vocabulary.ids.find(token);
+    const bool is_byte = !vocabulary.is_byte_level && spelled_fallback_byte(token);
+    if (found != vocabulary.ids.end() && !is_byte) return found->second;
+    model.fail("merges[" + std::to_string(merges.size()) + "]",
+               single_quoted(token) + (is_byte ? " is the token of a byte" : " is not in the vocabulary"));
+  };
+  for (const auto& [left, right] : pairs) merges.push_back({id(left), id(right), id(left + right)});
   return merges;
+}
+
+// Whether a merge joins the end of one word and the space before the next.
+bool joins_words(const TokenPair& pair) {
+  return !pair.first.ends_with(metaspace) && pair.second.starts_with(metaspace);
 }
 
 AddedToken parse_added_token(const json& entry, const std::string& file, const std::string& thing) {
@@ -115,14 +170,14 @@ std::vector<AddedToken> parse_added_tokens(const json& list, const std::string& 
 
 // Throws unless ids are unique over the vocabulary and the added tokens. A token may stand in both, with one
 // id.
-void require_unique_ids(const IdByToken& by_token, const std::vector<AddedToken>& added_tokens,
+void require_unique_ids(const Vocabulary& vocabulary, const std::vector<AddedToken>& added_tokens,
                         const std::string& file) {
   std::unordered_set<std::uint32_t> ids;
-  for (const auto& [token, id] : by_token) ids.insert(id);
+  for (const auto& [token, id] : vocabulary.ids) ids.insert(id);
   for (const AddedToken& token : added_tokens) {
-    const auto found = by_token.find(token.content);
+    const auto found = vocabulary.ids.find(token.content);
     const bool is_consistent =
-        found != by_token.end() ? found->second == token.id : ids.insert(token.id).second;
+        found != vocabulary.ids.end() ? found->second == token.id : ids.insert(token.id).second;
     if (is_consistent) continue;
     throw FormatError(file, "added token " + single_quoted(token.content),
                       "has id " + std::to_string(token.id) + ", which the vocabulary contradicts");
@@ -130,16 +185,16 @@ void require_unique_ids(const IdByToken& by_token, const std::vector<AddedToken>
 }
 
 // The bytes of every token. An added token is spelled as it is, also where the vocabulary has it too.
-std::vector<VocabularyEntry> join(const IdByToken& by_token, const std::vector<AddedToken>& added_tokens) {
+std::vector<VocabularyEntry> join(const Vocabulary& vocabulary, const std::vector<AddedToken>& added_tokens) {
   std::vector<VocabularyEntry> entries;
-  entries.reserve(by_token.size() + added_tokens.size());
+  entries.reserve(vocabulary.ids.size() + added_tokens.size());
   std::unordered_set<std::uint32_t> added_ids;
   for (const AddedToken& token : added_tokens) {
     added_ids.insert(token.id);
     entries.push_back({token.content, token.id});
   }
-  for (const auto& [token, id] : by_token) {
-    if (!added_ids.contains(id)) entries.push_back({spelled_bytes(token).value_or(token), id});
+  for (const auto& [token, id] : vocabulary.ids) {
+    if (!added_ids.contains(id)) entries.push_back({vocabulary.bytes_of(token), id});
   }
   return entries;
 }
@@ -150,15 +205,27 @@ TokenizerDefinition parse_tokenizer_json(std::string_view text, const std::strin
   const json document = parse_strict_json(text, file);
   const JsonObject tokenizer(document, file, {});
   TokenizerDefinition definition;
-  definition.split_regex = require_known_steps(document, file);
+  definition.steps = require_known_steps(document, file);
+  const bool is_byte_level = definition.steps.is_byte_level;
 
   const JsonObject model(tokenizer.at("model"), file, "model");
-  const IdByToken by_token = parse_vocabulary(model);
-  definition.byte_ids = find_byte_ids(by_token, file);
-  definition.merges = parse_merges(model, by_token);
+  const Vocabulary vocabulary = parse_vocabulary(model, is_byte_level);
+  const std::vector<TokenPair> merges = parse_merges(model);
+  definition.bpe.byte_ids = find_byte_ids(vocabulary, file);
+  definition.bpe.merges = find_merge_ids(merges, vocabulary, model);
+  if (!is_byte_level) {
+    definition.bpe.character_ids = find_character_ids(vocabulary, file);
+    // Words that no merge joins have the same tokens one by one.
+    if (definition.steps.space_split == SpaceSplit::nowhere &&
+        std::none_of(merges.begin(), merges.end(), joins_words))
+      definition.steps.space_split = SpaceSplit::words;
+  } else if (model.find("ignore_merges") != nullptr && model.boolean("ignore_merges")) {
+    definition.bpe.whole_ids = find_whole_ids(vocabulary);
+  }
+
   definition.added_tokens = parse_added_tokens(value_or_null(document, "added_tokens"), file);
-  require_unique_ids(by_token, definition.added_tokens, file);
-  definition.vocabulary = join(by_token, definition.added_tokens);
+  require_unique_ids(vocabulary, definition.added_tokens, file);
+  definition.vocabulary = join(vocabulary, definition.added_tokens);
   return definition;
 }
 

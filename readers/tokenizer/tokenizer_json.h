@@ -1,14 +1,14 @@
 #pragma once
-/// tokenizer.json, the file format of the Hugging Face `tokenizers` library, as far as byte-level BPE uses
-/// it.
+/// tokenizer.json, the file format of the Hugging Face `tokenizers` library, as far as byte-pair encoding
+/// uses it.
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "readers/tokenizer/byte_level_bpe.h"
+#include "readers/tokenizer/byte_pair_encoding.h"
+#include "readers/tokenizer/text_steps.h"
 
 namespace moescope {
 
@@ -19,13 +19,17 @@ struct AddedToken {
   bool normalized = false;  // looked for in normalized text instead of the raw one
 };
 
-/// Everything that a byte-level BPE tokenizer needs. Ids are unique.
+struct VocabularyEntry {
+  std::string bytes;
+  std::uint32_t id = 0;
+};
+
+/// Everything that a tokenizer needs. Ids are unique.
 struct TokenizerDefinition {
-  std::string split_regex;                    // a known split pattern
-  std::vector<VocabularyEntry> vocabulary;    // added tokens that are not in the model's vocabulary included
-  std::array<std::uint32_t, 256> byte_ids{};  // byte -> id of the token that is this byte
-  std::vector<BpeMerge> merges;               // by rank
+  TextSteps steps;
+  BpeRules bpe;
   std::vector<AddedToken> added_tokens;
+  std::vector<VocabularyEntry> vocabulary;  // added tokens that are not in the model's vocabulary included
 };
 
 /// Ids that a file may use: a sane bound, so that a hostile file cannot ask for all memory.
@@ -33,7 +37,7 @@ inline constexpr std::uint32_t greatest_token_id = (1u << 24) - 1;
 
 /// Throws FormatError, and UnsupportedModel for a normalizer, pre-tokenizer, model, post-processor or kind of
 /// added token that is not known. `file` names the source in messages. "truncation" and "padding" are not
-/// looked at: texts are never cut or padded.
+/// looked at, nor what a template puts around a text: texts are never cut, padded or framed.
 TokenizerDefinition parse_tokenizer_json(std::string_view json, const std::string& file);
 
 }  // namespace moescope

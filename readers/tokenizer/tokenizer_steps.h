@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "readers/tokenizer/text_steps.h"
+
 namespace moescope {
 
 /// The value of a key of `object`; null when it has none.
@@ -14,9 +16,8 @@ const nlohmann::json& value_or_null(const nlohmann::json& object, const char* ke
 [[noreturn]] void refuse_tokenizer(const std::string& file, const std::string& key,
                                    const std::string& expected, const nlohmann::json& found);
 
-/// Throws UnsupportedModel unless normalizer, pre-tokenizer, post-processor and the model's kind are those of
-/// the Qwen2 family. `tokenizer` is the whole file, an object. Returns the regular expression that splits
-/// text, a known split pattern.
-std::string require_known_steps(const nlohmann::json& tokenizer, const std::string& file);
+/// Throws UnsupportedModel unless normalizer, pre-tokenizer, post-processor and the model's kind are known.
+/// `tokenizer` is the whole file, an object.
+TextSteps require_known_steps(const nlohmann::json& tokenizer, const std::string& file);
 
 }  // namespace moescope

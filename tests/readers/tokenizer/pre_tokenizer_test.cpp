@@ -7,6 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "readers/tokenizer/split_patterns.h"
+
 namespace moescope {
 namespace {
 
@@ -14,6 +16,27 @@ using testing::ElementsAre;
 
 constexpr std::string_view qwen2 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+constexpr std::string_view llama3 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view gpt4o =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
+    R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
+    R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view ling =
+    R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)";
+const std::vector<std::string> deepseek_v3 = {
+    R"(\p{N}{1,3})", "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+    " ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"};
+
+PreTokenizer by(std::string_view regex) {
+  return {{std::string(regex)}, SpaceSplit::nowhere};
+}
+
+PreTokenizer by_spaces(SpaceSplit split) {
+  return {{}, split};
+}
 
 std::vector<std::string> split(const PreTokenizer& pre_tokenizer, std::string_view text) {
   std::vector<std::string> parts;
@@ -59,7 +82,7 @@ TEST(PreTokenizer, KnowsLettersNumbersAndSpacesAsTheReferenceDoes) {
   mark(expected, goldens.at("numbers"), 'N');
   mark(expected, goldens.at("spaces"), 'S');
 
-  const PreTokenizer pre_tokenizer(qwen2);
+  const PreTokenizer pre_tokenizer = by(qwen2);
   std::vector<std::uint32_t> wrong;
   for (std::uint32_t i = 0; i < expected.size(); ++i) {
     if (i >= 0xD800 && i < 0xE000) continue;
@@ -70,8 +93,43 @@ TEST(PreTokenizer, KnowsLettersNumbersAndSpacesAsTheReferenceDoes) {
   EXPECT_THAT(wrong, testing::IsEmpty());
 }
 
+// U upper case, l lower case, o other letters, M marks, P punctuation and symbols, - the rest. GPT-4o's words
+// are letters of U, o and M, then such of l, o and M.
+char finer_class_of(const PreTokenizer& words, const PreTokenizer& letters, const PreTokenizer& punctuation,
+                    const std::string& character) {
+  const auto parts = [&](const PreTokenizer& pre_tokenizer, const std::string& before, const char* after) {
+    return split(pre_tokenizer, before + character + after).size();
+  };
+  if (parts(punctuation, "!", "!") == 1) return 'P';
+  if (parts(words, "a", "a") == 1 && parts(words, "A", "Ba") == 1) {
+    if (parts(words, "A", "A") == 1) return 'U';
+    return parts(letters, "a", "b") == 1 ? 'o' : 'M';
+  }
+  return parts(words, "a", "a") == 1 ? 'l' : parts(words, "A", "A") == 1 ? 'U' : '-';
+}
+
+// data/golden/unicode_goldens.json, but for the planes that nothing is assigned in.
+TEST(PreTokenizer, KnowsCaseMarksAndPunctuationAsTheReferenceDoes) {
+  std::ifstream stream(source_path("data/golden/unicode_goldens.json"));
+  const nlohmann::json goldens = nlohmann::json::parse(stream);
+  std::string expected(0x110000, '-');
+  mark(expected, goldens.at("letters"), 'o');
+  mark(expected, goldens.at("uppercase"), 'U');
+  mark(expected, goldens.at("lowercase"), 'l');
+  mark(expected, goldens.at("marks"), 'M');
+  mark(expected, goldens.at("punctuation_and_symbols"), 'P');
+
+  const PreTokenizer words = by(gpt4o), letters = by(qwen2), punctuation = by(deepseek_v3.back());
+  std::vector<std::uint32_t> wrong;
+  for (std::uint32_t i = 0; i < 0xE0200; i = i == 0x32FFF ? 0xE0000 : i + 1) {
+    if (i >= 0xD800 && i < 0xE000) continue;
+    if (finer_class_of(words, letters, punctuation, utf8(i)) != expected[i]) wrong.push_back(i);
+  }
+  EXPECT_THAT(wrong, testing::IsEmpty());
+}
+
 TEST(PreTokenizer, CoversEveryByteOnce) {
-  const PreTokenizer pre_tokenizer(qwen2);
+  const PreTokenizer pre_tokenizer = by(qwen2);
   const std::string text = "It's 12\r\n\r\n  \tna\xC3\xAFve--'LL \xE2\x80\xA8 \xF0\x9F\x98\x80\n ";
   std::string joined;
   for (const std::string& part : split(pre_tokenizer, text)) {
@@ -82,26 +140,55 @@ TEST(PreTokenizer, CoversEveryByteOnce) {
 }
 
 TEST(PreTokenizer, LeavesTheLastSpaceToTheWord) {
-  const PreTokenizer pre_tokenizer(qwen2);
+  const PreTokenizer pre_tokenizer = by(qwen2);
   EXPECT_THAT(split(pre_tokenizer, "a   b"), ElementsAre("a", "  ", " b"));
   EXPECT_THAT(split(pre_tokenizer, "a   "), ElementsAre("a", "   "));
   EXPECT_THAT(split(pre_tokenizer, "a \n b"), ElementsAre("a", " \n", " b"));
   EXPECT_THAT(split(pre_tokenizer, ""), ElementsAre());
 }
 
+TEST(PreTokenizer, SplitsWhatEachStepLeft) {
+  const PreTokenizer pre_tokenizer(deepseek_v3, SpaceSplit::nowhere);
+  EXPECT_THAT(split(pre_tokenizer, "1234a \u4F60\u597Db.c"),
+              ElementsAre("123", "4", "a", " ", "\u4F60\u597D", "b", ".c"));
+  // No step matches a control character.
+  EXPECT_THAT(split(pre_tokenizer, "\x01\x02"), ElementsAre("\x01\x02"));
+  EXPECT_THAT(split(pre_tokenizer, "!\x01\x02!"), ElementsAre("!", "\x01\x02", "!"));
+}
+
+TEST(PreTokenizer, SplitsAtSpacesAndAtWords) {
+  const std::string text = "  a b  \u2581c";
+  EXPECT_THAT(split(by_spaces(SpaceSplit::nowhere), text), ElementsAre(text));
+  EXPECT_THAT(split(by_spaces(SpaceSplit::words), text), ElementsAre("  a", " b", "  \u2581c"));
+  EXPECT_THAT(split(by_spaces(SpaceSplit::every_space), text),
+              ElementsAre(" ", " a", " b", " ", " ", "\u2581c"));
+}
+
+// Of one character, and where a pattern tries and takes back.
 TEST(PreTokenizer, TakesRunsOfAnyLength) {
-  const PreTokenizer pre_tokenizer(qwen2);
   constexpr std::size_t length = 3'000'000;
-  EXPECT_EQ(split(pre_tokenizer, std::string(length, 'a')).size(), 1u);
-  EXPECT_EQ(split(pre_tokenizer, std::string(length, ' ') + "x").size(), 2u);
-  EXPECT_EQ(split(pre_tokenizer, std::string(length, '-')).size(), 1u);
-  EXPECT_EQ(split(pre_tokenizer, std::string(length, '\n')).size(), 1u);
+  std::vector<PreTokenizer> pre_tokenizers;
+  for (const std::string_view regex : {qwen2, llama3, gpt4o, ling, gpt2_split_regex}) {
+    pre_tokenizers.push_back(by(regex));
+  }
+  pre_tokenizers.emplace_back(deepseek_v3, SpaceSplit::nowhere);
+  for (const PreTokenizer& pre_tokenizer : pre_tokenizers) {
+    EXPECT_EQ(split(pre_tokenizer, std::string(length, 'a')).size(), 1u);
+    EXPECT_EQ(split(pre_tokenizer, std::string(length, 'A')).size(), 1u);
+    EXPECT_EQ(split(pre_tokenizer, std::string(length, ' ') + "x").size(), 2u);
+    EXPECT_EQ(split(pre_tokenizer, std::string(length, '-')).size(), 1u);
+    EXPECT_EQ(split(pre_tokenizer, std::string(length, '\n')).size(), 1u);
+    EXPECT_EQ(split(pre_tokenizer, std::string(length, '\x01')).size(), 1u);
+    EXPECT_EQ(split(pre_tokenizer, '\n' + std::string(length, ' ') + '\n').size(), 1u);
+  }
 }
 
 TEST(PreTokenizer, KnowsOnlyThePatternsOfItsTable) {
-  EXPECT_TRUE(is_known_split_pattern(qwen2));
-  EXPECT_FALSE(is_known_split_pattern(R"(\p{L}+)"));
-  EXPECT_FALSE(is_known_split_pattern(""));
+  ASSERT_NE(find_split_pattern(qwen2), nullptr);
+  EXPECT_EQ(find_split_pattern(qwen2)->models, "Qwen2");
+  EXPECT_EQ(find_split_pattern(R"(\p{L}+)"), nullptr);
+  EXPECT_EQ(find_split_pattern(""), nullptr);
+  EXPECT_EQ(known_split_patterns(), "GPT-2, Qwen2, Qwen3.5, Llama 3, GPT-4o, Ling, DeepSeek-V3");
 }
 
 }  // namespace

@@ -54,6 +54,43 @@ TEST(Tokenizer, AgreesWithTheReferenceOnRandomStrings) {
   expect_goldens("fuzz", 400);
 }
 
+// data/golden/tokenizers/goldens.json: by the Rust library (npm tokenizers 0.23.2).
+const json& kind_goldens() {
+  static const json goldens = read_json("golden/tokenizers/goldens.json");
+  return goldens;
+}
+
+json kind_of(const std::string& name) {
+  for (const json& kind : kind_goldens().at("kinds")) {
+    if (kind.at("name") != name) continue;
+    json document = read_json("golden/tokenizers/" + kind.at("vocabulary").get<std::string>());
+    document.merge_patch(kind.at("patch"));
+    return document;
+  }
+  ADD_FAILURE() << name;
+  return {};
+}
+
+std::string in_one_line(const std::vector<std::uint32_t>& ids) {
+  std::string line;
+  for (const std::uint32_t id : ids) line += (line.empty() ? "" : " ") + std::to_string(id);
+  return line;
+}
+
+TEST(Tokenizer, AgreesWithTheReferenceForEveryKind) {
+  const json& texts = kind_goldens().at("texts");
+  ASSERT_EQ(texts.size(), 127u);
+  ASSERT_EQ(kind_goldens().at("kinds").size(), 17u);
+  for (const json& kind : kind_goldens().at("kinds")) {
+    const std::string name = kind.at("name");
+    const Tokenizer tokenizer = Tokenizer::parse(kind_of(name).dump(), name);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_EQ(in_one_line(tokenizer.encode(texts[i].get<std::string>()).ids), kind.at("ids")[i])
+          << name << ": " << texts[i];
+    }
+  }
+}
+
 const std::string& tiny_json() {
   static const std::string text =
       read_whole_file(source_path("data/tiny-dots1/tiny-dots1-00T/tokenizer.json"));
@@ -143,17 +180,28 @@ TEST(Tokenizer, GivesTheNormalizedTextBack) {
   }
 }
 
-TEST(Tokenizer, OffsetsAscendAndBeginCharacters) {
+void expect_good_offsets(const Tokenizer& tokenizer, int count) {
   std::mt19937 random(2);
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < count; ++i) {
     const std::string text = random_text(random);
-    const TokenizedText tokens = tiny_tokenizer().encode(text);
+    const TokenizedText tokens = tokenizer.encode(text);
     ASSERT_EQ(tokens.ids.size(), tokens.offsets.size());
     EXPECT_TRUE(std::is_sorted(tokens.offsets.begin(), tokens.offsets.end())) << json(text);
     for (const std::uint32_t offset : tokens.offsets) {
       ASSERT_LT(offset, text.size());
       EXPECT_NE(static_cast<unsigned char>(text[offset]) & 0xC0, 0x80) << json(text);
     }
+  }
+}
+
+TEST(Tokenizer, OffsetsAscendAndBeginCharacters) {
+  expect_good_offsets(tiny_tokenizer(), 2000);
+}
+
+TEST(Tokenizer, OffsetsOfEveryKindAscendAndBeginCharacters) {
+  for (const json& kind : kind_goldens().at("kinds")) {
+    const std::string name = kind.at("name");
+    expect_good_offsets(Tokenizer::parse(kind_of(name).dump(), name), 100);
   }
 }
 
@@ -269,13 +317,16 @@ TEST(Tokenizer, RefusesStepsThatItDoesNotKnow) {
   const auto refused = [](const Edit& edit, const std::string& message) {
     EXPECT_THAT(failure(edit), testing::AllOf(testing::StartsWith("unsupported: "), HasSubstr(message)));
   };
-  refused([](json& d) { d["normalizer"] = nullptr; }, "'normalizer': is not one that is known");
+  refused([](json& d) { d["normalizer"] = "NFC"; }, "'normalizer': is not one that is known");
   refused([](json& d) { d["normalizer"]["type"] = "NFKC"; }, "found {\"type\":\"NFKC\"}");
   refused([](json& d) { d["pre_tokenizer"] = nullptr; }, "'pre_tokenizer'");
-  refused([](json& d) { d["pre_tokenizer"] = d["pre_tokenizer"]["pretokenizers"][1]; }, "'pre_tokenizer'");
-  refused([](json& d) { d["pre_tokenizer"]["pretokenizers"].erase(0); }, "'pre_tokenizer.pretokenizers'");
+  refused([](json& d) { d["pre_tokenizer"]["pretokenizers"].erase(1); },
+          "'pre_tokenizer.pretokenizers[0]': is not one that is known (expected a ByteLevel");
+  refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][0]["type"] = "Digits"; },
+          "'pre_tokenizer.pretokenizers[0]': is not one that is known (expected a Split");
+  refused([](json& d) { d["pre_tokenizer"]["pretokenizers"] = 1; }, "'pre_tokenizer.pretokenizers'");
   refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\s+"; },
-          "pretokenizers[0].pattern'");
+          "pretokenizers[0].pattern': is none that is known, '\\\\s+' [known are the patterns of GPT-2, ");
   refused(
       [](json& d) {
         d["pre_tokenizer"]["pretokenizers"][0]["pattern"] = {{"String", " "}};
@@ -283,19 +334,123 @@ TEST(Tokenizer, RefusesStepsThatItDoesNotKnow) {
       "found {\"String\":\" \"}");
   refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][0]["behavior"] = "Removed"; }, "behavior'");
   refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][0]["invert"] = true; }, "invert'");
-  refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][1]["use_regex"] = true; }, "use_regex'");
-  refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][1].erase("use_regex"); }, "use_regex'");
+  refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][1]["use_regex"] = 1; }, "use_regex'");
+  refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][1].erase("add_prefix_space"); },
+          "add_prefix_space'");
   refused([](json& d) { d["pre_tokenizer"]["pretokenizers"][1]["add_prefix_space"] = true; },
           "add_prefix_space'");
-  refused([](json& d) { d["post_processor"] = {{"type", "TemplateProcessing"}}; }, "'post_processor'");
+  refused([](json& d) { d["post_processor"] = {{"type", "BertProcessing"}}; }, "'post_processor'");
+  refused([](json& d) { d["post_processor"] = {{"type", "TemplateProcessing"}}; }, "'post_processor.single'");
   refused([](json& d) { d["model"]["type"] = "WordPiece"; }, "'model'");
   refused([](json& d) { d.erase("model"); }, "'model'");
-  refused([](json& d) { d["model"]["ignore_merges"] = true; }, "'model.ignore_merges'");
+  refused([](json& d) { d["model"]["ignore_merges"] = 1; }, "'model.ignore_merges'");
   refused([](json& d) { d["model"]["dropout"] = 0.1; }, "'model.dropout'");
   refused([](json& d) { d["model"]["end_of_word_suffix"] = "</w>"; }, "'model.end_of_word_suffix'");
   for (const char* key : {"lstrip", "rstrip", "single_word"}) {
     refused([&](json& d) { d["added_tokens"][1][key] = true; }, std::string("'added_tokens[1].") + key + "'");
   }
+}
+
+TEST(Tokenizer, RefusesStepsOfCharactersThatItDoesNotKnow) {
+  const auto refused = [](const char* kind, const Edit& edit, const std::string& message) {
+    json document = kind_of(kind);
+    edit(document);
+    EXPECT_THAT(failure(document.dump()),
+                testing::AllOf(testing::StartsWith("unsupported: "), HasSubstr(message)))
+        << message;
+  };
+  refused(
+      "Llama 2", [](json& d) { d["normalizer"]["normalizers"][0]["prepend"] = "_"; }, "'normalizer'");
+  refused(
+      "Llama 2", [](json& d) { d["normalizer"]["normalizers"][1]["pattern"]["String"] = "  "; },
+      "'normalizer'");
+  refused(
+      "Llama 2", [](json& d) { d["normalizer"]["normalizers"].erase(1); }, "'normalizer'");
+  refused(
+      "Llama 2",
+      [](json& d) {
+        d["pre_tokenizer"] = {{"type", "Metaspace"}};
+      },
+      "'pre_tokenizer'");
+  refused(
+      "Llama 2", [](json& d) { d["model"]["byte_fallback"] = false; }, "'model.byte_fallback'");
+  refused(
+      "Llama 2", [](json& d) { d["model"]["ignore_merges"] = true; }, "'model.ignore_merges'");
+  refused(
+      "Metaspace first", [](json& d) { d["pre_tokenizer"]["replacement"] = "_"; }, "replacement'");
+  refused(
+      "Metaspace first", [](json& d) { d["pre_tokenizer"]["prepend_scheme"] = "last"; }, "prepend_scheme'");
+  refused(
+      "Metaspace first", [](json& d) { d["pre_tokenizer"]["add_prefix_space"] = false; }, "prepend_scheme'");
+  refused(
+      "Metaspace first", [](json& d) { d["pre_tokenizer"]["split"] = "no"; }, "split'");
+}
+
+// A pattern that leaves gaps would lose them.
+TEST(Tokenizer, RefusesToRemoveWhatAPatternDoesNotMatch) {
+  json document = kind_of("DeepSeek-V3");
+  json& split = document["pre_tokenizer"]["pretokenizers"][0];
+  split["behavior"] = "Removed";
+  split["invert"] = true;
+  EXPECT_THAT(failure(document.dump()), HasSubstr("'pre_tokenizer.pretokenizers[0].behavior'"));
+}
+
+TEST(Tokenizer, AddsNoTokensOfATemplate) {
+  json document = kind_of("Llama 2");
+  EXPECT_EQ(document.at("post_processor").at("type"), "TemplateProcessing");
+  EXPECT_THAT(Tokenizer::parse(document.dump(), "").encode("a").ids, testing::Not(testing::Contains(1)));
+  document["post_processor"] = {{"type", "Sequence"}, {"processors", {document["post_processor"]}}};
+  EXPECT_THAT(Tokenizer::parse(document.dump(), "").encode("a").ids, testing::Not(testing::Contains(1)));
+  json& single = document["post_processor"]["processors"][0]["single"];
+  single.push_back(single[1]);  // the text twice
+  EXPECT_THAT(failure(document.dump()), HasSubstr("'post_processor.processors[0].single'"));
+}
+
+TEST(Tokenizer, OffsetsLeaveOutAPrefixedSpace) {
+  const auto offsets = [](const char* kind, const std::string& text) {
+    return Tokenizer::parse(kind_of(kind).dump(), kind).encode(text).offsets;
+  };
+  EXPECT_THAT(offsets("GPT-2 with prefix space", "zq z"), ElementsAre(0, 0, 1, 2, 3));
+  EXPECT_THAT(offsets("Llama 2", "zq\u2581\u2581z"), ElementsAre(0, 1, 2, 8));
+  EXPECT_THAT(offsets("Metaspace first", "zq</s>zq"), ElementsAre(0, 1, 2, 6, 7));
+}
+
+TEST(Tokenizer, GivesTextsOverCharactersBack) {
+  const Tokenizer tokenizer = Tokenizer::parse(kind_of("Llama 2").dump(), "Llama 2");
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("a \u2581b\n\u05D0").ids), " a  b\n\u05D0");
+  EXPECT_EQ(tokenizer.decode({3 + 0xF0, 3 + 0x9F}), "\xF0\x9F");
+}
+
+TEST(Tokenizer, TakesALongTextWithoutSpacesInNLogN) {
+  for (const char* kind : {"Llama 2", "Llama 2 with merges across words", "no split"}) {
+    const Tokenizer tokenizer = Tokenizer::parse(kind_of(kind).dump(), kind);
+    std::string text;
+    while (text.size() < 1'000'000) text += text.size() % 3 == 0 ? "the \u4F60" : "ae e";
+    EXPECT_THAT(tokenizer.decode(tokenizer.encode(text).ids), testing::EndsWith(text)) << kind;
+  }
+}
+
+TEST(Tokenizer, RefusesAVocabularyOverCharactersThatLacksBytes) {
+  const auto refused = [](const char* token, const std::string& message) {
+    json document = kind_of("Llama 2");
+    document["model"]["vocab"].erase(token);
+    EXPECT_THAT(failure(document.dump()), HasSubstr(message));
+  };
+  refused("<0x0A>", "'model.vocab': has no token '<0x0A>' for byte 10");
+  refused("\u2581", "is not in the vocabulary");
+}
+
+TEST(Tokenizer, RefusesMergesOfBytes) {
+  const auto refused = [](const char* merge) {
+    json document = kind_of("Llama 2");
+    document["model"]["vocab"]["0x0A>"] = 5000;
+    document["model"]["merges"][3] = merge;
+    EXPECT_EQ(failure(document.dump()),
+              "format: tokenizer.json: 'model.merges[3]': '<0x0A>' is the token of a byte");
+  };
+  refused("<0x0A> a");
+  refused("a <0x0A>");
+  refused("< 0x0A>");
 }
 
 TEST(Tokenizer, RefusesAVocabularyThatIsNotOne) {
