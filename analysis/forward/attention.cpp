@@ -43,6 +43,7 @@ struct Projections {
   Matrix value;                             // the same of values; empty: they lie among the keys
   Matrix shared_key;                        // (T, shared features) with which all keys end; may be empty
   std::vector<float> query_norm, key_norm;  // (head_dim); empty: heads are not normalised by themselves
+  std::vector<float> sinks;  // (heads) scores that take a share, and have no value; may be empty
 
   const Matrix& values() const { return value.rows > 0 ? value : key; }
 };
@@ -206,6 +207,7 @@ Projections project(const ForwardContext& context, std::int64_t layer, const Mat
   add_bias(context.threads, p.key, context.take_if_present(Role::key_bias, layer));
   add_bias(context.threads, p.value, context.take_if_present(Role::value_bias, layer));
   take_norms(context, layer, rule, p);
+  p.sinks = context.take_if_present(Role::attention_sinks, layer);
   if (const std::optional<double> limit = context.config.attention.clip) {
     for (Matrix* projected : {&p.query, &p.key, &p.value}) clip(context.threads, *limit, *projected);
   }
@@ -287,8 +289,8 @@ void load_queries(const Projections& p, const AttentionRule& rule, const RotaryT
     store_panel(panel.data(), dim, rule.precision, group.query.data() + begin * dim);
   }
   std::ranges::fill(group.output, 0.0f);
-  std::ranges::fill(group.maximum, masked_score);
-  std::ranges::fill(group.sum, 0.0f);
+  std::ranges::fill(group.maximum, p.sinks.empty() ? masked_score : p.sinks[head]);
+  std::ranges::fill(group.sum, p.sinks.empty() ? 0.0f : 1.0f);
 }
 
 bool sees(const AttentionRule& rule, std::size_t query, std::size_t key) {

@@ -109,22 +109,81 @@ void dense_mlp(const ForwardContext& context, std::int64_t layer, const Matrix& 
             model.at({Role::dense_down, layer}), panels, add_rows(panels, residual), biases);
 }
 
+namespace {
+
+/// A row of gate and a row of up in turn, y (rows, 16), become rows / 2 of activated values
+/// (ActivationScheme).
+void activate_pairs(double limit, float* y, std::size_t rows, float* out) {
+  constexpr float slope = 1.702f;
+  const auto most = static_cast<float>(limit);
+  alignas(cache_line) float up[row_block / 2 * panel_lanes];
+  for (std::size_t r = 0; r < rows / 2; ++r) {
+    const float *gates = y + 2 * r * panel_lanes, *ups = gates + panel_lanes;
+    for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
+      out[r * panel_lanes + lane] = slope * std::min(gates[lane], most);
+      up[r * panel_lanes + lane] = (std::clamp(ups[lane], -most, most) + 1) / slope;
+    }
+  }
+  silu_multiply(out, up, rows / 2 * panel_lanes);  // g sigmoid(1.702 g) is silu(1.702 g) / 1.702
+}
+
+/// An expert whose gate and up are one matrix. Takes its biases, then gate_up and down from the stream.
+void paired_mlp(const ForwardContext& context, const WeightKey& expert, const TokenPanels& x,
+                const ProductSink& sink) {
+  const auto weight = [&](Role role) -> const Weight& {
+    return context.model.at({role, expert.layer, expert.expert});
+  };
+  const std::vector<float> bias = context.weights.take_values(weight(Role::expert_gate_up_bias));
+  const std::vector<float> down_bias = context.weights.take_values(weight(Role::expert_down_bias));
+  const Weight& gate_up = weight(Role::expert_gate_up);
+  TokenPanels hidden(x.tokens, gate_up.rows / 2, context.precision);
+  context.take_product(gate_up, x, [&](std::size_t panel, std::size_t first_row, std::size_t rows, float* y) {
+    alignas(cache_line) float activated[row_block / 2 * panel_lanes];
+    add_bias(bias, first_row, rows, y);
+    activate_pairs(*context.config.activation.limit, y, rows, activated);
+    hidden.store(panel, first_row / 2, rows / 2, activated);
+  });
+  context.take_product(weight(Role::expert_down), hidden,
+                       [&](std::size_t panel, std::size_t first_row, std::size_t rows, float* y) {
+                         add_bias(down_bias, first_row, rows, y);
+                         sink(panel, first_row, rows, y);
+                       });
+}
+
+/// Of one expert, in the order in which they are taken.
+std::vector<const Weight*> weights_of(const ModelWeights& model, const WeightKey& expert) {
+  std::vector<const Weight*> weights;
+  for (const Role role : {Role::expert_gate_up_bias, Role::expert_down_bias, Role::expert_gate_up,
+                          Role::expert_gate, Role::expert_up, Role::expert_down}) {
+    if (const Weight* weight = model.find({role, expert.layer, expert.expert})) weights.push_back(weight);
+  }
+  return weights;
+}
+
+void routed_mlp(const ForwardContext& context, const WeightKey& expert, const TokenPanels& x,
+                const ProductSink& sink) {
+  if (context.config.activation.limit) return paired_mlp(context, expert, x, sink);
+  const auto weight = [&](Role role) -> const Weight& {
+    return context.model.at({role, expert.layer, expert.expert});
+  };
+  gated_mlp(context, weight(Role::expert_gate), weight(Role::expert_up), weight(Role::expert_down), x, sink);
+}
+
+}  // namespace
+
 void mixture_of_experts(const ForwardContext& context, std::int64_t layer, const Matrix& x,
                         const RouterOutput& routing, Matrix& residual) {
   const ModelWeights& model = context.model;
   Matrix sum = empty_sum(routing, x);
   const std::vector<ExpertTokens> sorted = sort_by_expert(routing, routing.logits.columns);
   for (std::size_t e = 0; e < sorted.size(); ++e) {
-    const auto expert = static_cast<std::int64_t>(e);
-    const Weight& gate = model.at({Role::expert_gate, layer, expert});
-    const Weight& up = model.at({Role::expert_up, layer, expert});
-    const Weight& down = model.at({Role::expert_down, layer, expert});
+    const WeightKey expert{Role::expert_down, layer, static_cast<std::int64_t>(e)};
     if (sorted[e].token.empty()) {
-      for (const Weight* unused : {&gate, &up, &down}) context.weights.skip(*unused);
+      for (const Weight* unused : weights_of(model, expert)) context.weights.skip(*unused);
       continue;
     }
     const TokenPanels panels = pack_panels(context.threads, x, sorted[e].token, context.precision);
-    gated_mlp(context, gate, up, down, panels, combine_into(sorted[e], sum));
+    routed_mlp(context, expert, panels, combine_into(sorted[e], sum));
   }
   if (const Weight* gate = model.find({Role::shared_gate, layer})) {
     const ExpertTokens all = shared_tokens(context, layer, x);

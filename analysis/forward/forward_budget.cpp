@@ -14,14 +14,22 @@ constexpr std::uint64_t mebibyte = 1ull << 20;
 /// More than this does not make reading any smoother.
 constexpr std::uint64_t most_weight_bytes = 256 * mebibyte;
 
-/// Two tiles of the widest matrix: the least with which reading and computing can overlap.
+bool may_be_transposed(const WeightRule& rule, const ModelConfig& config) {
+  return std::ranges::any_of(family_of(config).fused, [&](const FusedRule& fused) {
+    return fused.transposed && fused.parts.front() == rule.role;
+  });
+}
+
+/// Two of the largest tiles: the least with which reading and computing can overlap. A tile is a block of
+/// rows, or a transposed matrix.
 std::uint64_t least_weight_bytes(const ModelConfig& config) {
-  std::uint64_t widest = 0;
+  std::uint64_t largest = 0;
   for (const WeightRule& rule : family_of(config).weights) {
-    if (!rule.is_vector() && occurrences(rule, config) > 0)
-      widest = std::max(widest, shape_of(rule, config).cols);
+    if (rule.is_vector() || occurrences(rule, config) == 0) continue;
+    const WeightShape shape = shape_of(rule, config);
+    largest = std::max(largest, may_be_transposed(rule, config) ? shape.size() : row_block * shape.cols);
   }
-  return 2 * row_block * widest * sizeof(float);
+  return 2 * largest * sizeof(float);
 }
 
 constexpr std::uint64_t matrix_bytes = sizeof(float), pair_bytes = sizeof(Bfloat16);
@@ -60,7 +68,8 @@ std::uint64_t sublayer_output_bytes(const ModelConfig& config) {
 /// The experts, the sum of their outputs, and of each expert logit, score and selection score.
 std::uint64_t mixture_bytes(const ModelConfig& config) {
   const WeightShape router = shape_of(Role::router, config);
-  return std::max(gated_mlp_bytes(shape_of(Role::expert_gate, config)),
+  const WeightShape down = shape_of(Role::expert_down, config);
+  return std::max(gated_mlp_bytes({down.cols, down.rows}),
                   gated_mlp_bytes(shape_of(Role::shared_gate, config))) +
          (router.cols + 3 * router.rows) * matrix_bytes;
 }

@@ -83,6 +83,13 @@ std::size_t moe_layer_number(const ModelConfig& config, std::int64_t layer) {
   return static_cast<std::size_t>(std::ranges::find(layers, layer) - layers.begin());
 }
 
+void add_bias(Matrix& logits, std::span<const float> bias) {
+  if (bias.empty()) return;
+  for (std::size_t token = 0; token < logits.rows; ++token) {
+    for (std::size_t e = 0; e < bias.size(); ++e) logits.row(token)[e] += bias[e];
+  }
+}
+
 bool all_finite(std::span<const float> values) {
   return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
 }
@@ -103,7 +110,9 @@ void route_token(const RoutingScheme& scheme, std::span<const float> bias, std::
   const std::size_t top_k = out.top_k;
   const auto scores = out.scores.row(token);
   std::vector<std::uint16_t> best(std::min(top_k + 1, scores.size()));
-  const std::size_t eligible = select_experts(scheme, scores, bias, best);
+  const std::span<const float> ranked =
+      scheme.selects_by_logit ? out.logits.row(token) : out.scores.row(token);
+  const std::size_t eligible = select_experts(scheme, ranked, bias, best);
 
   float total = 0;
   for (std::size_t rank = 0; rank < top_k; ++rank) {
@@ -116,14 +125,14 @@ void route_token(const RoutingScheme& scheme, std::span<const float> bias, std::
   }
 
   const auto selection = [&](std::size_t rank) {
-    return scores[best[rank]] + (bias.empty() ? 0 : bias[best[rank]]);
+    return ranked[best[rank]] + (bias.empty() ? 0 : bias[best[rank]]);
   };
   const bool is_decided =
       eligible > top_k && best.size() > top_k && top_k > static_cast<std::size_t>(scheme.always_count());
   out.margin[token] =
       is_decided ? selection(top_k - 1) - selection(top_k) : std::numeric_limits<float>::quiet_NaN();
 
-  select_experts(scheme, scores, {}, std::span(out.unbiased_index).subspan(token * top_k, top_k));
+  select_experts(scheme, ranked, {}, std::span(out.unbiased_index).subspan(token * top_k, top_k));
 }
 
 }  // namespace
@@ -171,6 +180,7 @@ RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matr
 
   const TokenPanels panels = pack_panels(context.threads, x, Precision::f32);
   context.take_product(Role::router, layer, panels, store_rows(panels, out.logits));
+  add_bias(out.logits, context.take_if_present(Role::router_bias, layer));
   const std::vector<float> bias = context.take_if_present(Role::score_correction_bias, layer);
   const bool has_finite_bias = all_finite(bias);
   context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {

@@ -52,7 +52,7 @@ std::size_t select_experts(const RoutingScheme& scheme, std::span<const float> s
 /// Routes every row of x (T, H), the normalised and unrounded input of the layer's MLP.
 /// What is not finite has no choice: see RouterOutput.
 /// weights = s of the chosen, over (their sum + epsilon) if they are renormalised, times the scale.
-/// Takes from the stream: router, score_correction_bias.
+/// Takes from the stream: router, router_bias, score_correction_bias.
 RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matrix& x);
 
 /// The router distribution (E) of a token that chooses, as metrics/routing/router_distribution.h defines it.

@@ -17,8 +17,9 @@ namespace {
 /// Large enough for sequential reads at full speed, small enough that several fit a tight budget.
 constexpr std::uint64_t preferred_tile_bytes = 16ull << 20;
 
-/// Rows per tile: as many blocks as fit, at least one.
+/// Rows per tile: as many blocks as fit, at least one; all of a transposed matrix.
 std::uint64_t tile_rows(const Weight& weight, std::uint64_t tile_bytes) {
+  if (weight.transposed) return weight.rows;
   const std::uint64_t blocks = tile_bytes / std::max<std::uint64_t>(1, weight.row_bytes() * row_block);
   return std::max<std::uint64_t>(1, blocks) * row_block;
 }
@@ -115,7 +116,7 @@ void WeightStream::take(const Weight& weight, const std::function<void(const Wei
   for (std::uint64_t row = 0; row < weight.rows; row += most_rows) {
     take_range([&](std::span<const std::byte> bytes) {
       use({weight.dtype, row, std::min(most_rows, weight.rows - row), weight.cols, bytes,
-           scales.empty() ? nullptr : &scales});
+           scales.empty() ? nullptr : &scales, weight.transposed});
     });
   }
 }

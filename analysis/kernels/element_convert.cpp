@@ -1,7 +1,9 @@
 #include "analysis/kernels/element_convert.h"
 
 #include <cassert>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 namespace moescope {
@@ -42,6 +44,22 @@ float float8_value(std::uint8_t bits) {
   return std::bit_cast<float>(sign | value);
 }
 
+/// Two to a byte, the low half first (OCP Microscaling Formats 1.0, E2M1): 0 0.5 1 1.5 2 3 4 6, and their
+/// negatives.
+void convert_halves(std::span<const std::byte> bytes, std::span<float> values) {
+  constexpr float sizes[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto byte = std::to_integer<unsigned>(bytes[i / 2]);
+    values[i] = sizes[i % 2 == 0 ? byte & 15 : byte >> 4];
+  }
+}
+
+/// A power of two (OCP Microscaling Formats 1.0, E8M0); 255 is NaN.
+float float8_power(std::uint8_t exponent) {
+  if (exponent == 255) return std::numeric_limits<float>::quiet_NaN();
+  return std::ldexp(1.0f, int{exponent} - 127);
+}
+
 }  // namespace
 
 void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<float> values) {
@@ -50,13 +68,16 @@ void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<f
       return convert_each<std::uint16_t>(bytes, values, bfloat16_value);
     case DType::f16:
       return convert_each<std::uint16_t>(bytes, values, float16_value);
+    case DType::f4:
+      return convert_halves(bytes, values);
+    case DType::f8_e8m0:
+      return convert_each<std::uint8_t>(bytes, values, float8_power);
     case DType::f8_e4m3:
       return convert_each<std::uint8_t>(bytes, values, float8_value);
     case DType::f32:
       return convert_each<float>(bytes, values, [](float value) { return value; });
     default:
-      throw std::logic_error(
-          "weights are BF16, F16, F32 or F8_E4M3; others are refused when a model is opened");
+      throw std::logic_error("no weight is stored in this dtype; others are refused when a model is opened");
   }
 }
 

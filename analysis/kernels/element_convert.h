@@ -10,8 +10,8 @@
 
 namespace moescope {
 
-/// Expands BF16, F16, F32 or F8_E4M3 elements, exactly; quantised ones are not yet scaled. `bytes` holds
-/// values.size() elements and may be unaligned. Thread-safe.
+/// Expands BF16, F16, F32, F8_E4M3, F4 or F8_E8M0 elements, exactly; quantised ones are not yet scaled.
+/// `bytes` holds values.size() elements and may be unaligned. Thread-safe.
 void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<float> values);
 
 /// The nearest bfloat16 value, ties to even; NaN stays NaN.

@@ -54,11 +54,24 @@ struct Group {
 
 /// Asks for these weights to come into the cache.
 void prefetch(const WeightTile& tile, const Group& group) {
-  const std::size_t element = dtype_bits(tile.dtype) / 8;
+  if (tile.transposed) return;
+  const std::size_t bits = dtype_bits(tile.dtype);
   for (std::size_t r = group.row; r < std::min(group.row + group.rows, tile.rows); ++r) {
-    const std::byte* begin = tile.bytes.data() + (r * tile.columns + group.column) * element;
-    for (const std::byte* at = begin; at < begin + group.columns * element; at += cache_line)
+    const std::byte* begin = tile.bytes.data() + (r * tile.columns + group.column) * bits / 8;
+    for (const std::byte* at = begin; at < begin + group.columns * bits / 8; at += cache_line)
       __builtin_prefetch(at);
+  }
+}
+
+/// Weights of a transposed tile: those of the group's rows lie side by side.
+void load_transposed(const WeightTile& tile, const Group& group, float* weights) {
+  const std::size_t element = dtype_bits(tile.dtype) / 8;
+  float together[group_rows];
+  for (std::size_t c = 0; c < group.columns; ++c) {
+    const std::size_t first = (group.column + c) * tile.rows + group.row;
+    convert_to_float(tile.dtype, tile.bytes.subspan(first * element, group.rows * element),
+                     {together, group.rows});
+    for (std::size_t r = 0; r < group.rows; ++r) weights[r * column_block + c] = together[r];
   }
 }
 
@@ -74,15 +87,16 @@ void copy_weights(const WeightTile& tile, const Group& group, Bfloat16* weights)
 
 /// The same, expanded to float32, and scaled where they are quantised.
 void load_weights(const WeightTile& tile, const Group& group, float* weights) {
-  const std::size_t element = dtype_bits(tile.dtype) / 8, row_bytes = tile.columns * element;
-  const std::size_t offset = group.row * row_bytes + group.column * element;
+  if (tile.transposed) return load_transposed(tile, group, weights);
+  const std::size_t bits = dtype_bits(tile.dtype), row_bytes = tile.columns * bits / 8;
+  const std::size_t offset = group.row * row_bytes + group.column * bits / 8;
   if (tile.dtype == DType::bf16) {
     return expand_bfloat16(tile.bytes.data() + offset, row_bytes, group.rows, group.columns, weights,
                            column_block);
   }
   for (std::size_t r = 0; r < group.rows; ++r) {
     const std::span row(weights + r * column_block, group.columns);
-    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * element), row);
+    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * bits / 8), row);
     if (tile.scales != nullptr)
       scale_elements(*tile.scales, (tile.first_row + group.row + r) * tile.columns + group.column, row);
   }
@@ -90,7 +104,7 @@ void load_weights(const WeightTile& tile, const Group& group, float* weights) {
 
 /// As bfloat16 numbers, which they are: see is_bfloat16.
 void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
-  if (tile.dtype == DType::bf16) return copy_weights(tile, group, weights);
+  if (tile.dtype == DType::bf16 && !tile.transposed) return copy_weights(tile, group, weights);
   alignas(cache_line) float floats[group_rows * column_block];
   load_weights(tile, group, floats);
   for (std::size_t r = 0; r < group.rows; ++r) {

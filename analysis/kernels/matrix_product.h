@@ -20,6 +20,7 @@ struct WeightTile {
   std::size_t rows = 0, columns = 0;
   std::span<const std::byte> bytes;
   const BlockScales* scales = nullptr;  // of the whole matrix, where it is quantised
+  bool transposed = false;              // the bytes are (columns, rows), and the tile is the whole matrix
 };
 
 /// The tile's elements (rows, columns) as the weights that they are.

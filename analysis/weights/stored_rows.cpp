@@ -18,21 +18,43 @@ BlockScales scales_of(const Checkpoint& checkpoint, const Weight& weight) {
   return read_block_scales(weight, bytes);
 }
 
+/// Of a matrix that lies column by column: all columns are read, a few MiB at a time.
+void read_transposed_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t first_row,
+                          std::span<float> values) {
+  const SourceFile& shard = checkpoint.shards()[weight.shard];
+  const std::uint64_t width = dtype_bits(weight.dtype) / 8, rows = values.size() / weight.cols;
+  const std::uint64_t at_once = std::max<std::uint64_t>(1, (std::uint64_t{1} << 20) / weight.rows);
+  std::vector<std::byte> bytes;
+  std::vector<float> columns;
+  for (std::uint64_t first = 0; first < weight.cols; first += at_once) {
+    const std::uint64_t count = std::min(at_once, weight.cols - first);
+    bytes.resize(count * weight.rows * width);
+    columns.resize(count * weight.rows);
+    shard.read(weight.offset + first * weight.rows * width, bytes);
+    convert_to_float(weight.dtype, bytes, columns);
+    for (std::uint64_t c = 0; c < count; ++c) {
+      for (std::uint64_t r = 0; r < rows; ++r)
+        values[r * weight.cols + first + c] = columns[c * weight.rows + first_row + r];
+    }
+  }
+}
+
 }  // namespace
 
 void read_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t first_row,
                std::span<float> values) {
+  if (weight.transposed) return read_transposed_rows(checkpoint, weight, first_row, values);
   constexpr std::uint64_t piece = 1 << 20;  // elements
   assert(values.size() % weight.cols == 0 && first_row + values.size() / weight.cols <= weight.rows);
   const SourceFile& shard = checkpoint.shards()[weight.shard];
   const bool forget = outgrows_page_cache(checkpoint.bytes());
-  const std::uint64_t width = dtype_bits(weight.dtype) / 8;
+  const std::uint64_t bits = dtype_bits(weight.dtype);
   const BlockScales scales = scales_of(checkpoint, weight);
   std::vector<std::byte> bytes;
   for (std::uint64_t done = 0; done < values.size(); done += piece) {
     const std::uint64_t count = std::min(piece, values.size() - done);
-    const std::uint64_t offset = weight.offset + (first_row * weight.cols + done) * width;
-    bytes.resize(count * width);
+    const std::uint64_t offset = weight.offset + (first_row * weight.cols + done) * bits / 8;
+    bytes.resize(count * bits / 8);
     shard.read(offset, bytes);
     if (forget) shard.forget(offset, bytes.size());
     convert_to_float(weight.dtype, bytes, values.subspan(done, count));

@@ -31,7 +31,19 @@ std::string shape_of(const Weight& weight) {
   return weight.rows == 1 ? format_shape({weight.cols}) : format_shape({weight.rows, weight.cols});
 }
 
+/// Elements are compared in the order in which they are stored.
+void require_same_order(const CheckpointWeights& first, const CheckpointWeights& other) {
+  for (const Weight& weight : first.weights->all()) {
+    const Weight* stored = other.weights->find(weight.key);
+    if (stored == nullptr || stored->transposed == weight.transposed) continue;
+    throw FormatError(other.checkpoint->directory().string(), "tensor '" + weight.name + "'",
+                      "is stored transposed in one of two checkpoints (the other is " +
+                          first.checkpoint->directory().string() + "), which moescope does not compare");
+  }
+}
+
 void require_same_weights(const CheckpointWeights& first, const CheckpointWeights& other) {
+  require_same_order(first, other);
   const auto difference = first_difference(first.weights->all(), other.weights->all());
   if (!difference) return;
   const std::string file = other.checkpoint->directory().string();
@@ -120,10 +132,10 @@ class PieceSequence {
     if (weight.scales && first_ == 0 && !std::exchange(scales_are_read_, true))
       return scales_of(series_[checkpoint_], weight);
     scales_are_read_ = false;
-    const std::uint64_t width = dtype_bits(weight.dtype) / 8;
+    const std::uint64_t bits = dtype_bits(weight.dtype);
     const std::uint64_t count = std::min(piece_elements_, weight.size() - first_);
     const FileRange range{&series_[checkpoint_].checkpoint->shards()[weight.shard],
-                          weight.offset + first_ * width, count * width};
+                          weight.offset + first_ * bits / 8, count * bits / 8};
     if (++checkpoint_ == series_.size()) {
       checkpoint_ = 0;
       first_ += piece_elements_;

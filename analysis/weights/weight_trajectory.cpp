@@ -20,8 +20,8 @@ constexpr std::uint64_t task_blocks = WeightTrajectorySum::task_elements / sketc
 static_assert(inner_product_run % product_elements == 0);
 
 StoredElements part_of(const StoredElements& elements, std::uint64_t first, std::uint64_t count) {
-  const std::uint64_t width = dtype_bits(elements.dtype) / 8;
-  return {elements.dtype, elements.bytes.subspan(first * width, count * width), elements.scales,
+  const std::uint64_t bits = dtype_bits(elements.dtype);
+  return {elements.dtype, elements.bytes.subspan(first * bits / 8, count * bits / 8), elements.scales,
           elements.first + first};
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <unordered_set>
 #include <utility>
@@ -21,6 +22,8 @@ namespace {
 
 using Shape = std::vector<std::uint64_t>;
 
+constexpr std::uint64_t packed_block = 32;  // 4-bit numbers with one scale
+
 constexpr std::size_t most_notes = 8;  // about single tensors; the others are counted
 
 /// Where a layer finds the weights of one role in fused storage; those of experts one after another.
@@ -29,6 +32,8 @@ struct FusedPart {
   const StoredTensor* stored;
   std::uint64_t elements;  // of all parts together, of one expert
   std::uint64_t before;    // of the parts before this one
+  bool transposed = false;
+  const StoredTensor* scales = nullptr;  // of blocks in 4 bits
 };
 
 /// Matches the rules of a family against the stored tensors, and remembers which were used.
@@ -50,9 +55,12 @@ class Resolver {
   std::vector<FusedPart> find_fused_parts(std::int64_t layer);
   const WeightRule* first_rule(const FusedRule& fused, std::int64_t layer) const;
   std::vector<FusedPart> fused_parts(const FusedRule& fused, const WeightRule& first, std::int64_t layer);
+  FusedPart packed_part(const FusedRule& fused, std::int64_t layer);
+  static void read_packed(const FusedPart& part, Weight& weight);
   const FusedRule* stored_fusion(std::int64_t layer) const;
   void require_no_single_expert(const FusedRule& fused, std::int64_t layer) const;
-  const StoredTensor& require(const std::string& name, const Shape& shape);
+  const StoredTensor& require(const std::string& name, const Shape& shape,
+                              std::optional<DType> dtype = std::nullopt);
   std::string name_of(std::string_view name, std::int64_t layer, std::int64_t expert = -1) const {
     return tensor_name(family_, name, layer, expert);
   }
@@ -89,11 +97,26 @@ Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
   weight.shard = stored.shard;
   weight.offset = stored.info.offset;
   if (is_quantised_dtype(weight.dtype)) weight.scales = find_scales(weight, stored, part != nullptr);
-  if (part)
+  if (part) {
+    weight.transposed = part->transposed;
+    if (part->scales != nullptr) read_packed(*part, weight);
     weight.offset +=
         (static_cast<std::uint64_t>(std::max<std::int64_t>(0, key.expert)) * part->elements + part->before) *
         dtype_bits(weight.dtype) / 8;
+  }
   return weight;
+}
+
+/// Two E2M1 numbers a byte, with a power of two for each 32 of a row (OCP Microscaling Formats 1.0, MXFP4).
+void Resolver::read_packed(const FusedPart& part, Weight& weight) {
+  const std::uint64_t scales = weight.rows * weight.cols / packed_block;
+  weight.dtype = DType::f4;
+  weight.scales = StoredScales{
+      .dtype = DType::f8_e8m0,
+      .block_rows = 1,
+      .block_cols = packed_block,
+      .shard = part.scales->shard,
+      .offset = part.scales->info.offset + static_cast<std::uint64_t>(weight.key.expert) * scales};
 }
 
 /// NAME_scale_inv, of blocks, or NAME_scale, of rows (DeepSeek-V3's release, and compressed-tensors).
@@ -153,6 +176,8 @@ std::vector<FusedPart> Resolver::find_fused_parts(std::int64_t layer) {
 
 std::vector<FusedPart> Resolver::fused_parts(const FusedRule& fused, const WeightRule& first,
                                              std::int64_t layer) {
+  if (fused.transposed && checkpoint_.find(name_of(fused.name, layer) + "_blocks") != nullptr)
+    return {packed_part(fused, layer)};
   std::uint64_t elements = 0;
   std::vector<FusedPart> parts;
   for (const Role role : fused.parts) {
@@ -161,14 +186,28 @@ std::vector<FusedPart> Resolver::fused_parts(const FusedRule& fused, const Weigh
   }
   const std::uint64_t columns = shape_of(first, config_).cols;
   Shape shape = first.is_vector() ? Shape{elements} : Shape{elements / columns, columns};
+  if (fused.transposed) std::ranges::reverse(shape);
   if (first.scope == Scope::routed_expert)
     shape.insert(shape.begin(), static_cast<std::uint64_t>(config_.n_routed_experts));
   const StoredTensor& stored = require(name_of(fused.name, layer), shape);
   for (FusedPart& part : parts) {
     part.stored = &stored;
     part.elements = elements;
+    part.transposed = fused.transposed;
   }
   return parts;
+}
+
+FusedPart Resolver::packed_part(const FusedRule& fused, std::int64_t layer) {
+  const Role role = fused.parts.front();
+  const WeightShape shape = shape_of(role, config_);
+  const std::string name = name_of(fused.name, layer);
+  const auto experts = static_cast<std::uint64_t>(config_.n_routed_experts);
+  const StoredTensor& blocks = require(
+      name + "_blocks", {experts, shape.rows, shape.cols / packed_block, packed_block / 2}, DType::u8);
+  const StoredTensor& scales =
+      require(name + "_scales", {experts, shape.rows, shape.cols / packed_block}, DType::u8);
+  return {role, &blocks, shape.size(), 0, false, &scales};
 }
 
 const FusedRule* Resolver::stored_fusion(std::int64_t layer) const {
@@ -190,7 +229,9 @@ void Resolver::require_no_single_expert(const FusedRule& fused, std::int64_t lay
   }
 }
 
-const StoredTensor& Resolver::require(const std::string& name, const Shape& shape) {
+/// Of the shape, and of this dtype or any that weights have.
+const StoredTensor& Resolver::require(const std::string& name, const Shape& shape,
+                                      std::optional<DType> dtype) {
   const auto found = checkpoint_.tensors().find(name);
   if (found == checkpoint_.tensors().end()) {
     const MissingTensor why = explain_missing(checkpoint_, name);
@@ -205,10 +246,13 @@ const StoredTensor& Resolver::require(const std::string& name, const Shape& shap
     throw FormatError(file, tensor_thing(name),
                       "expected shape " + format_shape(shape) + ", found " + format_shape(stored.info.shape));
   }
-  if (!is_weight_dtype(stored.info.dtype) && !is_quantised_dtype(stored.info.dtype)) {
-    throw FormatError(
-        file, tensor_thing(name),
-        "expected dtype BF16, F16, F32 or F8_E4M3, found " + std::string(dtype_name(stored.info.dtype)));
+  const bool fits = dtype ? stored.info.dtype == *dtype
+                          : is_weight_dtype(stored.info.dtype) || is_quantised_dtype(stored.info.dtype);
+  if (!fits) {
+    throw FormatError(file, tensor_thing(name),
+                      "expected dtype " +
+                          (dtype ? std::string(dtype_name(*dtype)) : "BF16, F16, F32 or F8_E4M3") +
+                          ", found " + std::string(dtype_name(stored.info.dtype)));
   }
   used_.insert(&stored);
   return stored;

@@ -16,6 +16,13 @@ namespace moescope {
 
 struct Family;
 
+/// What an MLP makes of a gate g and an up u: silu(g) u, or with a limit m, as in gpt-oss, g' sigmoid(1.702
+/// g') (u' + 1) with g' = min(g, m), u' = clamp(u, -m, m).
+struct ActivationScheme {
+  std::optional<double> limit;
+  bool operator==(const ActivationScheme&) const = default;
+};
+
 /// How quantised weights are scaled: one scale for each block of so many elements. Where rows have scales of
 /// their own is told by the tensors' names.
 struct Quantisation {
@@ -46,6 +53,7 @@ struct ModelConfig {
   bool dense_bias = false;        // of the dense layers' MLP
   RoutingScheme routing;
   AttentionScheme attention;
+  ActivationScheme activation;  // of routed experts
   double rms_norm_eps = 0;
   double embedding_scale = 1;  // of the embedding's rows as they enter layer 0
   std::int64_t max_position_embeddings = 0;

@@ -86,6 +86,7 @@ std::vector<std::string> config_differences(const ModelConfig& a, const ModelCon
   differences.compare("n_shared_experts", a.n_shared_experts, b.n_shared_experts);
   differences.compare("width of the shared experts", a.shared_intermediate_size, b.shared_intermediate_size);
   differences.compare("MoE layers", a.moe_layers(), b.moe_layers());
+  differences.compare("swiglu_limit", a.activation.limit, b.activation.limit);
   differences.compare("mlp_bias", a.dense_bias, b.dense_bias);
   compare_routing(a.routing, b.routing, differences);
   differences.compare("rms_norm_eps", a.rms_norm_eps, b.rms_norm_eps);

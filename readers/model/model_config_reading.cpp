@@ -93,9 +93,10 @@ void read_quantisation(const JsonObject& object, ModelConfig& config) {
   const std::string method = quantisation.string("quant_method");
   if (method == "fp8") return read_block_scaled(quantisation, config);
   if (method == "compressed-tensors") return require_row_scaled(quantisation);
-  quantisation.unsupported(
-      "quant_method",
-      "is not supported (expected \"fp8\" or \"compressed-tensors\", found " + excerpt(method) + ")");
+  if (method == "mxfp4") return;  // of one layout, which the tensors' names tell
+  quantisation.unsupported("quant_method",
+                           "is not supported (expected \"fp8\", \"compressed-tensors\" or \"mxfp4\", found " +
+                               excerpt(method) + ")");
 }
 
 void refuse_unknown_features(const JsonObject& object) {

@@ -26,6 +26,7 @@ namespace moescope {
   ROLE(value_bias, attention)                                                                                \
   ROLE(query_norm, norm) /* [head_dim], or of all heads */                                                   \
   ROLE(key_norm, norm)                                                                                       \
+  ROLE(attention_sinks, attention)       /* [heads]: a score that takes a share, and has no value */         \
   ROLE(key_value_down_norm, norm)        /* [key-value rank] */                                              \
   ROLE(key_value_up, attention)          /* [heads * (own features + value head_dim), key-value rank] */     \
   ROLE(attention_gate, attention)        /* [heads * head_dim, H]: the share of each feature that goes on */ \
@@ -40,7 +41,11 @@ namespace moescope {
   ROLE(dense_up, dense_mlp)              /* [I, H] */                                                        \
   ROLE(dense_down, dense_mlp)            /* [H, I] */                                                        \
   ROLE(router, router)                   /* [E, H] */                                                        \
+  ROLE(router_bias, router)              /* [E] */                                                           \
   ROLE(score_correction_bias, score_correction_bias) /* [E] */                                               \
+  ROLE(expert_gate_up_bias, routed_expert)           /* [2 * M] */                                           \
+  ROLE(expert_down_bias, routed_expert)              /* [H] */                                               \
+  ROLE(expert_gate_up, routed_expert)                /* [2 * M, H]: a row of gate, a row of up, and so on */ \
   ROLE(expert_gate, routed_expert)                   /* [M, H], one per routed expert */                     \
   ROLE(expert_up, routed_expert)                     /* [M, H] */                                            \
   ROLE(expert_down, routed_expert)                   /* [H, M] */                                            \

@@ -25,7 +25,8 @@ struct RoutingScheme {
   GroupScore group_score = GroupScore::best_two;
   bool renormalise = false;  // weights over (their sum + epsilon)
   double epsilon = 0;
-  double scale = 1;  // of the weights, in the end
+  bool selects_by_logit = false;  // in place of s: the same choice, but another margin
+  double scale = 1;               // of the weights, in the end
   /// Every token takes the last `always_last` experts, whose scores are a softmax of their own, and those of
   /// `always`, whose scores are as the others'. They count among the K that it takes.
   std::int64_t always_last = 0;

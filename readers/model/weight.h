@@ -38,6 +38,7 @@ struct Weight {
   std::size_t shard = 0;
   std::uint64_t offset = 0;  // of the first byte in the shard's file
   std::optional<StoredScales> scales = {};
+  bool transposed = false;  // in the shard: `cols` rows of `rows` elements
 
   std::uint64_t size() const { return rows * cols; }
   std::uint64_t row_bytes() const { return cols * dtype_bits(dtype) / 8; }

@@ -18,9 +18,11 @@ enum class Extent : std::uint8_t {
   vocabulary,                   // V
   hidden,                       // H
   dense_width,                  // intermediate_size
+  expert_pair_width,            // 2 M
   expert_width,                 // M
   shared_width,                 // shared_intermediate_size
   experts,                      // E
+  heads,                        // num_attention_heads
   head,                         // head_dim
   query_heads,                  // num_attention_heads * head_dim
   key_value_heads,              // num_key_value_heads * head_dim
@@ -56,6 +58,9 @@ struct FusedRule {
   std::string_view name;  // within the layer
   std::vector<Role> parts;
   bool only = false;  // the parts are never stored by themselves
+  /// Each expert's matrix is stored as [cols, rows], or in 4 bits as [rows, cols], as NAME_blocks (U8: E,
+  /// rows, cols / 32, 16) and NAME_scales (U8: E, rows, cols / 32).
+  bool transposed = false;
 };
 
 }  // namespace moescope

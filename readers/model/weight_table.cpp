@@ -17,12 +17,16 @@ std::int64_t extent_size(Extent extent, const ModelConfig& config) {
       return config.hidden_size;
     case Extent::dense_width:
       return config.intermediate_size;
+    case Extent::expert_pair_width:
+      return 2 * config.moe_intermediate_size;
     case Extent::expert_width:
       return config.moe_intermediate_size;
     case Extent::shared_width:
       return config.shared_intermediate_size;
     case Extent::experts:
       return config.n_routed_experts;
+    case Extent::heads:
+      return config.num_attention_heads;
     case Extent::head:
       return config.head_dim;
     case Extent::query_heads:

@@ -39,6 +39,21 @@ TEST(Float8, HasTheValuesOfItsStandard) {
     EXPECT_GT(value_of(pattern), value_of(pattern - 1)) << pattern;
 }
 
+// OCP Microscaling Formats, tables 5 and 7.
+TEST(Float4, AreTwoToAByteAndHavePowersOfTwoAsScales) {
+  const std::byte bytes[] = {std::byte{0x21}, std::byte{0xf7}, std::byte{0x80}};
+  float values[6];
+  convert_to_float(DType::f4, bytes, values);
+  EXPECT_THAT(values, ElementsAre(0.5f, 1, 6, -6, 0, 0));
+  const std::byte scales[] = {std::byte{127}, std::byte{130}, std::byte{0}, std::byte{255}};
+  float powers[4];
+  convert_to_float(DType::f8_e8m0, scales, powers);
+  EXPECT_EQ(powers[0], 1);
+  EXPECT_EQ(powers[1], 8);
+  EXPECT_EQ(powers[2], 0x1p-127f);
+  EXPECT_TRUE(std::isnan(powers[3]));
+}
+
 /// A quantised weight with scales in F32.
 Weight quantised(std::uint64_t rows, std::uint64_t cols, std::uint64_t block_rows, std::uint64_t block_cols) {
   Weight weight;
@@ -122,6 +137,36 @@ TEST(BlockScales, AQuantisedProductIsThatOfItsTwin) {
     const WeightTile short_tile{DType::bf16, 0, rows, columns, std::as_bytes(std::span(bfloat16))};
     EXPECT_EQ(product(tile, x, Precision::bf16).values, product(short_tile, x, Precision::bf16).values);
     EXPECT_EQ(product(tile, x, Precision::f32).values, product(short_tile, x, Precision::f32).values);
+  }
+}
+
+TEST(MatrixProduct, OfATransposedTileIsThatOfTheMatrix) {
+  const std::size_t rows = 150, columns = 300;
+  std::mt19937 random(8);
+  std::vector<float> matrix(rows * columns), transposed(rows * columns);
+  for (float& value : matrix)
+    value = static_cast<float>(static_cast<int>(random() % 255) - 127) / 64;  // in bfloat16, too
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) transposed[c * rows + r] = matrix[r * columns + c];
+  }
+  const Matrix x = random_tokens(20, columns);
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    WeightTile tile{DType::f32, 0, rows, columns, std::as_bytes(std::span(matrix))};
+    const Matrix expected = product(tile, x, precision);
+    tile.bytes = std::as_bytes(std::span(transposed));
+    tile.transposed = true;
+    EXPECT_EQ(product(tile, x, precision).values, expected.values);
+    std::vector<std::uint16_t> short_matrix(matrix.size()), short_transposed(matrix.size());
+    const auto pattern = [](float value) {
+      return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
+    };
+    std::ranges::transform(matrix, short_matrix.begin(), pattern);
+    std::ranges::transform(transposed, short_transposed.begin(), pattern);
+    WeightTile short_tile{DType::bf16, 0, rows, columns, std::as_bytes(std::span(short_matrix))};
+    const Matrix short_expected = product(short_tile, x, precision);
+    short_tile.bytes = std::as_bytes(std::span(short_transposed));
+    short_tile.transposed = true;
+    EXPECT_EQ(product(short_tile, x, precision).values, short_expected.values);
   }
 }
 

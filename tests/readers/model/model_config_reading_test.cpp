@@ -44,8 +44,8 @@ TEST(ModelConfig, RefusesQuantisedWeights) {
   EXPECT_EQ(parse(quantised("weight_block_size", {64, 32})).quantisation.block_cols, 32);
   EXPECT_EQ(parse(set("quantization_config", nullptr)).quantisation.block_rows, 128);
   EXPECT_THAT(unsupported(quantised("quant_method", "gptq")),
-              HasSubstr("'quantization_config.quant_method': is not supported (expected \"fp8\" or "
-                        "\"compressed-tensors\", found \"gptq\")"));
+              HasSubstr("'quantization_config.quant_method': is not supported (expected \"fp8\", "
+                        "\"compressed-tensors\" or \"mxfp4\", found \"gptq\")"));
   EXPECT_THAT(unsupported(quantised("fmt", "e5m2")), HasSubstr("'quantization_config.fmt'"));
   EXPECT_THAT(invalid(quantised("weight_block_size", {0, 128})),
               HasSubstr("'quantization_config.weight_block_size'"));
