@@ -66,7 +66,9 @@ bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"compare", "A B [options]\n       moescope compare --run run.h5 A B [options]",
        "Tells what changed from checkpoint A to checkpoint B: the weights by role, layer, expert and tensor. "
-       "With --corpus also the losses, how far the two choose the same experts, and whose load changed. With "
+       "With --corpus also the losses, how far the two choose the same experts, and whose load changed. Where "
+       "one has more tokens in its vocabulary, the rows of the embedding and the head that both have are "
+       "compared; how weights are stored does not matter, and what storing them anew has changed is told. With "
        "--run, A and B are names inside a run file, or the ends of them that the figures show, and nothing "
        "is computed anew.\n"
        "\n"

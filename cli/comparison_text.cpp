@@ -1,11 +1,15 @@
 #include "cli/comparison_text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <utility>
 
 #include "cli/terminal.h"
 #include "readers/model/role_words.h"
+#include "readers/text/name_list.h"
 
 namespace moescope {
 namespace {
@@ -68,6 +72,40 @@ std::string estimate_text(const RunComparison& comparison) {
          format_percent(comparison.weights_standard_error) + " of a change.\n";
 }
 
+// What storing the same weights anew makes of them.
+std::string error_words(const RunComparison& comparison) {
+  const auto& changes = comparison.storage;
+  const bool before = std::ranges::any_of(changes, &StorageChange::quantised_before),
+             after = std::ranges::any_of(changes, &StorageChange::quantised_after);
+  if (before && after) return "difference of the quantisation errors";
+  return before || after ? "quantisation error" : "rounding error";
+}
+
+// "B stores attention and routed expert weights as F8_E4M3, A as BF16.", for each pair of types.
+std::string storage_text(const RunComparison& comparison) {
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> roles;
+  for (const StorageChange& change : comparison.storage)
+    roles[{change.before, change.after}].push_back(role_words(change.role));
+  std::string text;
+  for (const auto& [types, names] : roles) {
+    text += "  " + comparison.after + " stores " + names_in_words(names) + " weights as " + types.second +
+            ", " + comparison.before + " as " + types.first + ".\n";
+  }
+  if (text.empty()) return text;
+  return text +
+         (comparison.is_stored_anew ? "  All other weights are equal: the changes are the "
+                                    : "  The changes of these weights have in them the ") +
+         error_words(comparison) + ".\n";
+}
+
+// What a change is of.
+std::string weights_heading(const RunComparison& comparison) {
+  if (!comparison.is_stored_anew) return "Weights";
+  std::string words = error_words(comparison);
+  words.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(words.front())));
+  return words + " of the weights";
+}
+
 std::string weights_text(const RunComparison& comparison, std::size_t top) {
   if (comparison.whole.empty()) return "";
   if (moved(comparison.tensors) == 0) return "\n" + bold("Weights") + "\n  All weights are equal.\n";
@@ -86,9 +124,9 @@ std::string weights_text(const RunComparison& comparison, std::size_t top) {
   for (std::size_t i = 0; i < std::min(top, moved(comparison.tensors)); ++i) {
     add_row(tensors, {comparison.tensors[i].name}, comparison.tensors[i]);
   }
-  std::string text = "\n" + bold("Weights") + " (change: norm of the difference / norm before)\n" +
-                     estimate_text(comparison) + roles.text() + "\n" + bold("By layer") + "\n" +
-                     layers.text();
+  std::string text = "\n" + bold(weights_heading(comparison)) +
+                     " (change: norm of the difference / norm before)\n" + estimate_text(comparison) +
+                     storage_text(comparison) + roles.text() + "\n" + bold("By layer") + "\n" + layers.text();
   if (!experts.empty()) text += "\n" + bold("Experts that changed most") + "\n" + experts.text();
   if (!tensors.empty()) text += "\n" + bold("Tensors that changed most") + "\n" + tensors.text();
   return text;

@@ -26,6 +26,17 @@ Json weights_json(const std::vector<WeightChange>& weights) {
   return json;
 }
 
+Json storage_json(const std::vector<StorageChange>& changes) {
+  Json json = Json::array();
+  for (const StorageChange& change : changes) {
+    json.push_back({{"role", change.role},
+                    {"before", change.before},
+                    {"after", change.after},
+                    {"weights", change.weights}});
+  }
+  return json;
+}
+
 Json forward_json(const RunComparison& comparison) {
   Json json = Json::object();
   for (const LossChange& loss : comparison.losses) {
@@ -65,6 +76,10 @@ Json json_of(const RunComparison& comparison) {
                        {"tensors", weights_json(comparison.tensors)}};
   }
   if (!comparison.whole.empty()) json["weights_standard_error"] = comparison.weights_standard_error;
+  if (!comparison.storage.empty()) {
+    json["storage"] = storage_json(comparison.storage);
+    json["stored_anew"] = comparison.is_stored_anew;
+  }
   json.update(forward_json(comparison));
   return json;
 }

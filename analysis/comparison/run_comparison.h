@@ -2,6 +2,7 @@
 /// What changed between two checkpoints of one run file: weights by role, layer, expert and tensor; and,
 /// where there was a corpus, losses, routing and expert load.
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -23,6 +24,14 @@ struct WeightChange {
 /// Equal before and after; 0 is equal to 0, though there is no relative drift from it.
 bool is_unmoved(const WeightChange& change);
 
+/// Weights of a role that the two store in different ways.
+struct StorageChange {
+  std::string role;           // as in RunComparison::roles
+  std::string before, after;  // "BF16", "F8_E4M3 with a scale for each row", …
+  std::size_t weights = 0;
+  bool quantised_before = false, quantised_after = false;
+};
+
 struct LossChange {
   std::string domain;
   double before = 0, after = 0;  // nats per token
@@ -42,7 +51,12 @@ struct LoadChange {
 
 struct RunComparison {
   std::string before, after;       // names
-  std::vector<std::string> notes;  // warnings that the run file has of these two, or of a step between them
+  std::vector<std::string> notes;  // what was left out; warnings that the run file has of these two, or of a
+                                   // step between them
+  std::vector<StorageChange> storage;  // in canonical order; empty where that is not known
+  /// Some weights are stored alike, and none of them has moved: `after` is `before` stored anew, and what has
+  /// changed is the error of that. False where `storage` is empty.
+  bool is_stored_anew = false;
   double tokens_before = std::numeric_limits<double>::quiet_NaN(), tokens_after = tokens_before;
   /// 0 where the weights of both were compared element by element. Else one was gone before the other came,
   /// and changes are estimated from sketches: with at most this standard error, relative to each change.

@@ -111,7 +111,9 @@ void WeightStream::take(const Weight& weight, const std::function<void(const Wei
   require_next(weight);
   BlockScales scales;
   if (weight.scales)
-    take_range([&](std::span<const std::byte> bytes) { scales = read_block_scales(weight, bytes); });
+    take_range([&](std::span<const std::byte> bytes) {
+      scales = read_block_scales(*weight.scales, weight.rows, weight.cols, bytes);
+    });
   const std::uint64_t most_rows = tile_rows(weight, tile_bytes_);
   for (std::uint64_t row = 0; row < weight.rows; row += most_rows) {
     take_range([&](std::span<const std::byte> bytes) {

@@ -17,15 +17,15 @@ bool fits_bfloat16(float scale) {
 
 }  // namespace
 
-BlockScales read_block_scales(const Weight& weight, std::span<const std::byte> bytes) {
-  const StoredScales& stored = *weight.scales;
+BlockScales read_block_scales(const StoredScales& stored, std::uint64_t rows, std::uint64_t cols,
+                              std::span<const std::byte> bytes) {
   BlockScales scales;
-  scales.values.resize(weight.scale_rows() * weight.scale_cols());
-  convert_to_float(stored.dtype, bytes, scales.values);
   scales.block_rows = stored.block_rows;
   scales.block_columns = stored.block_cols;
-  scales.per_row = weight.scale_cols();
-  scales.columns = weight.cols;
+  scales.per_row = (cols - 1) / stored.block_cols + 1;
+  scales.columns = cols;
+  scales.values.resize(((rows - 1) / stored.block_rows + 1) * scales.per_row);
+  convert_to_float(stored.dtype, bytes, scales.values);
   scales.fit_bfloat16 = std::ranges::all_of(scales.values, fits_bfloat16);
   return scales;
 }

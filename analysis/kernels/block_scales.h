@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "readers/model/weight.h"
+#include "readers/storage/stored_scales.h"
 
 namespace moescope {
 
@@ -22,8 +22,9 @@ struct BlockScales {
   bool empty() const { return values.empty(); }
 };
 
-/// Of a weight that has scales, from their bytes as stored.
-BlockScales read_block_scales(const Weight& weight, std::span<const std::byte> bytes);
+/// Of a matrix (rows, cols), from the scales' bytes as stored.
+BlockScales read_block_scales(const StoredScales& stored, std::uint64_t rows, std::uint64_t cols,
+                              std::span<const std::byte> bytes);
 
 /// Multiplies the matrix's elements [first, first + values.size()), row-major, each by the scale of its
 /// block; the product is rounded to float32. Without scales nothing is done. Thread-safe.

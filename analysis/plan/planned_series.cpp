@@ -74,7 +74,7 @@ ModelView view(const PlannedCheckpoint& planned) {
 
 std::uint64_t PlannedCheckpoint::bytes() const {
   std::uint64_t bytes = 0;
-  for (const Weight& weight : weights.all()) bytes += weight.bytes();
+  for (const Weight& weight : weights.all()) bytes += weight.stored_bytes();
   return bytes;
 }
 

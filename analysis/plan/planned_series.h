@@ -21,7 +21,7 @@ struct PlannedCheckpoint {
   std::optional<Checkpoint> checkpoint;  // absent unless all shards are there
   std::filesystem::path tokenizer;       // empty when there is none
 
-  /// Of every weight of the model.
+  /// Of every weight of the model, with its scales.
   std::uint64_t bytes() const;
 };
 

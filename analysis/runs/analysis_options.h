@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/runs/analysis_scope.h"
+#include "analysis/runs/opened_series.h"
 #include "readers/checkpoint/series.h"
 #include "readers/corpus/corpus.h"
 #include "readers/corpus/corpus_source.h"
@@ -22,6 +23,7 @@ struct AnalysisInputs {
   CorpusOptions corpus_options;
   std::filesystem::path recorded_corpus;        // a run file whose texts are taken instead
   std::vector<std::string> recorded_elsewhere;  // checkpoints whose forward passes and spectra are not wanted
+  Vocabularies vocabularies = Vocabularies::equal;  // not recorded: for run files that nobody keeps
 };
 
 /// What may be used for it; no number depends on that.

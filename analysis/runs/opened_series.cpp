@@ -96,26 +96,63 @@ std::uint64_t OpenedSeries::bytes() const {
   return bytes;
 }
 
-OpenedSeries open_series(const std::vector<SeriesEntry>& entries, std::vector<std::string> notes) {
+std::int64_t OpenedSeries::vocabulary() const {
+  std::int64_t least = config().vocab_size;
+  for (const Checkpoint& checkpoint : checkpoints) least = std::min(least, checkpoint.config().vocab_size);
+  return least;
+}
+
+namespace {
+
+void open_checkpoint(OpenedSeries& series, const SeriesEntry& entry) {
+  const Checkpoint& checkpoint = series.checkpoints.emplace_back(Checkpoint::open(entry.path));
+  const ModelWeights& weights = series.weights.emplace_back(checkpoint);
+  for (const auto& found : {checkpoint.notes(), weights.notes()}) {
+    for (const std::string& note : found) series.notes.push_back(entry.name + ": " + note);
+  }
+}
+
+/// Leaves the checkpoints what they have in common.
+void share_vocabulary(OpenedSeries& series) {
+  const std::int64_t rows = series.vocabulary();
+  const auto has_it = [&](const Checkpoint& checkpoint) { return checkpoint.config().vocab_size == rows; };
+  if (std::ranges::all_of(series.checkpoints, has_it)) return;
+  series.whole = series.weights;
+  for (ModelWeights& weights : series.weights)
+    weights = weights.with_vocabulary(static_cast<std::uint64_t>(rows));
+}
+
+/// The configuration of what a checkpoint has in the series.
+ModelConfig shared_config(const OpenedSeries& series, std::size_t checkpoint) {
+  ModelConfig config = series.checkpoints[checkpoint].config();
+  if (!series.whole.empty()) config.vocab_size = series.vocabulary();
+  return config;
+}
+
+/// Compares a checkpoint with the first, and with the one before it.
+void compare_checkpoint(OpenedSeries& series, std::size_t checkpoint) {
+  const ModelConfig first = shared_config(series, 0), config = shared_config(series, checkpoint);
+  const ModelView view{series.entries[checkpoint], config, series.weights[checkpoint]};
+  const std::string difference =
+      require_same_model({series.entries.front(), first, series.weights.front()}, view);
+  if (!difference.empty()) series.notes.push_back(difference);
+  if (checkpoint == 0) return;
+  const std::size_t last = checkpoint - 1;
+  const ModelView before{series.entries[last], series.checkpoints[last].config(), series.weights[last]};
+  for (std::string& change : dtype_changes(before, view)) series.notes.push_back(std::move(change));
+}
+
+}  // namespace
+
+OpenedSeries open_series(const std::vector<SeriesEntry>& entries, std::vector<std::string> notes,
+                         Vocabularies vocabularies) {
   if (entries.empty()) throw UsageError("no checkpoint was given");
   OpenedSeries series;
   series.entries = entries;
   series.notes = std::move(notes);
-  for (const SeriesEntry& entry : entries) {
-    const Checkpoint& checkpoint = series.checkpoints.emplace_back(Checkpoint::open(entry.path));
-    const ModelWeights& weights = series.weights.emplace_back(checkpoint);
-    for (const auto& found : {checkpoint.notes(), weights.notes()}) {
-      for (const std::string& note : found) series.notes.push_back(entry.name + ": " + note);
-    }
-    const ModelView view{entry, checkpoint.config(), weights};
-    const std::string difference =
-        require_same_model({entries.front(), series.config(), series.weights.front()}, view);
-    if (!difference.empty()) series.notes.push_back(difference);
-    if (const std::size_t c = series.weights.size() - 1; c > 0) {
-      const ModelView before{entries[c - 1], series.checkpoints[c - 1].config(), series.weights[c - 1]};
-      for (std::string& change : dtype_changes(before, view)) series.notes.push_back(std::move(change));
-    }
-  }
+  for (const SeriesEntry& entry : entries) open_checkpoint(series, entry);
+  if (vocabularies == Vocabularies::in_common) share_vocabulary(series);
+  for (std::size_t c = 0; c < series.size(); ++c) compare_checkpoint(series, c);
   return series;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 /// The checkpoints of a series, opened, validated and found to be the same model.
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,21 +19,33 @@ namespace moescope {
 struct OpenedSeries {
   std::vector<SeriesEntry> entries;     // (C)
   std::vector<Checkpoint> checkpoints;  // (C)
-  std::vector<ModelWeights> weights;    // (C)
+  std::vector<ModelWeights> weights;    // (C), of the same shapes
+  std::vector<ModelWeights> whole;      // (C), where `weights` have but the vocabulary in common; else empty
   std::vector<std::string> notes;  // what the user should know; those on one checkpoint begin with its name
 
   std::size_t size() const { return entries.size(); }
   const ModelConfig& config() const { return checkpoints.front().config(); }
+  /// All weights of a checkpoint, with which it computes.
+  const ModelWeights& model(std::size_t checkpoint) const {
+    return whole.empty() ? weights[checkpoint] : whole[checkpoint];
+  }
+  /// The token ids that all checkpoints know begin at 0 and end before this.
+  std::int64_t vocabulary() const;
   /// For the weight pass; points into this object.
   std::vector<CheckpointWeights> views() const;
   /// Bytes of weights of all checkpoints.
   std::uint64_t bytes() const;
 };
 
+/// Whether checkpoints may have added tokens to each other's vocabulary: then the rows of the embedding and
+/// the head that all have, the first ones, are those of the series.
+enum class Vocabularies : std::uint8_t { equal, in_common };
+
 /// Opens every checkpoint before any long work begins. Configurations may differ in what does not change the
 /// shapes (a note); anything else is a FormatError naming both checkpoints. Throws also UnsupportedModel,
 /// std::system_error. `notes` are those of find_series().
-OpenedSeries open_series(const std::vector<SeriesEntry>& entries, std::vector<std::string> notes = {});
+OpenedSeries open_series(const std::vector<SeriesEntry>& entries, std::vector<std::string> notes = {},
+                         Vocabularies vocabularies = Vocabularies::equal);
 
 /// A checkpoint as others see it.
 struct ModelView {

@@ -147,7 +147,7 @@ std::uint64_t remaining_bytes(const RunUnderWay& work) {
   std::uint64_t bytes = 0;
   for (std::size_t c = 0; c < work.series.size(); ++c) {
     if (!work.wants_forward(c)) continue;
-    bytes += forward_weight_bytes(work.series.config(), work.series.weights[c], work.corpus,
+    bytes += forward_weight_bytes(work.series.checkpoints[c].config(), work.series.model(c), work.corpus,
                                   work.options.resources.memory);
   }
   if (work.wants_weights()) bytes += sum(bytes_of(work.series, numbers(own_weights(work))));
@@ -164,9 +164,9 @@ void warn_of_forward(RunUnderWay& work, std::size_t c) {
   if (problem.empty()) return;
   const NoteRows rows = NoteRows::of(work.run);
   if (!work.scope().weights) {
-    std::string cause = find_nonfinite_weights(work.series.checkpoints[c], work.series.weights[c],
-                                               work.series.entries[c].name, work.memory() / 2,
-                                               work.options.resources.interrupted);
+    std::string cause =
+        find_nonfinite_weights(work.series.checkpoints[c], work.series.model(c), work.series.entries[c].name,
+                               work.memory() / 2, work.options.resources.interrupted);
     if (cause.empty())
       cause =
           work.series.entries[c].name + ": all weights are finite: numbers overflow on the way through them";
@@ -180,7 +180,7 @@ void warn_of_forward(RunUnderWay& work, std::size_t c) {
 void record_forward(RunUnderWay& work, std::size_t c) {
   work.listener.stage(work.series.entries[c].name + ": forward pass");
   const Checkpoint& checkpoint = work.series.checkpoints[c];
-  const ModelWeights& weights = work.series.weights[c];
+  const ModelWeights& weights = work.series.model(c);
   ForwardRecorder recorder(work.run, c, work.corpus, work.scope().save);
   const Clock::time_point start = Clock::now();
   const ForwardTimes times =

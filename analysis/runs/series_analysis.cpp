@@ -67,7 +67,7 @@ class SeriesAnalysis {
       : options_(options),
         listener_(listener),
         threads_(options.resources.threads),
-        series_(open_series(options.inputs.series, options.inputs.notes)),
+        series_(open_series(options.inputs.series, options.inputs.notes, options.inputs.vocabularies)),
         subject_(subject_of(series_)) {
     for (const std::string& note : series_.notes) listener_.note(note);
     if (scope().save.router_logits && series_.config().moe_layers().empty())
@@ -136,14 +136,17 @@ void SeriesAnalysis::load_corpus() {
   if (!options_.inputs.recorded_corpus.empty()) {
     load_recorded_corpus();
   } else {
-    SeriesCorpus read = read_series_corpus(options_.inputs, options_.resources.memory,
-                                           tokenizer_places(series_), series_.config());
+    ModelConfig config = series_.config();
+    config.vocab_size = series_.vocabulary();
+    SeriesCorpus read =
+        read_series_corpus(options_.inputs, options_.resources.memory, tokenizer_places(series_), config);
     corpus_ = std::move(read.corpus);
     tokenizer_sha256_ = std::move(read.tokenizer_sha256);
     for (const std::string& note : read.notes) listener_.note(note);
   }
   // Too little memory is told before there is a run file.
-  forward_budget(series_.config(), corpus_, options_.resources.memory);
+  for (const Checkpoint& checkpoint : series_.checkpoints)
+    forward_budget(checkpoint.config(), corpus_, options_.resources.memory);
 }
 
 /// Finds the record of the same analysis to go on with, or makes a new one; refuses to replace another.

@@ -15,7 +15,7 @@ BlockScales scales_of(const Checkpoint& checkpoint, const Weight& weight) {
   if (!weight.scales) return {};
   std::vector<std::byte> bytes(weight.scale_bytes());
   checkpoint.shards()[weight.scales->shard].read(weight.scales->offset, bytes);
-  return read_block_scales(weight, bytes);
+  return read_block_scales(*weight.scales, weight.rows, weight.cols, bytes);
 }
 
 /// Of a matrix that lies column by column: all columns are read, a few MiB at a time.

@@ -109,7 +109,7 @@ FileRange scales_of(const CheckpointWeights& one, const Weight& weight) {
 BlockScales take_scales(ReadAhead& reader, const Weight& weight) {
   if (!weight.scales) return {};
   ReadAhead::Loaded loaded = reader.take();
-  BlockScales scales = read_block_scales(weight, loaded.bytes);
+  BlockScales scales = read_block_scales(*weight.scales, weight.rows, weight.cols, loaded.bytes);
   reader.give_back(std::move(loaded));
   return scales;
 }

@@ -350,6 +350,15 @@ ModelWeights::ModelWeights(const ModelConfig& config, DType dtype)
   build_index();
 }
 
+ModelWeights ModelWeights::with_vocabulary(std::uint64_t rows) const {
+  ModelWeights result = *this;
+  for (Weight& weight : result.weights_) {
+    if (weight.key.role == Role::embedding || weight.key.role == Role::head)
+      weight.rows = std::min(weight.rows, rows);
+  }
+  return result;
+}
+
 void ModelWeights::build_index() {
   for (std::size_t i = 0; i < weights_.size(); ++i) index_.emplace(weights_[i].key, i);
 }

@@ -3,6 +3,7 @@
 /// by itself or as a slice of a fused tensor.
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
@@ -21,9 +22,12 @@ class ModelWeights {
  public:
   /// Throws FormatError for a missing tensor, a wrong shape, an unusable dtype.
   explicit ModelWeights(const Checkpoint& checkpoint);
-  /// The weights that a configuration describes, all stored as `dtype`, before any of them is there: their
-  /// shard and offset are 0.
+  /// The weights that a configuration describes, stored as `dtype` unless it says that they are quantised,
+  /// before any of them is there: their shard and offset are 0.
   ModelWeights(const ModelConfig& config, DType dtype);
+
+  /// The same, but of the embedding and the head at most the first `rows` rows.
+  ModelWeights with_vocabulary(std::uint64_t rows) const;
 
   std::span<const Weight> all() const { return weights_; }
   /// Null when the model has none (e.g. Role::head of a tied model).

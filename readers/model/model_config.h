@@ -23,9 +23,13 @@ struct ActivationScheme {
   bool operator==(const ActivationScheme&) const = default;
 };
 
-/// How quantised weights are scaled: one scale for each block of so many elements. Where rows have scales of
-/// their own is told by the tensors' names.
+/// What has a scale of its own in quantised weights.
+enum class ScaledBy : std::uint8_t { nothing, blocks, rows };
+
+/// How weights are quantised: one scale for each block of so many elements, or for each row. This is what to
+/// expect before they are there; then their dtypes and the names beside them tell.
 struct Quantisation {
+  ScaledBy scaled_by = ScaledBy::nothing;  // nothing: they are not quantised
   std::int64_t block_rows = 128, block_cols = 128;
 };
 

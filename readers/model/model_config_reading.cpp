@@ -66,16 +66,20 @@ void require_value(const JsonObject& object, const char* key, const json& expect
 
 /// quant_method "fp8": F8_E4M3 with a scale for each block.
 void read_block_scaled(const JsonObject& object, ModelConfig& config) {
-  require_value(object, "fmt", "e4m3");
+  if (object.find("fmt") != nullptr && object.at("fmt") != "float8_e4m3fn")  // as PyTorch calls it
+    require_value(object, "fmt", "e4m3");
+  config.quantisation.scaled_by = ScaledBy::blocks;
   const char* key = "weight_block_size";
   if (object.find(key) == nullptr) return;
   const std::vector<std::int64_t> block = read_integers(object, key, 1, 65'536);
   if (block.size() != 2) object.fail(key, "expected two sizes, found " + excerpt(object.at(key)));
-  config.quantisation = {block[0], block[1]};
+  config.quantisation.block_rows = block[0];
+  config.quantisation.block_cols = block[1];
 }
 
 /// quant_method "compressed-tensors": F8_E4M3 with a scale for each row.
-void require_row_scaled(const JsonObject& object) {
+void read_row_scaled(const JsonObject& object, ModelConfig& config) {
+  config.quantisation.scaled_by = ScaledBy::rows;
   require_value(object, "format", "float-quantized");
   if (object.find("config_groups") == nullptr) return;
   for (const auto& [name, group] : object.at("config_groups").items()) {
@@ -92,7 +96,7 @@ void read_quantisation(const JsonObject& object, ModelConfig& config) {
   const JsonObject quantisation = member(object, "quantization_config");
   const std::string method = quantisation.string("quant_method");
   if (method == "fp8") return read_block_scaled(quantisation, config);
-  if (method == "compressed-tensors") return require_row_scaled(quantisation);
+  if (method == "compressed-tensors") return read_row_scaled(quantisation, config);
   if (method == "mxfp4") return;  // of one layout, which the tensors' names tell
   quantisation.unsupported("quant_method",
                            "is not supported (expected \"fp8\", \"compressed-tensors\" or \"mxfp4\", found " +

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "readers/model/role.h"
-#include "readers/storage/dtype.h"
+#include "readers/storage/stored_scales.h"
 
 namespace moescope {
 
@@ -18,15 +18,6 @@ struct WeightKey {
   std::int64_t layer = -1;   // -1 outside the layers
   std::int64_t expert = -1;  // -1 unless a routed expert
   auto operator<=>(const WeightKey&) const = default;
-};
-
-/// Where the scales of a quantised weight lie: element (r, c) is the stored number times scale
-/// (r / block_rows, c / block_cols). They are row-major, too, and the last blocks may be partial.
-struct StoredScales {
-  DType dtype = DType::f32;
-  std::uint64_t block_rows = 1, block_cols = 1;
-  std::size_t shard = 0;
-  std::uint64_t offset = 0;  // of the first byte in the shard's file
 };
 
 /// One weight as it lies in a shard: `rows` x `cols` elements, row-major, contiguous. Vectors have one row.

@@ -80,6 +80,29 @@ void visit_layer(Rules rules, std::int64_t layer, const ModelConfig& config, con
   }
 }
 
+bool is_quantised_layer(const Weight& weight) {
+  const RoleGroup group = role_group(weight.key.role);
+  return weight.rows > 1 && (group == RoleGroup::attention || group == RoleGroup::dense_mlp ||
+                             group == RoleGroup::routed_expert || group == RoleGroup::shared_expert);
+}
+
+/// F32 for blocks (DeepSeek-V3's release), BF16 for rows (compressed-tensors).
+StoredScales described_scales(const Quantisation& quantisation, const Weight& weight) {
+  if (quantisation.scaled_by == ScaledBy::rows)
+    return {.dtype = DType::bf16, .block_rows = 1, .block_cols = weight.cols};
+  return {.dtype = DType::f32,
+          .block_rows = static_cast<std::uint64_t>(quantisation.block_rows),
+          .block_cols = static_cast<std::uint64_t>(quantisation.block_cols)};
+}
+
+void describe_storage(const Quantisation& quantisation, Weight& weight) {
+  if (quantisation.scaled_by == ScaledBy::nothing) return;
+  if (weight.key.role == Role::score_correction_bias) weight.dtype = DType::f32;
+  if (!is_quantised_layer(weight)) return;
+  weight.dtype = DType::f8_e4m3;
+  weight.scales = described_scales(quantisation, weight);
+}
+
 }  // namespace
 
 WeightShape shape_of(const WeightRule& rule, const ModelConfig& config) {
@@ -145,6 +168,7 @@ std::vector<Weight> described_weights(const ModelConfig& config, DType dtype) {
                        .dtype = dtype,
                        .rows = shape.rows,
                        .cols = shape.cols});
+    describe_storage(config.quantisation, weights.back());
   });
   return weights;
 }

@@ -37,7 +37,9 @@ std::string tensor_name(const Family& family, std::string_view name, std::int64_
 using WeightVisitor = std::function<void(const WeightRule&, const WeightKey&)>;
 void visit_weights(const ModelConfig& config, const WeightVisitor& visit);
 
-/// Every weight that the model has, in canonical order, as if stored as `dtype` at shard 0, offset 0.
+/// Every weight that the model has, in canonical order, as if stored at shard 0, offset 0: as `dtype`, but
+/// where the configuration is of a quantised model, linear layers other than the router and the head as
+/// F8_E4M3 with their scales, and correction biases in F32, as such models are released.
 std::vector<Weight> described_weights(const ModelConfig& config, DType dtype);
 
 /// Every weight that the model has, by canonical tensor name.

@@ -12,6 +12,7 @@
 #include "analysis/kernels/element_convert.h"
 #include "analysis/kernels/matrix_product.h"
 #include "analysis/machine/parallel.h"
+#include "readers/model/weight.h"
 
 namespace moescope {
 namespace {
@@ -65,7 +66,7 @@ Weight quantised(std::uint64_t rows, std::uint64_t cols, std::uint64_t block_row
 }
 
 BlockScales scales_of(const Weight& weight, const std::vector<float>& values) {
-  return read_block_scales(weight, std::as_bytes(std::span(values)));
+  return read_block_scales(*weight.scales, weight.rows, weight.cols, std::as_bytes(std::span(values)));
 }
 
 TEST(BlockScales, BelongToBlocksOfWhichTheLastArePartial) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "readers/checkpoint/checkpoint.h"
 #include "readers/errors.h"
 #include "tests/support/checkpoint_builder.h"
 #include "tests/support/source_path.h"
@@ -82,6 +83,22 @@ TEST(RunPlan, KnowsDotsLlm1FromItsConfigurationAlone) {
   EXPECT_THAT(plan.notes,
               ElementsAre("dots_llm1: no file of weights is there; sizes are those that config.json "
                           "describes"));
+}
+
+// As stored: F8_E4M3 with scales of blocks in F32, and with those of rows in BF16; both without layers of
+// multi-token prediction.
+TEST(RunPlan, OfAQuantisedModelCountsItsEightBitsAndItsScales) {
+  for (const char* name : {"deepseek_v3_fp8", "dots1_fp8"}) {
+    const fs::path stored = fs::path(source_path("data/families")) / name;
+    TemporaryDirectory directory;
+    fs::create_directory(directory / name);
+    fs::copy_file(stored / "config.json", directory / name / "config.json");
+    const RunPlan described = plan_run(request_for(directory / name)), there = plan_run(request_for(stored));
+    EXPECT_EQ(described.checkpoints[0].bytes, Checkpoint::open(stored).bytes()) << name;
+    EXPECT_EQ(there.checkpoints[0].bytes, described.checkpoints[0].bytes) << name;
+    EXPECT_EQ(there.weights.bytes, described.weights.bytes) << name;
+    EXPECT_EQ(there.forward.bytes, described.forward.bytes) << name;
+  }
 }
 
 // A promise: a 142 B checkpoint with 4,096 tokens in at most 3 GiB.

@@ -63,6 +63,35 @@ TEST(OpenSeries, NotesOtherDifferencesOfTheConfigurations) {
   EXPECT_THAT(series.notes[0], testing::HasSubstr("b: config.json differs from that of a: rope_theta"));
 }
 
+TEST(OpenSeries, RefusesAnotherVocabularyUnlessThatInCommonIsWanted) {
+  TemporaryDirectory directory;
+  CheckpointOptions options;
+  write_checkpoint(directory / "a", options);
+  const std::int64_t rows = options.vocab_size;
+  options.vocab_size += 3;
+  write_checkpoint(directory / "b", options);
+  const std::vector<SeriesEntry> entries{entry("b", directory / "b"), entry("a", directory / "a")};
+  EXPECT_THROW(open_series(entries), FormatError);
+  const OpenedSeries series = open_series(entries, {}, Vocabularies::in_common);
+  EXPECT_THAT(series.notes, testing::IsEmpty());
+  EXPECT_EQ(series.vocabulary(), rows);
+  for (std::size_t c = 0; c < series.size(); ++c) {
+    for (const Role role : {Role::embedding, Role::head}) {
+      EXPECT_EQ(series.weights[c].at({role}).rows, static_cast<std::uint64_t>(rows));
+      EXPECT_EQ(series.model(c).at({role}).rows, static_cast<std::uint64_t>(c == 0 ? rows + 3 : rows));
+    }
+  }
+}
+
+TEST(OpenSeries, LeavesEqualVocabulariesWhole) {
+  TemporaryDirectory directory;
+  for (const char* name : {"a", "b"}) write_checkpoint(directory / name);
+  const OpenedSeries series =
+      open_series({entry("a", directory / "a"), entry("b", directory / "b")}, {}, Vocabularies::in_common);
+  EXPECT_TRUE(series.whole.empty());
+  EXPECT_EQ(&series.model(1), &series.weights[1]);
+}
+
 TEST(OpenSeries, NotesEveryChangeOfADTypeAlongTheSeries) {
   TemporaryDirectory directory;
   std::vector<SeriesEntry> entries;

@@ -53,6 +53,21 @@ TEST(WeightKeys, KnowEveryDescribedWeightByItsName) {
   for (const Weight& weight : weights) EXPECT_TRUE(keys.at(weight.name) == weight.key) << weight.name;
 }
 
+TEST(DescribedWeights, OfAQuantisedModelAreLinearLayersInEightBits) {
+  ModelConfig config = scheme_model();
+  config.quantisation = {ScaledBy::blocks, 16, 8};
+  for (const Weight& weight : described_weights(config, DType::bf16)) {
+    const RoleGroup group = role_group(weight.key.role);
+    const bool stays = weight.rows == 1 || group == RoleGroup::embedding || group == RoleGroup::router ||
+                       group == RoleGroup::head;
+    EXPECT_EQ(weight.scales.has_value(), !stays) << weight.name;
+    const DType outside = weight.key.role == Role::score_correction_bias ? DType::f32 : DType::bf16;
+    EXPECT_EQ(weight.dtype, stays ? outside : DType::f8_e4m3) << weight.name;
+    const std::uint64_t blocks = ((weight.rows + 15) / 16) * ((weight.cols + 7) / 8);
+    EXPECT_EQ(weight.scale_bytes(), stays ? 0 : 4 * blocks) << weight.name;
+  }
+}
+
 // What a pass takes one after another must not be torn apart, and a role without a fused part would be lost.
 TEST(KnownFamilies, HaveRulesThatFitTogether) {
   for (const Family& family : known_families()) {

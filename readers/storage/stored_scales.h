@@ -1,0 +1,20 @@
+#pragma once
+/// The scales that are stored beside a quantised matrix.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "readers/storage/dtype.h"
+
+namespace moescope {
+
+/// Where the scales of a quantised weight lie: element (r, c) is the stored number times scale
+/// (r / block_rows, c / block_cols). They are row-major, too, and the last blocks may be partial.
+struct StoredScales {
+  DType dtype = DType::f32;
+  std::uint64_t block_rows = 1, block_cols = 1;
+  std::size_t shard = 0;
+  std::uint64_t offset = 0;  // of the first byte in the shard's file
+};
+
+}  // namespace moescope
