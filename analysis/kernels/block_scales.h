@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "analysis/kernels/product_kernels.h"
 #include "readers/model/weight.h"
 
 namespace moescope {
@@ -25,8 +26,13 @@ struct BlockScales {
 /// Of a weight that has scales, from their bytes as stored.
 BlockScales read_block_scales(const Weight& weight, std::span<const std::byte> bytes);
 
-/// Multiplies the matrix's elements [first, first + values.size()), row-major, each by the scale of its
-/// block; the product is rounded to float32. Without scales nothing is done. Thread-safe.
-void scale_elements(const BlockScales& scales, std::uint64_t first, std::span<float> values);
+/// Expands elements [first, first + values.size()) of a matrix, row-major, from their `bytes`. F8_E4M3 ones
+/// are multiplied each by the scale of its block, and the product is rounded to float32; without scales, null
+/// or empty, they are what is stored. Thread-safe.
+void convert_to_float(DType dtype, std::span<const std::byte> bytes, const BlockScales* scales,
+                      std::uint64_t first, std::span<float> values);
+/// The same of F8_E4M3 elements whose scales fit bfloat16.
+void convert_to_bfloat16(std::span<const std::byte> bytes, const BlockScales& scales, std::uint64_t first,
+                         std::span<Bfloat16> values);
 
 }  // namespace moescope

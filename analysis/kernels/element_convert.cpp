@@ -4,6 +4,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "analysis/kernels/product_kernels.h"
+
 namespace moescope {
 namespace {
 
@@ -33,15 +35,6 @@ float float16_value(std::uint16_t bits) {
   return std::bit_cast<float>(sign | value);
 }
 
-/// OCP 8-bit floating point (version 1.0), E4M3: no infinities, one NaN of each sign.
-float float8_value(std::uint8_t bits) {
-  const std::uint32_t sign = std::uint32_t{bits & 0x80u} << 24;
-  const std::uint32_t magnitude = std::uint32_t{bits & 0x7fu} << 20;
-  const float scaled = std::bit_cast<float>(magnitude) * 0x1p120f;
-  const std::uint32_t value = (bits & 0x7fu) == 0x7fu ? 0x7fc00000u : std::bit_cast<std::uint32_t>(scaled);
-  return std::bit_cast<float>(sign | value);
-}
-
 }  // namespace
 
 void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<float> values) {
@@ -51,7 +44,8 @@ void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<f
     case DType::f16:
       return convert_each<std::uint16_t>(bytes, values, float16_value);
     case DType::f8_e4m3:
-      return convert_each<std::uint8_t>(bytes, values, float8_value);
+      assert(bytes.size() == values.size());
+      return expand_float8(bytes.data(), values.size(), 1, values.data());
     case DType::f32:
       return convert_each<float>(bytes, values, [](float value) { return value; });
     default:

@@ -1,11 +1,9 @@
 #include "analysis/kernels/matrix_product.h"
 
-#include <bit>
 #include <cassert>
 #include <cstring>
 #include <utility>
 
-#include "analysis/kernels/element_convert.h"
 #include "analysis/machine/parallel.h"
 
 namespace moescope {
@@ -72,6 +70,11 @@ void copy_weights(const WeightTile& tile, const Group& group, Bfloat16* weights)
   }
 }
 
+/// Where a row of the group begins in the whole matrix.
+std::uint64_t first_element(const WeightTile& tile, const Group& group, std::size_t row) {
+  return (tile.first_row + group.row + row) * tile.columns + group.column;
+}
+
 /// The same, expanded to float32, and scaled where they are quantised.
 void load_weights(const WeightTile& tile, const Group& group, float* weights) {
   const std::size_t element = dtype_bits(tile.dtype) / 8, row_bytes = tile.columns * element;
@@ -81,21 +84,19 @@ void load_weights(const WeightTile& tile, const Group& group, float* weights) {
                            column_block);
   }
   for (std::size_t r = 0; r < group.rows; ++r) {
-    const std::span row(weights + r * column_block, group.columns);
-    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * element), row);
-    if (tile.scales != nullptr)
-      scale_elements(*tile.scales, (tile.first_row + group.row + r) * tile.columns + group.column, row);
+    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * element),
+                     tile.scales, first_element(tile, group, r),
+                     std::span(weights + r * column_block, group.columns));
   }
 }
 
 /// As bfloat16 numbers, which they are: see is_bfloat16.
 void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
   if (tile.dtype == DType::bf16) return copy_weights(tile, group, weights);
-  alignas(cache_line) float floats[group_rows * column_block];
-  load_weights(tile, group, floats);
   for (std::size_t r = 0; r < group.rows; ++r) {
-    for (std::size_t c = r * column_block; c < r * column_block + group.columns; ++c)
-      weights[c] = static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(floats[c]) >> 16);
+    const std::size_t offset = (group.row + r) * tile.columns + group.column;
+    convert_to_bfloat16(tile.bytes.subspan(offset, group.columns), *tile.scales,
+                        first_element(tile, group, r), std::span(weights + r * column_block, group.columns));
   }
 }
 
@@ -146,8 +147,7 @@ void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& b
 }  // namespace
 
 void convert_to_float(const WeightTile& tile, std::span<float> values) {
-  convert_to_float(tile.dtype, tile.bytes, values);
-  if (tile.scales != nullptr) scale_elements(*tile.scales, tile.first_row * tile.columns, values);
+  convert_to_float(tile.dtype, tile.bytes, tile.scales, tile.first_row * tile.columns, values);
 }
 
 void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink) {
