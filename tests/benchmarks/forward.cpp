@@ -5,6 +5,8 @@
 /// make them float32 numbers, the large product is one of float32, too. The peak is that of the process
 /// during the passes; beside it stands what the budget reckons with for this model and so many tokens.
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -69,8 +71,9 @@ Precision product_precision(const Checkpoint& checkpoint, const ModelWeights& we
   return needs_float32(checkpoint, typical) ? Precision::f32 : asked;
 }
 
-/// Makes the peak of this process what it uses now.
+/// Makes the peak of this process what it uses now, without what the products have left behind.
 void reset_peak() {
+  malloc_trim(0);
   std::ofstream("/proc/self/clear_refs") << 5;
 }
 
@@ -163,6 +166,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "benchmark_forward CHECKPOINT [f32|bf16] [THREADS] [REPETITIONS] [TOKENS...]\n");
     return 2;
   }
+  mallopt(M_MMAP_THRESHOLD, 8 << 20);  // as the program itself has it
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
   try {
     moescope::run(argv[1], moescope::parse(argc, argv));
   } catch (const std::exception& error) {

@@ -63,7 +63,7 @@ TEST(ExpandFloat8, RoundsTheProductWithTheScaleOnce) {
       for (std::size_t i = 0; i < count; ++i) {
         const auto pattern = static_cast<unsigned>(bytes[i + 1]);
         const bool is_nan = (pattern & 0x7f) == 0x7f;
-        const auto expected = is_nan ? pattern << 24 & 0x80000000u | 0x7fc00000u
+        const auto expected = is_nan ? (pattern & 0x80) << 24 | 0x7fc00000u
                                      : std::bit_cast<std::uint32_t>(float8_of(pattern) * scale);
         EXPECT_EQ(std::bit_cast<std::uint32_t>(values[i]), expected) << pattern;
       }
