@@ -165,12 +165,12 @@ TokenPanels take_latent(const ForwardContext& context, Role norm, std::int64_t l
 }
 
 /// The first `columns` of x, and the rest.
-std::pair<Matrix, Matrix> split_columns(const Matrix& x, std::size_t columns) {
+std::pair<Matrix, Matrix> split_columns(ThreadPool& threads, const Matrix& x, std::size_t columns) {
   std::pair<Matrix, Matrix> parts{Matrix(x.rows, columns), Matrix(x.rows, x.columns - columns)};
-  for (std::size_t r = 0; r < x.rows; ++r) {
+  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
     std::ranges::copy(x.row(r).first(columns), parts.first.row(r).begin());
     std::ranges::copy(x.row(r).subspan(columns), parts.second.row(r).begin());
-  }
+  });
   return parts;
 }
 
@@ -189,7 +189,8 @@ Projections project_latent(const ForwardContext& context, std::int64_t layer, co
   add_bias(context.threads, down, context.take_if_present(Role::key_value_down_bias, layer));
   p.query = take_projection(context, Role::query, layer, latent.query_rank > 0 ? query_latent : panels);
   Matrix compressed;
-  std::tie(compressed, p.shared_key) = split_columns(down, static_cast<std::size_t>(latent.key_value_rank));
+  std::tie(compressed, p.shared_key) =
+      split_columns(context.threads, down, static_cast<std::size_t>(latent.key_value_rank));
   p.key = take_projection(context, Role::key_value_up, layer,
                           take_latent(context, Role::key_value_down_norm, layer, compressed));
   return p;

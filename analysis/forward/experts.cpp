@@ -55,11 +55,12 @@ ExpertTokens shared_tokens(const ForwardContext& context, std::int64_t layer, co
   ExpertTokens all{std::vector<std::size_t>(x.rows), std::vector<float>(x.rows, 1.0f)};
   std::iota(all.token.begin(), all.token.end(), std::size_t{0});
   const std::vector<float> gate = context.take_if_present(Role::shared_expert_gate, layer);
-  for (std::size_t t = 0; t < (gate.empty() ? 0 : x.rows); ++t) {
+  if (gate.empty()) return all;
+  context.threads.for_each(x.rows, [&](std::size_t t, unsigned) {
     const auto row = x.row(t);
     const double logit = std::inner_product(row.begin(), row.end(), gate.begin(), 0.0);
     all.weight[t] = static_cast<float>(1 / (1 + std::exp(-logit)));
-  }
+  });
   return all;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cmath>
 
 #include "analysis/kernels/element_convert.h"
@@ -13,6 +14,40 @@ namespace {
 bool fits_bfloat16(float scale) {
   const bool has_four_bits = (std::bit_cast<std::uint32_t>(scale) & 0x000fffffu) == 0;
   return has_four_bits && std::fabs(scale) > 0x1p-100f && std::fabs(scale) < 0x1p100f;
+}
+
+/// `count` elements, times one scale.
+void expand_run(DType dtype, std::span<const std::byte> bytes, float scale, std::span<float> values) {
+  if (dtype == DType::f8_e4m3) return expand_float8(bytes.data(), values.size(), scale, values.data());
+  convert_to_float(dtype, bytes, values);
+  for (float& value : values) value *= scale;
+}
+
+void expand_run(DType dtype, std::span<const std::byte> bytes, float scale, std::span<Bfloat16> values) {
+  if (dtype == DType::f8_e4m3) return expand_float8(bytes.data(), values.size(), scale, values.data());
+  std::vector<float> floats(values.size());
+  expand_run(dtype, bytes, scale, floats);
+  std::ranges::transform(floats, values.begin(), [](float value) {
+    return static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(value) >> 16);
+  });
+}
+
+/// Run after run of elements that share a scale.
+template <class Element>
+void expand_blocks(DType dtype, std::span<const std::byte> bytes, const BlockScales& scales,
+                   std::uint64_t first, std::span<Element> values) {
+  const std::size_t bits = dtype_bits(dtype);
+  std::size_t row = first / scales.columns, column = first % scales.columns;
+  for (std::size_t done = 0; done < values.size();) {
+    const std::size_t block = column / scales.block_columns;
+    const std::size_t end = std::min((block + 1) * scales.block_columns, scales.columns);
+    const std::size_t count = std::min(end - column, values.size() - done);
+    const float scale = scales.values[row / scales.block_rows * scales.per_row + block];
+    expand_run(dtype, bytes.subspan(done * bits / 8, count * bits / 8), scale, values.subspan(done, count));
+    done += count;
+    row += end == scales.columns;
+    column = end == scales.columns ? 0 : end;
+  }
 }
 
 }  // namespace
@@ -30,17 +65,16 @@ BlockScales read_block_scales(const StoredScales& stored, std::uint64_t rows, st
   return scales;
 }
 
-void scale_elements(const BlockScales& scales, std::uint64_t first, std::span<float> values) {
-  if (scales.empty()) return;
-  for (std::size_t done = 0; done < values.size();) {
-    const std::size_t row = (first + done) / scales.columns, column = (first + done) % scales.columns;
-    const std::size_t block = column / scales.block_columns;
-    const std::size_t end = std::min((block + 1) * scales.block_columns, scales.columns);
-    const float scale = scales.values[row / scales.block_rows * scales.per_row + block];
-    const std::size_t count = std::min(end - column, values.size() - done);
-    for (float& value : values.subspan(done, count)) value *= scale;
-    done += count;
-  }
+void convert_to_float(DType dtype, std::span<const std::byte> bytes, const BlockScales* scales,
+                      std::uint64_t first, std::span<float> values) {
+  if (scales == nullptr || scales->empty()) return convert_to_float(dtype, bytes, values);
+  expand_blocks(dtype, bytes, *scales, first, values);
+}
+
+void convert_to_bfloat16(DType dtype, std::span<const std::byte> bytes, const BlockScales& scales,
+                         std::uint64_t first, std::span<Bfloat16> values) {
+  assert(scales.fit_bfloat16);
+  expand_blocks(dtype, bytes, scales, first, values);
 }
 
 }  // namespace moescope

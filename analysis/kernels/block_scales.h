@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "analysis/kernels/product_kernels.h"
 #include "readers/storage/stored_scales.h"
 
 namespace moescope {
@@ -26,8 +27,13 @@ struct BlockScales {
 BlockScales read_block_scales(const StoredScales& stored, std::uint64_t rows, std::uint64_t cols,
                               std::span<const std::byte> bytes);
 
-/// Multiplies the matrix's elements [first, first + values.size()), row-major, each by the scale of its
-/// block; the product is rounded to float32. Without scales nothing is done. Thread-safe.
-void scale_elements(const BlockScales& scales, std::uint64_t first, std::span<float> values);
+/// Expands elements [first, first + values.size()) of a matrix, row-major, from their `bytes`, each
+/// multiplied by the scale of its block; the product is rounded to float32. Without scales, null or empty,
+/// they are what is stored. Thread-safe.
+void convert_to_float(DType dtype, std::span<const std::byte> bytes, const BlockScales* scales,
+                      std::uint64_t first, std::span<float> values);
+/// The same of elements whose scales fit bfloat16.
+void convert_to_bfloat16(DType dtype, std::span<const std::byte> bytes, const BlockScales& scales,
+                         std::uint64_t first, std::span<Bfloat16> values);
 
 }  // namespace moescope

@@ -6,6 +6,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "analysis/kernels/product_kernels.h"
+
 namespace moescope {
 namespace {
 
@@ -32,15 +34,6 @@ float float16_value(std::uint16_t bits) {
   const float scaled = std::bit_cast<float>(magnitude) * 0x1p112f;
   const bool finite = (bits & 0x7c00u) != 0x7c00u;
   const std::uint32_t value = finite ? std::bit_cast<std::uint32_t>(scaled) : magnitude | 0x7f800000u;
-  return std::bit_cast<float>(sign | value);
-}
-
-/// OCP 8-bit floating point (version 1.0), E4M3: no infinities, one NaN of each sign.
-float float8_value(std::uint8_t bits) {
-  const std::uint32_t sign = std::uint32_t{bits & 0x80u} << 24;
-  const std::uint32_t magnitude = std::uint32_t{bits & 0x7fu} << 20;
-  const float scaled = std::bit_cast<float>(magnitude) * 0x1p120f;
-  const std::uint32_t value = (bits & 0x7fu) == 0x7fu ? 0x7fc00000u : std::bit_cast<std::uint32_t>(scaled);
   return std::bit_cast<float>(sign | value);
 }
 
@@ -73,7 +66,8 @@ void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<f
     case DType::f8_e8m0:
       return convert_each<std::uint8_t>(bytes, values, float8_power);
     case DType::f8_e4m3:
-      return convert_each<std::uint8_t>(bytes, values, float8_value);
+      assert(bytes.size() == values.size());
+      return expand_float8(bytes.data(), values.size(), 1, values.data());
     case DType::f32:
       return convert_each<float>(bytes, values, [](float value) { return value; });
     default:

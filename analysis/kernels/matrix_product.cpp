@@ -1,11 +1,9 @@
 #include "analysis/kernels/matrix_product.h"
 
-#include <bit>
 #include <cassert>
 #include <cstring>
 #include <utility>
 
-#include "analysis/kernels/element_convert.h"
 #include "analysis/machine/parallel.h"
 
 namespace moescope {
@@ -63,15 +61,23 @@ void prefetch(const WeightTile& tile, const Group& group) {
   }
 }
 
+void store_weight(float value, float& weight) {
+  weight = value;
+}
+void store_weight(float value, Bfloat16& weight) {
+  weight = static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(value) >> 16);
+}
+
 /// Weights of a transposed tile: those of the group's rows lie side by side.
-void load_transposed(const WeightTile& tile, const Group& group, float* weights) {
+template <class Element>
+void load_transposed(const WeightTile& tile, const Group& group, Element* weights) {
   const std::size_t element = dtype_bits(tile.dtype) / 8;
   float together[group_rows];
   for (std::size_t c = 0; c < group.columns; ++c) {
     const std::size_t first = (group.column + c) * tile.rows + group.row;
     convert_to_float(tile.dtype, tile.bytes.subspan(first * element, group.rows * element),
                      {together, group.rows});
-    for (std::size_t r = 0; r < group.rows; ++r) weights[r * column_block + c] = together[r];
+    for (std::size_t r = 0; r < group.rows; ++r) store_weight(together[r], weights[r * column_block + c]);
   }
 }
 
@@ -85,6 +91,11 @@ void copy_weights(const WeightTile& tile, const Group& group, Bfloat16* weights)
   }
 }
 
+/// Where a row of the group begins in the whole matrix.
+std::uint64_t first_element(const WeightTile& tile, const Group& group, std::size_t row) {
+  return (tile.first_row + group.row + row) * tile.columns + group.column;
+}
+
 /// The same, expanded to float32, and scaled where they are quantised.
 void load_weights(const WeightTile& tile, const Group& group, float* weights) {
   if (tile.transposed) return load_transposed(tile, group, weights);
@@ -95,21 +106,22 @@ void load_weights(const WeightTile& tile, const Group& group, float* weights) {
                            column_block);
   }
   for (std::size_t r = 0; r < group.rows; ++r) {
-    const std::span row(weights + r * column_block, group.columns);
-    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * bits / 8), row);
-    if (tile.scales != nullptr)
-      scale_elements(*tile.scales, (tile.first_row + group.row + r) * tile.columns + group.column, row);
+    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * bits / 8),
+                     tile.scales, first_element(tile, group, r),
+                     std::span(weights + r * column_block, group.columns));
   }
 }
 
 /// As bfloat16 numbers, which they are: see is_bfloat16.
 void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
   if (tile.dtype == DType::bf16 && !tile.transposed) return copy_weights(tile, group, weights);
-  alignas(cache_line) float floats[group_rows * column_block];
-  load_weights(tile, group, floats);
+  if (tile.transposed) return load_transposed(tile, group, weights);
+  const std::size_t bits = dtype_bits(tile.dtype);
   for (std::size_t r = 0; r < group.rows; ++r) {
-    for (std::size_t c = r * column_block; c < r * column_block + group.columns; ++c)
-      weights[c] = static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(floats[c]) >> 16);
+    const std::size_t offset = (group.row + r) * tile.columns + group.column;
+    convert_to_bfloat16(tile.dtype, tile.bytes.subspan(offset * bits / 8, group.columns * bits / 8),
+                        *tile.scales, first_element(tile, group, r),
+                        std::span(weights + r * column_block, group.columns));
   }
 }
 
@@ -160,8 +172,7 @@ void multiply_block(const WeightTile& tile, const TokenPanels& x, const Block& b
 }  // namespace
 
 void convert_to_float(const WeightTile& tile, std::span<float> values) {
-  convert_to_float(tile.dtype, tile.bytes, values);
-  if (tile.scales != nullptr) scale_elements(*tile.scales, tile.first_row * tile.columns, values);
+  convert_to_float(tile.dtype, tile.bytes, tile.scales, tile.first_row * tile.columns, values);
 }
 
 void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink) {

@@ -194,6 +194,52 @@ void ExpandBfloat16(const std::byte* source, std::size_t source_stride, std::siz
   for (std::size_t r = 0; r < rows; ++r) expand_row(source + r * source_stride, columns, values + r * stride);
 }
 
+/// One register of F8_E4M3 numbers. Their exponents move by 120; with that of the smallest normal number,
+/// subnormal ones are that number too large. All this is exact, and no step is subnormal in float32.
+HWY_INLINE hn::Vec<Floats> load_float8(const std::byte* source) {
+  const Words words;
+  std::uint8_t bytes[width];
+  std::memcpy(bytes, source, width);
+  const auto bits = hn::PromoteTo(words, hn::LoadU(hn::Rebind<std::uint8_t, Floats>(), bytes));
+  const auto magnitude = hn::And(bits, hn::Set(words, 0x7fu)), fields = hn::ShiftLeft<20>(magnitude);
+  const auto normal = hn::Add(fields, hn::Set(words, 120u << 23));
+  const auto raised = hn::BitCast(Floats(), hn::Add(fields, hn::Set(words, 121u << 23)));
+  const auto subnormal = hn::BitCast(words, hn::Sub(raised, hn::Set(Floats(), 0x1p-6f)));
+  auto value = hn::IfThenElse(hn::Lt(magnitude, hn::Set(words, 8u)), subnormal, normal);
+  value = hn::IfThenElse(hn::Eq(magnitude, hn::Set(words, 0x7fu)), hn::Set(words, 0x7fc00000u), value);
+  return hn::BitCast(Floats(), hn::Or(value, hn::ShiftLeft<24>(hn::And(bits, hn::Set(words, 0x80u)))));
+}
+
+HWY_INLINE void store(hn::Vec<Floats> value, float* out) {
+  hn::StoreU(value, Floats(), out);
+}
+HWY_INLINE void store(hn::Vec<Floats> value, std::uint16_t* out) {
+  const auto upper = hn::ShiftRight<16>(hn::BitCast(Words(), value));
+  const hn::Rebind<std::uint16_t, Floats> halves;
+  hn::StoreU(hn::TruncateTo(halves, upper), halves, out);
+}
+
+template <class Element>
+HWY_INLINE void expand_float8(const std::byte* source, std::size_t count, float scale, Element* values) {
+  const auto factor = hn::Set(Floats(), scale);
+  std::size_t i = 0;
+  for (; i + width <= count; i += width) store(hn::Mul(load_float8(source + i), factor), values + i);
+  if (i == count) return;
+  std::byte rest[width] = {};
+  Element last[width];
+  std::memcpy(rest, source + i, count - i);
+  store(hn::Mul(load_float8(rest), factor), last);
+  std::copy_n(last, count - i, values + i);
+}
+
+void ExpandFloat8(const std::byte* source, std::size_t count, float scale, float* values) {
+  expand_float8(source, count, scale, values);
+}
+
+void ExpandFloat8ToHalves(const std::byte* source, std::size_t count, float scale, std::uint16_t* values) {
+  expand_float8(source, count, scale, values);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace moescope
 HWY_AFTER_NAMESPACE();
@@ -206,6 +252,8 @@ HWY_EXPORT(RoundPanel);
 HWY_EXPORT(RoundToPairs);
 HWY_EXPORT(ExpandPanel);
 HWY_EXPORT(ExpandBfloat16);
+HWY_EXPORT(ExpandFloat8);
+HWY_EXPORT(ExpandFloat8ToHalves);
 
 void accumulate_product(const float* w, std::size_t stride, std::size_t rows, std::size_t depth,
                         const ProductPanels<float>& panels, std::size_t tokens) {
@@ -227,6 +275,15 @@ void expand_panel(const Bfloat16* pairs, std::size_t depth, float* x) {
 void expand_bfloat16(const std::byte* source, std::size_t source_stride, std::size_t rows,
                      std::size_t columns, float* values, std::size_t stride) {
   HWY_DYNAMIC_DISPATCH(ExpandBfloat16)(source, source_stride, rows, columns, values, stride);
+}
+
+void expand_float8(const std::byte* source, std::size_t count, float scale, float* values) {
+  HWY_DYNAMIC_DISPATCH(ExpandFloat8)(source, count, scale, values);
+}
+
+void expand_float8(const std::byte* source, std::size_t count, float scale, Bfloat16* values) {
+  HWY_DYNAMIC_DISPATCH(ExpandFloat8ToHalves)
+  (source, count, scale, reinterpret_cast<std::uint16_t*>(values));
 }
 
 }  // namespace moescope

@@ -57,4 +57,9 @@ void expand_panel(const Bfloat16* pairs, std::size_t depth, float* x);
 void expand_bfloat16(const std::byte* source, std::size_t source_stride, std::size_t rows,
                      std::size_t columns, float* values, std::size_t stride);
 
+/// Stored F8_E4M3 elements, at any address, each times `scale`, rounded to float32.
+void expand_float8(const std::byte* source, std::size_t count, float scale, float* values);
+/// The same, cut to bfloat16: for scales that give bfloat16 numbers.
+void expand_float8(const std::byte* source, std::size_t count, float scale, Bfloat16* values);
+
 }  // namespace moescope

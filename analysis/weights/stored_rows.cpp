@@ -57,8 +57,8 @@ void read_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t
     bytes.resize(count * bits / 8);
     shard.read(offset, bytes);
     if (forget) shard.forget(offset, bytes.size());
-    convert_to_float(weight.dtype, bytes, values.subspan(done, count));
-    scale_elements(scales, first_row * weight.cols + done, values.subspan(done, count));
+    convert_to_float(weight.dtype, bytes, &scales, first_row * weight.cols + done,
+                     values.subspan(done, count));
   }
 }
 

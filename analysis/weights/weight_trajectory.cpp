@@ -26,8 +26,7 @@ StoredElements part_of(const StoredElements& elements, std::uint64_t first, std:
 }
 
 void convert_to_float(const StoredElements& elements, std::span<float> values) {
-  convert_to_float(elements.dtype, elements.bytes, values);
-  if (elements.scales != nullptr) scale_elements(*elements.scales, elements.first, values);
+  convert_to_float(elements.dtype, elements.bytes, elements.scales, elements.first, values);
 }
 
 /// The bit patterns of stored BF16 elements, where they lie if that is aligned, else copied into `room`.

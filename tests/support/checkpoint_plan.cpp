@@ -5,121 +5,63 @@
 #include <cstdio>
 #include <utility>
 
+#include "readers/model/weight_table.h"
+
 namespace moescope {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::uint64_t extent(std::int64_t value) {
-  return static_cast<std::uint64_t>(value);
+/// Of the stored numbers: 4.3 of it, the most there is, stay below 448, the largest E4M3 number.
+constexpr double float8_deviation = 100;
+
+/// What a release stores in 8 bits where it stores anything so.
+bool is_projection(const WeightRule& rule) {
+  const RoleGroup group = role_group(rule.role);
+  return !rule.is_vector() && rule.rows != Extent::single &&
+         (group == RoleGroup::attention || group == RoleGroup::dense_mlp ||
+          group == RoleGroup::routed_expert || group == RoleGroup::shared_expert);
 }
 
-/// Lists the tensors module by module.
-class Planner {
- public:
-  explicit Planner(const CheckpointOptions& options) : options_(options) {}
-  std::vector<PlannedTensor> plan();
-
- private:
-  void add_matrix(const std::string& name, std::int64_t rows, std::int64_t cols, double deviation = 0);
-  void add_projection(const std::string& name, std::int64_t rows, std::int64_t cols);
-  void add_vector(const std::string& name, std::int64_t length, double mean);
-  void add_attention(const std::string& prefix);
-  void add_mlp(const std::string& prefix, std::int64_t width);
-  void add_moe(const std::string& prefix);
-
-  const CheckpointOptions& options_;
-  std::vector<PlannedTensor> tensors_;
-};
-
-// Products keep the size of what they multiply: at full width a deviation of 0.016 to 0.027.
-void Planner::add_matrix(const std::string& name, std::int64_t rows, std::int64_t cols, double deviation) {
-  if (deviation == 0) deviation = 1 / std::sqrt(static_cast<double>(cols));
-  tensors_.push_back({name, options_.dtype, {extent(rows), extent(cols)}, 0, deviation});
+/// A tensor of this weight, without its values.
+PlannedTensor plan_shape(const WeightRule& rule, const WeightKey& key, const ModelConfig& config) {
+  PlannedTensor tensor;
+  tensor.name = tensor_name(family_of(config), rule.name, key.layer, key.expert);
+  const WeightShape shape = shape_of(rule, config);
+  if (!rule.is_vector()) tensor.shape.push_back(shape.rows);
+  tensor.shape.push_back(shape.cols);
+  tensor.projection = is_projection(rule);
+  return tensor;
 }
 
-void Planner::add_projection(const std::string& name, std::int64_t rows, std::int64_t cols) {
-  add_matrix(name, rows, cols);
-  tensors_.back().projection = true;
-}
-
-void Planner::add_vector(const std::string& name, std::int64_t length, double mean) {
-  tensors_.push_back({name, options_.dtype, {extent(length)}, mean, 0.1});
-}
-
-void Planner::add_attention(const std::string& prefix) {
-  const std::int64_t head_dim =
-      options_.head_dim != 0 ? options_.head_dim : options_.hidden_size / options_.num_attention_heads;
-  const std::int64_t query = options_.num_attention_heads * head_dim;
-  const std::int64_t key_value = options_.num_key_value_heads * head_dim;
-  const std::pair<const char*, std::int64_t> projections[] = {
-      {"q", query}, {"k", key_value}, {"v", key_value}};
-  for (const auto& [letter, rows] : projections) {
-    add_projection(prefix + letter + "_proj.weight", rows, options_.hidden_size);
-    if (options_.attention_bias) add_vector(prefix + letter + "_proj.bias", rows, 0);
-  }
-  add_projection(prefix + "o_proj.weight", options_.hidden_size, query);
-  if (options_.attention_bias) add_vector(prefix + "o_proj.bias", options_.hidden_size, 0);
-  add_vector(prefix + "q_norm.weight", head_dim, 1);
-  add_vector(prefix + "k_norm.weight", head_dim, 1);
-}
-
-void Planner::add_mlp(const std::string& prefix, std::int64_t width) {
-  add_projection(prefix + "gate_proj.weight", width, options_.hidden_size);
-  add_projection(prefix + "up_proj.weight", width, options_.hidden_size);
-  add_projection(prefix + "down_proj.weight", options_.hidden_size, width);
-}
-
-void Planner::add_moe(const std::string& prefix) {
-  for (std::int64_t expert = 0; expert < options_.n_routed_experts; ++expert) {
-    add_mlp(prefix + "experts." + std::to_string(expert) + ".", options_.moe_intermediate_size);
-  }
-  add_matrix(prefix + "gate.weight", options_.n_routed_experts, options_.hidden_size);
-  tensors_.push_back({prefix + "gate.e_score_correction_bias",
-                      options_.bias_dtype,
-                      {extent(options_.n_routed_experts)},
-                      0,
-                      options_.bias_scale});
-  if (options_.n_shared_experts > 0) {
-    add_mlp(prefix + "shared_experts.", options_.n_shared_experts * options_.moe_intermediate_size);
+/// At full width a matrix has a deviation of 0.01 to 0.03.
+void plan_values(const WeightRule& rule, const PlannedStorage& storage, PlannedTensor& tensor) {
+  tensor.dtype = storage.dtype == DType::f8_e4m3 ? DType::bf16 : storage.dtype;
+  if (rule.role == Role::score_correction_bias) {
+    tensor.dtype = storage.bias_dtype;
+    tensor.deviation = storage.bias_deviation;
+  } else if (rule.is_vector()) {
+    tensor.mean = role_group(rule.role) == RoleGroup::norm ? 1 : 0;
+    tensor.deviation = 0.1;
+  } else if (rule.role != Role::embedding) {
+    tensor.deviation = 1 / std::sqrt(static_cast<double>(tensor.shape.back()));
   }
 }
 
-std::vector<PlannedTensor> Planner::plan() {
-  add_matrix("model.embed_tokens.weight", options_.vocab_size, options_.hidden_size, 1);
-  for (std::int64_t layer = 0; layer < options_.num_hidden_layers; ++layer) {
-    const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-    add_attention(prefix + "self_attn.");
-    const bool moe = layer >= options_.first_k_dense_replace && layer % options_.moe_layer_freq == 0;
-    if (moe) add_moe(prefix + "mlp.");
-    if (!moe) add_mlp(prefix + "mlp.", options_.intermediate_size);
-    add_vector(prefix + "input_layernorm.weight", options_.hidden_size, 1);
-    add_vector(prefix + "post_attention_layernorm.weight", options_.hidden_size, 1);
-  }
-  add_vector("model.norm.weight", options_.hidden_size, 1);
-  if (!options_.tie_word_embeddings) add_matrix("lm_head.weight", options_.vocab_size, options_.hidden_size);
-  return std::move(tensors_);
+/// Stores a matrix in 8 bits; returns its scales.
+PlannedTensor quantise(PlannedTensor& tensor) {
+  PlannedTensor scales = tensor;
+  scales.name += "_scale_inv";
+  scales.dtype = DType::f32;
+  for (std::uint64_t& length : scales.shape) length = (length + scale_block - 1) / scale_block;
+  scales.mean = tensor.deviation / float8_deviation;
+  scales.deviation = 0.1 * scales.mean;
+  tensor.dtype = DType::f8_e4m3;
+  tensor.deviation = float8_deviation;
+  return scales;
 }
 
 }  // namespace
-
-CheckpointOptions dots_llm1_options() {
-  CheckpointOptions options;
-  options.hidden_size = 4096;
-  options.num_hidden_layers = 62;
-  options.num_attention_heads = 32;
-  options.num_key_value_heads = 32;
-  options.intermediate_size = 10944;
-  options.moe_intermediate_size = 1408;
-  options.n_routed_experts = 128;
-  options.n_shared_experts = 2;
-  options.num_experts_per_tok = 6;
-  options.vocab_size = 152064;
-  options.eos_token_id = 151643;
-  options.max_position_embeddings = 32768;
-  options.rms_norm_eps = 1e-5;
-  return options;
-}
 
 std::uint64_t PlannedTensor::size() const {
   std::uint64_t count = 1;
@@ -131,8 +73,22 @@ std::uint64_t PlannedTensor::bytes() const {
   return size() * dtype_bits(dtype) / 8;
 }
 
+std::vector<PlannedTensor> plan_tensors(const ModelConfig& config, const PlannedStorage& storage) {
+  std::vector<PlannedTensor> tensors;
+  visit_weights(config, [&](const WeightRule& rule, const WeightKey& key) {
+    PlannedTensor tensor = plan_shape(rule, key, config);
+    plan_values(rule, storage, tensor);
+    const bool quantised = tensor.projection && storage.dtype == DType::f8_e4m3;
+    const PlannedTensor scales = quantised ? quantise(tensor) : PlannedTensor{};
+    tensors.push_back(std::move(tensor));
+    if (quantised) tensors.push_back(scales);
+  });
+  return tensors;
+}
+
 std::vector<PlannedTensor> plan_tensors(const CheckpointOptions& options) {
-  return Planner(options).plan();
+  const ModelConfig config = parse_model_config(plan_config(options).dump(), "config.json");
+  return plan_tensors(config, {options.dtype, options.bias_dtype, options.bias_scale});
 }
 
 Json plan_config(const CheckpointOptions& options) {

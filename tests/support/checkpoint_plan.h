@@ -1,17 +1,18 @@
 #pragma once
-/// Which tensors a dots1 checkpoint of a given shape has, before any of them exists.
+/// Which tensors a checkpoint has, before any of them exists: those that its model's family describes.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "readers/model/model_config.h"
 #include "readers/storage/dtype.h"
 
 namespace moescope {
 
-/// The shape and the looks of a model; by default so small that a test writes hundreds of them. The names are
-/// those of config.json.
+/// The shape and the looks of a dots1 model; by default so small that a test writes hundreds of them. The
+/// names are those of config.json.
 struct CheckpointOptions {
   std::int64_t hidden_size = 16;
   std::int64_t num_hidden_layers = 3;
@@ -46,8 +47,18 @@ struct CheckpointOptions {
   std::uint64_t seed = 1;  // the same model for the same options; each value differs from tensor to tensor
 };
 
-/// dots.llm1.base, from its config.json: 62 layers, 24,231 tensors, 142,774,381,696 parameters.
-CheckpointOptions dots_llm1_options();
+/// The content of config.json.
+nlohmann::ordered_json plan_config(const CheckpointOptions& options);
+
+/// How a model's weights are stored.
+struct PlannedStorage {
+  DType dtype = DType::bf16;      // F8_E4M3: projections, scaled in blocks; all else is BF16 then
+  DType bias_dtype = DType::f32;  // of the router's score correction
+  double bias_deviation = 0.01;   // of the same
+};
+
+/// Sides of a block of F8_E4M3 elements that share a scale.
+inline constexpr std::uint64_t scale_block = 128;
 
 /// A tensor to be made: its values are normally distributed.
 struct PlannedTensor {
@@ -61,12 +72,10 @@ struct PlannedTensor {
   std::uint64_t bytes() const;  // as stored
 };
 
-/// In the order in which the reference implementation registers them, which is the order in which they are
-/// dealt out to shards. Experts are not fused, whatever the options say.
+/// In canonical order, scales behind what they scale. Matrices keep the size of what they multiply, gains lie
+/// around 1, biases around 0. Experts are not fused.
+std::vector<PlannedTensor> plan_tensors(const ModelConfig& config, const PlannedStorage& storage);
 std::vector<PlannedTensor> plan_tensors(const CheckpointOptions& options);
-
-/// The content of config.json.
-nlohmann::ordered_json plan_config(const CheckpointOptions& options);
 
 /// "model.safetensors" when there is but one, else "model-00003-of-00061.safetensors" for number 2.
 std::string shard_name(std::size_t number, std::size_t shards);

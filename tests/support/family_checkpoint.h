@@ -11,7 +11,7 @@
 
 namespace moescope {
 
-/// All in float32. Matrices keep the size of what they multiply, gains lie around 1, biases around 0.
+/// All in float32.
 BuiltCheckpoint build_family_checkpoint(const nlohmann::ordered_json& config,
                                         std::span<const Family> families = known_families(),
                                         std::uint64_t seed = 1);

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <span>
-#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -68,7 +67,7 @@ class ShardWriter {
 };
 
 void ShardWriter::write_values(StreamedFile& file, const PlannedTensor& tensor) {
-  const NormalValues values(options_.model.seed, tensor.name,
+  const NormalValues values(options_.seed, tensor.name,
                             {tensor.mean, tensor.deviation, options_.changes, options_.change}, tensor.dtype);
   const std::uint64_t element = dtype_bits(tensor.dtype) / 8;
   for (std::uint64_t done = 0; done < tensor.bytes();) {
@@ -96,6 +95,19 @@ void ShardWriter::write(const fs::path& path, const PlannedShard& shard) {
   file.close();
 }
 
+std::vector<PlannedTensor> plan(const FullWidthOptions& options) {
+  return plan_tensors(parse_model_config(options.config.dump(), "config.json"), options.storage);
+}
+
+std::string config_text(const FullWidthOptions& options) {
+  nlohmann::ordered_json config = options.config;
+  if (options.storage.dtype == DType::f8_e4m3) {
+    config["quantization_config"] = {
+        {"fmt", "e4m3"}, {"quant_method", "fp8"}, {"weight_block_size", {scale_block, scale_block}}};
+  }
+  return config.dump(2) + "\n";
+}
+
 void write_index(const fs::path& path, const std::vector<PlannedShard>& shards) {
   nlohmann::json index = {{"metadata", {{"total_size", 0}}}, {"weight_map", nlohmann::json::object()}};
   std::uint64_t total_size = 0;
@@ -118,7 +130,7 @@ std::uint64_t PlannedShard::bytes() const {
 std::vector<PlannedShard> plan_shards(const FullWidthOptions& options) {
   std::vector<PlannedShard> shards(1);
   std::uint64_t used = 0;  // of the last shard
-  for (PlannedTensor& tensor : plan_tensors(options.model)) {
+  for (PlannedTensor& tensor : plan(options)) {
     const std::uint64_t bytes = tensor.bytes();
     if (used > 0 && used + bytes > options.shard_bytes) {
       shards.emplace_back();
@@ -136,7 +148,7 @@ std::vector<PlannedShard> plan_shards(const FullWidthOptions& options) {
 
 std::uint64_t stored_bytes(const FullWidthOptions& options) {
   std::uint64_t sum = 0;
-  for (const PlannedTensor& tensor : plan_tensors(options.model)) {
+  for (const PlannedTensor& tensor : plan(options)) {
     if (!is_hole(tensor, options.holes)) sum += tensor.bytes();
   }
   return sum;
@@ -154,14 +166,13 @@ void require_free_space(const fs::path& directory, std::uint64_t bytes) {
 
 void write_full_width_checkpoint(const fs::path& directory, const FullWidthOptions& options,
                                  const WriteProgress& progress) {
-  if (options.model.fused_experts) throw std::invalid_argument("fused experts are not written at full width");
   require_free_space(directory, stored_bytes(options));
   fs::create_directories(directory);
   const std::vector<PlannedShard> shards = plan_shards(options);
   ShardWriter writer(options, progress);
   for (const PlannedShard& shard : shards) writer.write(directory / shard.name, shard);
   if (shards.size() > 1) write_index(directory / "model.safetensors.index.json", shards);
-  write_file(directory / "config.json", plan_config(options.model).dump(2) + "\n");
+  write_file(directory / "config.json", config_text(options));
 }
 
 }  // namespace moescope

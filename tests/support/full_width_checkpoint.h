@@ -1,12 +1,12 @@
 #pragma once
-/// Checkpoints of any size, up to the 285.5 GB of dots.llm1, written in constant memory. They open like real
-/// ones, and a forward pass through them gives finite, lively numbers: random weights of the size that keeps
-/// activations near 1, random routers, so that experts are used about equally but not evenly.
+/// Checkpoints of any family and size, up to hundreds of gigabytes, written in constant memory. They open
+/// like real ones, and a forward pass through them gives finite, lively numbers: random weights of the size
+/// that keeps activations near 1, random routers, so that experts are used about equally but not evenly.
 ///
-/// Layout: as transformers' save_pretrained leaves it. Tensors are dealt out to shards in the order in which
-/// the model registers them (embedding, layers ascending, final norm, head), a new shard whenever the next
-/// tensor would make the current one too large; inside a shard they are sorted by dtype, larger first, then
-/// by name, so that expert 10 comes before expert 2 and down_proj before gate_proj.
+/// Layout: as transformers' save_pretrained leaves it. Tensors are dealt out to shards in canonical order
+/// (embedding, layers ascending, final norm, head), a new shard whenever the next tensor would make the
+/// current one too large; inside a shard they are sorted by dtype, larger first, then by name, so that expert
+/// 10 comes before expert 2 and down_proj before gate_proj.
 
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/support/checkpoint_plan.h"
+#include "tests/support/released_shape.h"
 
 namespace moescope {
 
@@ -26,8 +27,10 @@ enum class Holes {
 };
 
 struct FullWidthOptions {
-  CheckpointOptions model = dots_llm1_options();  // bf16 or f32, never fused; `shards` is not used
-  std::uint64_t shard_bytes = 5'000'000'000;      // of tensors, at most, unless one alone is larger
+  nlohmann::ordered_json config = released_shape("dots1");
+  PlannedStorage storage;  // bf16, f32 or f8_e4m3
+  std::uint64_t seed = 1;
+  std::uint64_t shard_bytes = 5'000'000'000;  // of tensors, at most, unless one alone is larger
   Holes holes = Holes::none;
   std::size_t changes =
       0;  // the number of this checkpoint in a series: each is the one before plus a random ...

@@ -33,14 +33,15 @@ using testing::IsEmpty;
 
 /// Three layers with enough experts that numeric and alphabetic order differ; 690 kB, in several shards.
 FullWidthOptions small_options() {
+  CheckpointOptions model;
+  model.hidden_size = 64;
+  model.intermediate_size = 96;
+  model.moe_intermediate_size = 64;
+  model.n_routed_experts = 12;
+  model.n_shared_experts = 2;
+  model.vocab_size = 512;
   FullWidthOptions options;
-  options.model = {};
-  options.model.hidden_size = 64;
-  options.model.intermediate_size = 96;
-  options.model.moe_intermediate_size = 64;
-  options.model.n_routed_experts = 12;
-  options.model.n_shared_experts = 2;
-  options.model.vocab_size = 512;
+  options.config = plan_config(model);
   options.shard_bytes = 200'000;
   return options;
 }
@@ -109,25 +110,54 @@ std::uint64_t logical_bytes(const fs::path& directory) {
 constexpr WeightKey embedding{Role::embedding}, final_norm{Role::final_norm}, head{Role::head};
 constexpr WeightKey router{Role::router, 1}, query{Role::query, 0}, expert{Role::expert_up, 2, 11};
 
+ModelConfig parsed(const nlohmann::ordered_json& config) {
+  return parse_model_config(config.dump(), "config.json");
+}
+
 // dots.llm1 (arXiv 2506.05767) and the index of the released model.
 TEST(CheckpointPlan, DotsLlm1HasItsPublishedTensorsAndParameters) {
-  const std::vector<PlannedTensor> tensors = plan_tensors(dots_llm1_options());
+  const std::vector<PlannedTensor> tensors = plan_tensors(parsed(released_shape("dots1")), {});
   EXPECT_EQ(tensors.size(), 24'231u);
   std::uint64_t parameters = 0;
   for (const PlannedTensor& tensor : tensors) parameters += tensor.size();
   EXPECT_EQ(parameters, 142'774'381'696u);
 }
 
-TEST(CheckpointPlan, ItsConfigurationAgreesWithItsTensors) {
-  const ModelConfig config = parse_model_config(plan_config(dots_llm1_options()).dump(), "config.json");
-  EXPECT_EQ(count_parameters(config).total, 142'774'381'696u);
-  EXPECT_EQ(config.eos_token_id, 151'643);
+// The models' cards: 6.9 B, 235 B, and DeepSeek-V3's 671 B.
+TEST(CheckpointPlan, ReleasedShapesHaveTheirPublishedParameters) {
+  const std::pair<const char*, std::uint64_t> expected[] = {
+      {"olmoe", 6'919'161'856u}, {"qwen3", 235'093'634'560u}, {"deepseek_v3", 671'026'419'200u}};
+  for (const auto& [shape, parameters] : expected)
+    EXPECT_EQ(count_parameters(parsed(released_shape(shape))).total, parameters) << shape;
 }
 
-TEST(CheckpointPlan, NamesAnEndOfTextInsideASmallVocabulary) {
-  CheckpointOptions options = dots_llm1_options();
-  options.vocab_size = 8192;
-  EXPECT_EQ(parse_model_config(plan_config(options).dump(), "config.json").eos_token_id, 8191);
+TEST(ReleasedShape, IsCutByTheNamesOfItsFamily) {
+  nlohmann::ordered_json config = released_shape("olmoe");
+  EXPECT_TRUE(resize(config, "n_routed_experts", 16));
+  EXPECT_TRUE(resize(config, "vocab_size", 8192));
+  EXPECT_FALSE(resize(config, "n_shared_experts", 1));
+  EXPECT_EQ(parsed(config).n_routed_experts, 16);
+  EXPECT_EQ(parsed(config).eos_token_id, 8191);
+}
+
+TEST(FullWidthCheckpoint, StoresProjectionsInEightBitsOnRequest) {
+  FullWidthOptions options = small_options();
+  options.storage.dtype = DType::f8_e4m3;
+  const Written written(options);
+  EXPECT_THAT(written.weights.notes(), IsEmpty());
+  for (const WeightKey& key : {embedding, router, head, final_norm})
+    EXPECT_EQ(written.weights.at(key).dtype, DType::bf16);
+  const Weight& weight = written.weights.at(query);
+  EXPECT_EQ(weight.dtype, DType::f8_e4m3);
+  EXPECT_EQ(weight.scale_bytes(), 4u);  // 64 x 64: one block
+  double square = 0;
+  for (const char byte : written.bytes(query)) {
+    const unsigned bits = static_cast<unsigned char>(byte), exponent = bits >> 3 & 15, fraction = bits & 7;
+    const double value =
+        exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, static_cast<int>(exponent) - 10);
+    square += value * value;
+  }
+  EXPECT_NEAR(std::sqrt(square / 4096), 100, 5);
 }
 
 TEST(FullWidthCheckpoint, OpensAsACompleteModelInSeveralShards) {
@@ -136,7 +166,7 @@ TEST(FullWidthCheckpoint, OpensAsACompleteModelInSeveralShards) {
   EXPECT_GT(written.checkpoint.shards().size(), 3u);
   EXPECT_THAT(written.checkpoint.notes(), IsEmpty());
   EXPECT_THAT(written.weights.notes(), IsEmpty());
-  const std::vector<PlannedTensor> planned = plan_tensors(options.model);
+  const std::vector<PlannedTensor> planned = plan_tensors(parsed(options.config), {});
   EXPECT_EQ(written.checkpoint.tensors().size(), planned.size());
   for (const PlannedTensor& tensor : planned) {
     const StoredTensor* stored = written.checkpoint.find(tensor.name);
@@ -190,7 +220,7 @@ TEST(FullWidthCheckpoint, IsTheSameForTheSameSeed) {
   FullWidthOptions options = small_options();
   const Written first(options), again(options);
   EXPECT_TRUE(files_in(first.directory.path()) == files_in(again.directory.path()));
-  options.model.seed = 2;
+  options.seed = 2;
   const Written other(options);
   for (const WeightKey& key : {embedding, router, query, expert, head, final_norm}) {
     EXPECT_NE(other.bytes(key), first.bytes(key));
@@ -200,7 +230,7 @@ TEST(FullWidthCheckpoint, IsTheSameForTheSameSeed) {
 TEST(FullWidthCheckpoint, GivesATensorTheSameValuesInAnyModel) {
   FullWidthOptions options = small_options();
   const Written three_layers(options);
-  options.model.num_hidden_layers = 4;
+  options.config["num_hidden_layers"] = 4;
   options.shard_bytes = 1 << 30;
   const Written four_layers(options);
   for (const WeightKey& key : {embedding, router, query, expert, head, final_norm}) {
@@ -291,23 +321,21 @@ TEST(FullWidthCheckpoint, OverwritesNothing) {
 TEST(FullWidthCheckpoint, RefusesWhatItCannotWrite) {
   const TemporaryDirectory directory;
   FullWidthOptions options = small_options();
-  options.model.dtype = DType::f16;
-  EXPECT_THROW(write_full_width_checkpoint(directory.path(), options), std::invalid_argument);
-  options = small_options();
-  options.model.fused_experts = true;
+  options.storage.dtype = DType::f16;
   EXPECT_THROW(write_full_width_checkpoint(directory.path(), options), std::invalid_argument);
 }
 
 TEST(FullWidthCheckpoint, AsksTheDiskFirst) {
   const TemporaryDirectory directory;
   FullWidthOptions options = small_options();
-  options.model.vocab_size = std::int64_t{1} << 50;  // 288 PB
+  options.config["vocab_size"] = std::int64_t{1} << 28;
+  options.config["hidden_size"] = std::int64_t{1} << 20;  // embedding and head: 1.1 PB
   try {
     write_full_width_checkpoint(directory / "new", options);
     FAIL() << "expected a full disk";
   } catch (const std::system_error& error) {
     EXPECT_EQ(error.code().value(), ENOSPC);
-    EXPECT_THAT(error.what(), testing::HasSubstr("new: needs 288230376"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("new: needs 1145703"));
   }
   EXPECT_FALSE(fs::exists(directory / "new"));
 }

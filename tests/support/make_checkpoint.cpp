@@ -1,11 +1,13 @@
-/// make_checkpoint: writes random checkpoints of any shape, the real one of dots.llm1 by default.
+/// make_checkpoint: writes random checkpoints in the shape of released models, whole or cut.
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,48 +37,64 @@ struct Options {
 /// An option for one number of the model's shape.
 struct ShapeOption {
   const char* name;
-  std::int64_t CheckpointOptions::*field;
+  const char* field;  // of ModelConfig, but for the dense layers'
   std::uint64_t minimum;
   const char* meaning;
 };
 
 constexpr ShapeOption shape_options[] = {
-    {"layers", &CheckpointOptions::num_hidden_layers, 1, "decoder layers (62)"},
-    {"dense-layers", &CheckpointOptions::first_k_dense_replace, 0,
-     "how many of them, the first, are dense (1)"},
-    {"width", &CheckpointOptions::hidden_size, 1, "hidden size (4096)"},
-    {"heads", &CheckpointOptions::num_attention_heads, 1, "attention heads (32)"},
-    {"kv-heads", &CheckpointOptions::num_key_value_heads, 1, "key and value heads (as many as heads)"},
-    {"head-dim", &CheckpointOptions::head_dim, 2, "elements of a head (width / heads)"},
-    {"dense-width", &CheckpointOptions::intermediate_size, 1, "intermediate size of a dense layer (10944)"},
-    {"expert-width", &CheckpointOptions::moe_intermediate_size, 1, "intermediate size of an expert (1408)"},
-    {"experts", &CheckpointOptions::n_routed_experts, 1, "routed experts of a layer (128)"},
-    {"shared-experts", &CheckpointOptions::n_shared_experts, 0, "shared experts of a layer (2)"},
-    {"top-k", &CheckpointOptions::num_experts_per_tok, 1, "routed experts a token takes (6)"},
-    {"vocabulary", &CheckpointOptions::vocab_size, 1, "token ids (152064)"},
+    {"layers", "num_hidden_layers", 1, "decoder layers"},
+    {"dense-layers", "first_k_dense_replace", 0, "how many of them, the first, are dense"},
+    {"width", "hidden_size", 1, "hidden size"},
+    {"heads", "num_attention_heads", 1, "attention heads"},
+    {"kv-heads", "num_key_value_heads", 1, "key and value heads"},
+    {"head-dim", "head_dim", 2, "elements of a head"},
+    {"dense-width", "intermediate_size", 1, "intermediate size of a dense layer"},
+    {"expert-width", "moe_intermediate_size", 1, "intermediate size of an expert"},
+    {"experts", "n_routed_experts", 1, "routed experts of a layer"},
+    {"shared-experts", "n_shared_experts", 0, "shared experts of a layer"},
+    {"top-k", "num_experts_per_tok", 1, "routed experts a token takes"},
+    {"vocabulary", "vocab_size", 1, "token ids"},
 };
+constexpr std::uint64_t not_given = std::uint64_t{1} << 62;
+using ShapeNumbers = std::array<std::uint64_t, std::size(shape_options)>;
 
 constexpr char description[] =
-    "Writes a checkpoint of random weights in Hugging Face layout, bf16. Without options it has the shape of "
-    "dots.llm1: 62 layers, 285.5 GB. The same options give the same bytes.";
+    "Writes a checkpoint of random weights in Hugging Face layout, in the shape of a released model or one cut "
+    "from it. The same options give the same bytes.";
 constexpr char example[] =
     "make_checkpoint --layers 8 --vocabulary 8192 cold8     35 GB, larger than memory\n"
     "make_checkpoint --sparse dots1                         285.5 GB that take 2.6 GB of disk\n"
-    "make_checkpoint --layers 2 --vocabulary 8192 --corpus ids.npy --tokens 16384 warm2";
+    "make_checkpoint --layers 2 --vocabulary 8192 --corpus ids.npy --tokens 16384 warm2\n"
+    "make_checkpoint --shape deepseek_v3 --storage fp8 --layers 2 --dense-layers 1 --experts 32 latent2";
 
-// Numbers of the shape arrive unsigned; zero where the option was not given.
+void set_storage(const std::string& name, PlannedStorage& storage) {
+  if (name != "bf16" && name != "fp8")
+    throw UsageError("--storage: expected bf16 or fp8, found '" + name + "'");
+  storage.dtype = name == "fp8" ? DType::f8_e4m3 : DType::bf16;
+}
+
+/// What would be no model is refused where the configuration is parsed.
+void set_shape(const std::string& shape, const ShapeNumbers& numbers, nlohmann::ordered_json& config) {
+  config = released_shape(shape);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto& [name, field, minimum, meaning] = shape_options[i];
+    if (numbers[i] != not_given && !resize(config, field, static_cast<std::int64_t>(numbers[i])))
+      throw UsageError("--" + std::string(name) + ": the shape has no such size");
+  }
+}
+
 bool parse(const Arguments& arguments, Options& options) {
   CommandLine line({"make_checkpoint", "[options] DIR", description, example, ""});
-  std::vector<std::uint64_t> shape;
-  CheckpointOptions& model = options.checkpoint.model;
-  model.num_key_value_heads = 0;
-  for (const ShapeOption& option : shape_options) {
-    shape.push_back(static_cast<std::uint64_t>(model.*option.field));
+  std::string shape = "dots1", storage = "bf16";
+  ShapeNumbers numbers;
+  numbers.fill(not_given);
+  line.text("shape", "NAME", &shape, "the released model: " + shape_names() + " (dots1)");
+  line.text("storage", "TYPE", &storage, "bf16, or fp8: projections in F8_E4M3 with scales of blocks (bf16)");
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    line.number(shape_options[i].name, "N", &numbers[i], shape_options[i].minimum, shape_options[i].meaning);
   }
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    line.number(shape_options[i].name, "N", &shape[i], shape_options[i].minimum, shape_options[i].meaning);
-  }
-  line.number("seed", "N", &model.seed, 0, "seed of all values (1)");
+  line.number("seed", "N", &options.checkpoint.seed, 0, "seed of all values (1)");
   line.size("shard-size", &options.checkpoint.shard_bytes, "bytes of tensors in one shard, at most (5GB)");
   line.flag("sparse", &options.sparse,
             "projections of attention and MLPs are holes: zeros that take no disk; the rest is real");
@@ -91,25 +109,16 @@ bool parse(const Arguments& arguments, Options& options) {
   line.flag("quiet,q", &options.quiet, "print only errors");
   line.positional("DIR", &options.positional, 1, 1);
   if (!line.parse(arguments)) return false;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    model.*shape_options[i].field = static_cast<std::int64_t>(shape[i]);
-  }
-  if (model.num_key_value_heads == 0) model.num_key_value_heads = model.num_attention_heads;
+  set_shape(shape, numbers, options.checkpoint.config);
+  set_storage(storage, options.checkpoint.storage);
   if (options.sparse) options.checkpoint.holes = Holes::projections;
   return true;
 }
 
-// What would be no dots1 model, in terms of the options.
 void check(Options& options) {
-  const CheckpointOptions& model = options.checkpoint.model;
   const auto require = [](bool holds, const char* problem) {
     if (!holds) throw UsageError(problem);
   };
-  require(model.head_dim != 0 || model.hidden_size % model.num_attention_heads == 0,
-          "--width: expected a multiple of --heads, or --head-dim");
-  require(model.num_attention_heads % model.num_key_value_heads == 0,
-          "--heads: expected a multiple of --kv-heads");
-  require(model.num_experts_per_tok <= model.n_routed_experts, "--top-k: expected at most --experts");
   require(options.corpus.empty() || options.tokens % std::min(options.tokens, options.sequence_length) == 0,
           "--tokens: expected a multiple of --sequence-length");
   char* end = nullptr;
@@ -187,8 +196,8 @@ void run(const Arguments& arguments) {
   write_checkpoints(options);
   if (!options.corpus.empty()) {
     const std::size_t length = std::min(options.tokens, options.sequence_length);
-    const CheckpointOptions& model = options.checkpoint.model;
-    write_random_corpus(options.corpus, options.tokens / length, length, model.vocab_size, model.seed);
+    write_random_corpus(options.corpus, options.tokens / length, length,
+                        options.checkpoint.config.at("vocab_size"), options.checkpoint.seed);
   }
   if (!options.quiet) summarize(options);
 }

@@ -46,10 +46,11 @@ std::uint64_t key_of(std::uint64_t seed, std::string_view name, std::uint64_t ch
   return key;
 }
 
-void store_bf16(std::span<const float> values, std::byte* bytes) {
-  std::array<std::uint16_t, NormalValues::block_elements> rounded;
-  std::transform(values.begin(), values.end(), rounded.begin(), to_bf16);
-  std::memcpy(bytes, rounded.data(), 2 * values.size());
+template <class Element>
+void store_rounded(std::span<const float> values, Element (*round)(float), std::byte* bytes) {
+  std::array<Element, NormalValues::block_elements> rounded;
+  std::transform(values.begin(), values.end(), rounded.begin(), round);
+  std::memcpy(bytes, rounded.data(), sizeof(Element) * values.size());
 }
 
 }  // namespace
@@ -59,27 +60,33 @@ static_assert(std::endian::native == std::endian::little);
 NormalValues::NormalValues(std::uint64_t seed, std::string_view name, const Distribution& distribution,
                            DType dtype)
     : mean_(static_cast<float>(distribution.mean)), dtype_(dtype) {
-  if (dtype != DType::bf16 && dtype != DType::f32) throw std::invalid_argument("only BF16 and F32 are made");
+  const bool is_float8 = dtype == DType::f8_e4m3;
+  if (dtype != DType::bf16 && dtype != DType::f32 && !is_float8)
+    throw std::invalid_argument("only BF16, F32 and F8_E4M3 are made");
+  if (is_float8 && distribution.changes > 0) throw std::invalid_argument("F8_E4M3 is not changed");
   terms_.push_back({key_of(seed, name, 0), static_cast<float>(distribution.deviation)});
   const auto change = static_cast<float>(distribution.deviation * distribution.change);
   for (std::size_t i = 1; i <= distribution.changes; ++i) terms_.push_back({key_of(seed, name, i), change});
-  if (dtype != DType::bf16 || distribution.changes > 0) return;
+  if (dtype == DType::f32 || distribution.changes > 0) return;
   encoded_.reserve(quantile_count);
   for (const float quantile : normal_quantiles()) {
-    encoded_.push_back(to_bf16(mean_ + terms_.front().deviation * quantile));
+    const float value = mean_ + terms_.front().deviation * quantile;
+    encoded_.push_back(is_float8 ? to_e4m3(value) : to_bf16(value));
   }
 }
 
 // Whole words, four elements each.
+template <class Element>
 void NormalValues::fill_unchanged(std::uint64_t first, std::span<std::byte> bytes) const {
+  constexpr unsigned bits = 8 * sizeof(Element);
   const std::uint64_t key = terms_.front().key;
   const std::uint16_t* encoded = encoded_.data();
-  for (std::size_t i = 0; i < bytes.size() / 8; ++i) {
+  for (std::size_t i = 0; i < bytes.size() / (4 * sizeof(Element)); ++i) {
     const std::uint64_t word = random_word(key, first / 4 + i);
-    const std::uint64_t low = encoded[word & 0xFFFF] | std::uint32_t{encoded[word >> 16 & 0xFFFF]} << 16;
-    const std::uint64_t high = encoded[word >> 32 & 0xFFFF] | std::uint32_t{encoded[word >> 48]} << 16;
-    const std::uint64_t elements = low | high << 32;
-    std::memcpy(bytes.data() + 8 * i, &elements, 8);
+    const std::uint64_t low = encoded[word & 0xFFFF] | std::uint32_t{encoded[word >> 16 & 0xFFFF]} << bits;
+    const std::uint64_t high = encoded[word >> 32 & 0xFFFF] | std::uint32_t{encoded[word >> 48]} << bits;
+    const std::uint64_t elements = low | high << 2 * bits;
+    std::memcpy(bytes.data() + 4 * sizeof(Element) * i, &elements, 4 * sizeof(Element));
   }
 }
 
@@ -100,14 +107,16 @@ void NormalValues::fill(std::uint64_t first, std::span<std::byte> bytes) const {
   const std::size_t element = dtype_bits(dtype_) / 8;
   std::size_t done = 0;
   if (!encoded_.empty()) {
-    done = bytes.size() / 8 * 8;
-    fill_unchanged(first, bytes.first(done));
+    done = bytes.size() / (4 * element) * (4 * element);
+    if (dtype_ == DType::bf16) fill_unchanged<std::uint16_t>(first, bytes.first(done));
+    if (dtype_ == DType::f8_e4m3) fill_unchanged<std::uint8_t>(first, bytes.first(done));
   }
   Block block;
   while (done < bytes.size()) {
     const std::size_t count = std::min(block_elements, (bytes.size() - done) / element);
     fill_block(first + done / element, std::span(block).first((count + 3) / 4 * 4));
-    if (dtype_ == DType::bf16) store_bf16(std::span(block).first(count), bytes.data() + done);
+    if (dtype_ == DType::bf16) store_rounded(std::span(block).first(count), to_bf16, bytes.data() + done);
+    if (dtype_ == DType::f8_e4m3) store_rounded(std::span(block).first(count), to_e4m3, bytes.data() + done);
     if (dtype_ == DType::f32) std::memcpy(bytes.data() + done, block.data(), count * element);
     done += count * element;
   }

@@ -23,7 +23,7 @@ class NormalValues {
     double change = 0;        // ... with this deviation, relative to `deviation`
   };
 
-  /// `dtype` is bf16 or f32, else throws std::invalid_argument.
+  /// `dtype` is bf16, f32 or, without changes, f8_e4m3, else throws std::invalid_argument.
   NormalValues(std::uint64_t seed, std::string_view name, const Distribution& distribution, DType dtype);
 
   /// Elements from number `first`, a multiple of block_elements, as little-endian bytes. `bytes` holds whole
@@ -33,6 +33,7 @@ class NormalValues {
   static constexpr std::size_t block_elements = 4096;
 
  private:
+  template <class Element>
   void fill_unchanged(std::uint64_t first, std::span<std::byte> bytes) const;
   void fill_block(std::uint64_t first, std::span<float> values) const;
 

@@ -55,6 +55,48 @@ TEST(Float4, AreTwoToAByteAndHavePowersOfTwoAsScales) {
   EXPECT_TRUE(std::isnan(powers[3]));
 }
 
+/// By the definition of table 1.
+float float8_of(unsigned pattern) {
+  const unsigned exponent = pattern >> 3 & 15, fraction = pattern & 7;
+  const float magnitude = exponent == 0
+                              ? std::ldexp(static_cast<float>(fraction), -9)
+                              : std::ldexp(static_cast<float>(8 + fraction), static_cast<int>(exponent) - 10);
+  return pattern & 0x80 ? -magnitude : magnitude;
+}
+
+std::vector<std::byte> every_pattern() {
+  std::vector<std::byte> patterns(1 + 3 * 256);
+  for (std::size_t i = 1; i < patterns.size(); ++i) patterns[i] = static_cast<std::byte>(i - 1);
+  return patterns;
+}
+
+TEST(ExpandFloat8, RoundsTheProductWithTheScaleOnce) {
+  const std::vector<std::byte> bytes = every_pattern();
+  for (const float scale : {1.0f, 0.3f, -1.7e-3f, 0x1p-140f}) {
+    for (const std::size_t count : {1, 7, 200, 767}) {  // not whole registers, from an odd address
+      std::vector<float> values(count);
+      expand_float8(bytes.data() + 1, count, scale, values.data());
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto pattern = static_cast<unsigned>(bytes[i + 1]);
+        const bool is_nan = (pattern & 0x7f) == 0x7f;
+        const auto expected = is_nan ? (pattern & 0x80) << 24 | 0x7fc00000u
+                                     : std::bit_cast<std::uint32_t>(float8_of(pattern) * scale);
+        EXPECT_EQ(std::bit_cast<std::uint32_t>(values[i]), expected) << pattern;
+      }
+    }
+  }
+}
+
+TEST(ExpandFloat8, GivesTheUpperHalvesAsBfloat16) {
+  const std::vector<std::byte> bytes = every_pattern();
+  std::vector<float> values(767);
+  std::vector<Bfloat16> halves(767);
+  expand_float8(bytes.data() + 1, 767, 1.125f, values.data());
+  expand_float8(bytes.data() + 1, 767, 1.125f, halves.data());
+  for (std::size_t i = 0; i < 767; ++i)
+    EXPECT_EQ(static_cast<std::uint32_t>(halves[i]), std::bit_cast<std::uint32_t>(values[i]) >> 16);
+}
+
 /// A quantised weight with scales in F32.
 Weight quantised(std::uint64_t rows, std::uint64_t cols, std::uint64_t block_rows, std::uint64_t block_cols) {
   Weight weight;
@@ -73,11 +115,11 @@ TEST(BlockScales, BelongToBlocksOfWhichTheLastArePartial) {
   const Weight weight = quantised(3, 5, 2, 2);
   EXPECT_EQ(weight.scale_bytes(), 24u);
   const BlockScales scales = scales_of(weight, {1, 2, 3, 4, 5, 6});
-  std::vector<float> ones(15, 1.0f);
-  scale_elements(scales, 0, ones);
-  EXPECT_THAT(ones, ElementsAre(1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6));
-  std::vector<float> middle(4, 1.0f);
-  scale_elements(scales, 8, middle);
+  const std::vector<std::byte> ones(15, std::byte{0x38});
+  std::vector<float> all(15), middle(4);
+  convert_to_float(DType::f8_e4m3, ones, &scales, 0, all);
+  EXPECT_THAT(all, ElementsAre(1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6));
+  convert_to_float(DType::f8_e4m3, std::span(ones).first(4), &scales, 8, middle);
   EXPECT_THAT(middle, ElementsAre(2, 3, 4, 4));
 }
 
