@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "metrics/catalogue/catalogue.h"
 #include "metrics/entry/metric_figure.h"
 #include "plots/figures/drift_figures.h"
 #include "plots/figures/expert_drift_figures.h"
@@ -19,6 +20,7 @@
 #include "readers/errors.h"
 #include "readers/run_file/run_file.h"
 #include "readers/schema/datasets.h"
+#include "readers/schema/run_schema.h"
 #include "readers/text/closest_names.h"
 #include "readers/text/name_list.h"
 
@@ -79,15 +81,47 @@ bool has_value(const RunFile& run, const std::string& dataset) {
   return false;
 }
 
+/// Of a dataset that a run file may have; none of any other.
+std::vector<std::string> dimensions_of(std::string_view path) {
+  constexpr std::string_view metrics = "/metrics/";
+  if (path.starts_with(metrics)) {
+    const Metric* metric = find_metric(path.substr(metrics.size()));
+    return metric == nullptr ? std::vector<std::string>{} : metric->axes;
+  }
+  const auto row = std::ranges::find(raw_datasets(), path, &DatasetRow::path);
+  return row == raw_datasets().end() ? std::vector<std::string>{} : row->dimensions;
+}
+
+bool is_of_experts(std::string_view path) {
+  const std::vector<std::string> dimensions = dimensions_of(path);
+  return std::ranges::find(dimensions, "moe_layer") != dimensions.end();
+}
+
+/// What the model lacks, where that is why a dataset is not there; else nothing.
+std::string lack_of_model(const RunFile& run, const std::string& path) {
+  const bool is_dense = run.contains(dataset::moe_layer) && run.shape(dataset::moe_layer).at(0) == 0;
+  if (is_dense && is_of_experts(path)) return "the model has no routed experts";
+  const bool has_routing = run.contains(dataset::routing_entropy);
+  if (has_routing && path == "/metrics/bias_flip_rate") return "the model has no score correction bias";
+  return {};
+}
+
+/// Why a figure cannot be drawn without this dataset; nothing where it is there.
+std::string dataset_unavailable(const RunFile& run, const std::string& path) {
+  const std::string lack = lack_of_model(run, path);
+  if (!run.contains(path)) return lack.empty() ? "the run file holds no " + path : lack;
+  for (const std::uint64_t extent : checked_shape(run, path)) {
+    if (extent == 0) return lack.empty() ? path + " is empty" : lack;
+  }
+  if (!has_value(run, path)) return path + " holds no number: it is not measured yet, or not defined here";
+  return {};
+}
+
 }  // namespace
 
 std::string figure_unavailable(const RunFile& run, const FigureEntry& entry) {
   for (const std::string& path : entry.needs) {
-    if (!run.contains(path)) return "the run file holds no " + path;
-    for (const std::uint64_t extent : checked_shape(run, path)) {
-      if (extent == 0) return path + " is empty";
-    }
-    if (!has_value(run, path)) return path + " holds no number: it is not measured yet, or not defined here";
+    if (const std::string reason = dataset_unavailable(run, path); !reason.empty()) return reason;
   }
   const std::uint64_t checkpoints = run.shape(dataset::checkpoint).at(0);
   if (checkpoints >= entry.checkpoints_needed) return {};

@@ -226,6 +226,47 @@ class TwinsTest(analysis_run.TestCase):
                 self.same("qwen3_moe", "row", "BF16", precision)
 
 
+class WhatAModelLacksTest(analysis_run.TestCase):
+    """Is left out of the run file and of the report, for the true reason, and not drawn as zeros."""
+
+    def run_and_report(self, family):
+        series = [self.directory / family / f"step{step}" for step in (1, 2)]
+        for seed, directory in enumerate(series):
+            make_family(directory, family, seed)
+        _, ids = random_sequences([40], 90, 3)[0]
+        done = analysis_run.moescope("analyze", *series, *write_corpus(self.directory / family / "ids", [("prose", ids)]),
+                                     "--save", "router_logits", "-o", self.directory / f"{family}.h5")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        page = self.directory / f"{family}.html"
+        self.assertEqual(analysis_run.moescope("report", self.directory / f"{family}.h5", "-o", page).returncode, 0)
+        return done.stdout + done.stderr, page.read_text()
+
+    def reason(self, family, figure):
+        done = analysis_run.moescope("plot", self.directory / f"{family}.h5", figure, "-o", self.directory / "x.svg")
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr
+
+    def test_a_softmax_router_has_no_correction_bias(self):
+        _, page = self.run_and_report("olmoe")
+        with h5py.File(self.directory / "olmoe.h5") as run:
+            self.assertNotIn("bias_flips", run["routing"])
+            self.assertNotIn("bias_flip_rate", run["metrics"])
+        self.assertIn("the model has no score correction bias", self.reason("olmoe", "bias_flip_rate"))
+        self.assertIn("mixture of experts", page)
+        self.assertNotIn('id="figure-bias_flip_rate"', page)
+
+    def test_a_dense_model_has_no_router(self):
+        told, page = self.run_and_report("llama")
+        self.assertIn("the model has no router, so that there are no router logits to save", told)
+        with h5py.File(self.directory / "llama.h5") as run:
+            self.assertNotIn("topk_index", run["routing"])
+        for figure in ("load_heatmap", "router_entropy", "router_stable_rank", "router_row_cosine", "expert_drift"):
+            self.assertIn("the model has no routed experts", self.reason("llama", figure))
+            self.assertNotIn(f'id="figure-{figure}"', page)
+        self.assertIn("Training dynamics of a language model", page)
+        self.assertNotIn("Routing statistics are associations", page)
+
+
 class FixturesTest(analysis_run.TestCase):
     def test_the_program_agrees_with_every_fixture(self):
         for name in sorted(FIXTURES.keys() - set(LATER_FIXTURES)):
