@@ -226,6 +226,47 @@ class TwinsTest(analysis_run.TestCase):
                 self.same("qwen3_moe", "row", "BF16", precision)
 
 
+class PackedExpertsTest(analysis_run.TestCase):
+    """Norms, spectra and drift of gpt-oss's experts, stored column by column or in 4-bit blocks, against numpy. Norms are
+    sums in float64: 1e-10; spectra are of float32 matrices: 1e-5."""
+
+    def expert(self, model, layer, expert):
+        """[2 I, H]: rows of gate and up in turn; and [H, I]."""
+        parts = [model.weights[f"model.layers.{layer}.mlp.experts.{expert}.{part}_proj.weight"] for part in ("gate", "up", "down")]
+        return {"gate_up_proj": np.stack(parts[:2], axis=1).reshape(-1, parts[0].shape[1]), "down_proj": parts[2]}
+
+    def check(self, scales):
+        series = [self.directory / f"{scales}_{step}" for step in (1, 2)]
+        for seed, directory in enumerate(series):
+            make_family(directory, "gpt_oss", seed, scales=scales)
+        path = analyze(self.directory / f"{scales}.h5", series, "--only", "weights", "--spectra", "all")
+        before, after = (family_models.of(directory) for directory in series)
+        with h5py.File(path) as run:
+            names = list(run["tensor"].asstr())
+            for expert in (0, 5):
+                for name, matrix in self.expert(before, 1, expert).items():
+                    tensor = names.index(f"model.layers.1.mlp.experts.{expert}.{name}")
+                    np.testing.assert_allclose(run["weights/norm"][0, tensor], np.linalg.norm(matrix), rtol=1e-10)
+                    np.testing.assert_allclose(run["weights/spectral_norm"][0, tensor], np.linalg.norm(matrix, 2), rtol=1e-5)
+                old, new = (np.concatenate([values.ravel() for name, values in model.weights.items()
+                                            if f"layers.1.mlp.experts.{expert}." in name]) for model in (before, after))
+                np.testing.assert_allclose(run["metrics/expert_relative_drift"][0, 1, 1, expert],
+                                           np.linalg.norm(new - old) / np.linalg.norm(old), rtol=1e-10)
+
+    def test_of_columns(self):
+        self.check(None)
+
+    def test_of_blocks(self):
+        self.check("mxfp4")
+
+    def test_of_one_kind_are_not_compared_with_the_other(self):
+        for seed, scales in enumerate((None, "mxfp4")):
+            make_family(self.directory / f"one_{scales}", "gpt_oss", seed, scales=scales)
+        done = analysis_run.moescope("compare", self.directory / "one_None", self.directory / "one_mxfp4")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("is stored transposed in one of two checkpoints", done.stderr)
+
+
 class WhatAModelLacksTest(analysis_run.TestCase):
     """Is left out of the run file and of the report, for the true reason, and not drawn as zeros."""
 
