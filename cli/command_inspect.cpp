@@ -267,10 +267,7 @@ void inspect_series(const FoundSeries& found, const Options& options) {
 ExitCode run_inspect(const Arguments& arguments) {
   Options options;
   if (!parse(arguments, options)) return exit_done;
-  const auto is_shard = [](const fs::path& path) {
-    return path.extension() == ".safetensors" || path.extension() == ".bin";
-  };
-  if (std::all_of(options.paths.begin(), options.paths.end(), is_shard)) {
+  if (std::all_of(options.paths.begin(), options.paths.end(), is_shard_name)) {
     inspect_shards(options);
     return exit_done;
   }

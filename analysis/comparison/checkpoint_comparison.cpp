@@ -106,13 +106,13 @@ std::optional<RunComparison> compare_checkpoints(const fs::path& before, const f
     options.inputs.series.push_back(options.inputs.series.front());
     options.inputs.series.back().name += "#2";
   }
-  options.inputs.vocabularies = Vocabularies::in_common;
   options.output.file = directory.path / "run.h5";
   options.scope.forward = !options.inputs.corpus.empty();
   options.scope.spectra = SpectraChoice::none;  // they are not shown, and would take longer than all the rest
   options.scope.sketches = false;
-  if (!analyze_series(options, listener).complete) return std::nullopt;
-  const OpenedSeries series = open_series(options.inputs.series, {}, options.inputs.vocabularies);
+  const OpenedSeries series =
+      open_series(options.inputs.series, options.inputs.notes, Vocabularies::in_common);
+  if (!analyze_series(options, series, listener).complete) return std::nullopt;
   RunComparison comparison =
       compare_in_run(RunFile::open(options.output.file), series.entries[0].name, series.entries[1].name);
   add_storage(series, comparison);

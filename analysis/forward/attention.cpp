@@ -118,13 +118,6 @@ struct QueryGroup {
   std::size_t panels() const { return (queries + panel_lanes - 1) / panel_lanes; }
 };
 
-void add_bias(ThreadPool& threads, Matrix& y, std::span<const float> bias) {
-  if (bias.empty()) return;
-  threads.for_each(y.rows, [&](std::size_t r, unsigned) {
-    for (std::size_t i = 0; i < bias.size(); ++i) y.row(r)[i] += bias[i];
-  });
-}
-
 /// Of all heads of a token together.
 void normalise_rows(ThreadPool& threads, Matrix& x, std::span<const float> gain, double epsilon) {
   threads.for_each(x.rows, [&](std::size_t r, unsigned) { rms_norm(x.row(r), gain, epsilon); });
@@ -220,7 +213,7 @@ void store_element(float value, Precision precision, float& out) {
   out = precision == Precision::bf16 ? round_to_bfloat16(value) : value;
 }
 void store_element(float value, Precision, Bfloat16& out) {
-  out = static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(round_to_bfloat16(value)) >> 16);
+  out = upper_half(round_to_bfloat16(value));
 }
 
 /// Also after it was rounded.

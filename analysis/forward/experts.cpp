@@ -154,8 +154,8 @@ void paired_mlp(const ForwardContext& context, const WeightKey& expert, const To
 /// Of one expert, in the order in which they are taken.
 std::vector<const Weight*> weights_of(const ModelWeights& model, const WeightKey& expert) {
   std::vector<const Weight*> weights;
-  for (const Role role : {Role::expert_gate_up_bias, Role::expert_down_bias, Role::expert_gate_up,
-                          Role::expert_gate, Role::expert_up, Role::expert_down}) {
+  for (const Role role : all_roles) {
+    if (role_group(role) != RoleGroup::routed_expert) continue;
     if (const Weight* weight = model.find({role, expert.layer, expert.expert})) weights.push_back(weight);
   }
   return weights;

@@ -83,13 +83,6 @@ std::size_t moe_layer_number(const ModelConfig& config, std::int64_t layer) {
   return static_cast<std::size_t>(std::ranges::find(layers, layer) - layers.begin());
 }
 
-void add_bias(Matrix& logits, std::span<const float> bias) {
-  if (bias.empty()) return;
-  for (std::size_t token = 0; token < logits.rows; ++token) {
-    for (std::size_t e = 0; e < bias.size(); ++e) logits.row(token)[e] += bias[e];
-  }
-}
-
 bool all_finite(std::span<const float> values) {
   return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
 }
@@ -180,7 +173,7 @@ RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matr
 
   const TokenPanels panels = pack_panels(context.threads, x, Precision::f32);
   context.take_product(Role::router, layer, panels, store_rows(panels, out.logits));
-  add_bias(out.logits, context.take_if_present(Role::router_bias, layer));
+  add_bias(context.threads, out.logits, context.take_if_present(Role::router_bias, layer));
   const std::vector<float> bias = context.take_if_present(Role::score_correction_bias, layer);
   const bool has_finite_bias = all_finite(bias);
   context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {

@@ -46,6 +46,13 @@ void free_aligned(void* memory) noexcept {
   std::free(memory);
 }
 
+void add_bias(ThreadPool& threads, Matrix& y, std::span<const float> bias) {
+  if (bias.empty()) return;
+  threads.for_each(y.rows, [&](std::size_t r, unsigned) {
+    for (std::size_t i = 0; i < bias.size(); ++i) y.row(r)[i] += bias[i];
+  });
+}
+
 void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
   threads.for_each(x.rows, [&](std::size_t r, unsigned) {
     for (std::size_t i = 0; i < x.columns; ++i) sum.row(r)[i] += x.row(r)[i];

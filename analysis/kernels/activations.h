@@ -53,6 +53,9 @@ struct Matrix {
   std::span<const float> row(std::size_t r) const { return {values.data() + r * columns, columns}; }
 };
 
+/// Adds the bias (columns) to every row of y; an empty one is none.
+void add_bias(ThreadPool& threads, Matrix& y, std::span<const float> bias);
+
 /// sum += x, of the same shape.
 void add(ThreadPool& threads, const Matrix& x, Matrix& sum);
 

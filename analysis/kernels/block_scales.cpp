@@ -25,11 +25,14 @@ void expand_run(DType dtype, std::span<const std::byte> bytes, float scale, std:
 
 void expand_run(DType dtype, std::span<const std::byte> bytes, float scale, std::span<Bfloat16> values) {
   if (dtype == DType::f8_e4m3) return expand_float8(bytes.data(), values.size(), scale, values.data());
-  std::vector<float> floats(values.size());
-  expand_run(dtype, bytes, scale, floats);
-  std::ranges::transform(floats, values.begin(), [](float value) {
-    return static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(value) >> 16);
-  });
+  constexpr std::size_t at_once = 64;  // of which any number fills whole bytes
+  const std::size_t bits = dtype_bits(dtype);
+  float floats[at_once];
+  for (std::size_t done = 0; done < values.size(); done += at_once) {
+    const std::size_t count = std::min(at_once, values.size() - done);
+    expand_run(dtype, bytes.subspan(done * bits / 8, count * bits / 8), scale, std::span(floats, count));
+    std::transform(floats, floats + count, values.begin() + static_cast<std::ptrdiff_t>(done), upper_half);
+  }
 }
 
 /// Run after run of elements that share a scale.
@@ -57,9 +60,9 @@ BlockScales read_block_scales(const StoredScales& stored, std::uint64_t rows, st
   BlockScales scales;
   scales.block_rows = stored.block_rows;
   scales.block_columns = stored.block_cols;
-  scales.per_row = (cols - 1) / stored.block_cols + 1;
+  scales.per_row = stored.cols_for(cols);
   scales.columns = cols;
-  scales.values.resize(((rows - 1) / stored.block_rows + 1) * scales.per_row);
+  scales.values.resize(stored.rows_for(rows) * scales.per_row);
   convert_to_float(stored.dtype, bytes, scales.values);
   scales.fit_bfloat16 = std::ranges::all_of(scales.values, fits_bfloat16);
   return scales;

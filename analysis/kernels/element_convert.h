@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "analysis/kernels/product_kernels.h"
 #include "readers/storage/dtype.h"
 
 namespace moescope {
@@ -19,6 +20,11 @@ inline float round_to_bfloat16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u;
   return std::bit_cast<float>(value == value ? rounded : bits | 0x00400000u);
+}
+
+/// The bfloat16 number that a float32 one begins with: the number itself where it is one.
+inline Bfloat16 upper_half(float value) {
+  return static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(value) >> 16);
 }
 
 }  // namespace moescope

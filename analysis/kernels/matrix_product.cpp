@@ -65,7 +65,7 @@ void store_weight(float value, float& weight) {
   weight = value;
 }
 void store_weight(float value, Bfloat16& weight) {
-  weight = static_cast<Bfloat16>(std::bit_cast<std::uint32_t>(value) >> 16);
+  weight = upper_half(value);
 }
 
 /// Weights of a transposed tile: those of the group's rows lie side by side.
@@ -114,8 +114,8 @@ void load_weights(const WeightTile& tile, const Group& group, float* weights) {
 
 /// As bfloat16 numbers, which they are: see is_bfloat16.
 void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
-  if (tile.dtype == DType::bf16 && !tile.transposed) return copy_weights(tile, group, weights);
   if (tile.transposed) return load_transposed(tile, group, weights);
+  if (tile.dtype == DType::bf16) return copy_weights(tile, group, weights);
   const std::size_t bits = dtype_bits(tile.dtype);
   for (std::size_t r = 0; r < group.rows; ++r) {
     const std::size_t offset = (group.row + r) * tile.columns + group.column;

@@ -23,7 +23,6 @@ struct AnalysisInputs {
   CorpusOptions corpus_options;
   std::filesystem::path recorded_corpus;        // a run file whose texts are taken instead
   std::vector<std::string> recorded_elsewhere;  // checkpoints whose forward passes and spectra are not wanted
-  Vocabularies vocabularies = Vocabularies::equal;  // not recorded: for run files that nobody keeps
 };
 
 /// What may be used for it; no number depends on that.

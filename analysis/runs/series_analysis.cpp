@@ -63,11 +63,11 @@ ExistingRecord find_record(const fs::path& path, const AnalysisScope& scope, con
 /// One analysis.
 class SeriesAnalysis {
  public:
-  SeriesAnalysis(const AnalysisOptions& options, AnalysisListener& listener)
+  SeriesAnalysis(const AnalysisOptions& options, const OpenedSeries& series, AnalysisListener& listener)
       : options_(options),
         listener_(listener),
         threads_(options.resources.threads),
-        series_(open_series(options.inputs.series, options.inputs.notes, options.inputs.vocabularies)),
+        series_(series),
         subject_(subject_of(series_)) {
     for (const std::string& note : series_.notes) listener_.note(note);
     if (scope().save.router_logits && series_.config().moe_layers().empty())
@@ -92,7 +92,7 @@ class SeriesAnalysis {
   AnalysisOptions options_;
   RunNotes listener_;
   ThreadPool threads_;
-  OpenedSeries series_;
+  const OpenedSeries& series_;
   RunSubject subject_;
   Corpus corpus_;
   std::string tokenizer_sha256_;
@@ -240,13 +240,22 @@ AnalysisSummary SeriesAnalysis::run() {
   return summary_;
 }
 
+void require_texts(const AnalysisOptions& options) {
+  if (options.scope.forward && options.inputs.corpus.empty() && options.inputs.recorded_corpus.empty())
+    throw UsageError("a forward pass needs texts", "give --corpus FILE..., or --only weights");
+}
+
 }  // namespace
 
 AnalysisSummary analyze_series(const AnalysisOptions& options, AnalysisListener& listener) {
-  if (options.scope.forward && options.inputs.corpus.empty() && options.inputs.recorded_corpus.empty()) {
-    throw UsageError("a forward pass needs texts", "give --corpus FILE..., or --only weights");
-  }
-  return SeriesAnalysis(options, listener).run();
+  require_texts(options);
+  return analyze_series(options, open_series(options.inputs.series, options.inputs.notes), listener);
+}
+
+AnalysisSummary analyze_series(const AnalysisOptions& options, const OpenedSeries& series,
+                               AnalysisListener& listener) {
+  require_texts(options);
+  return SeriesAnalysis(options, series, listener).run();
 }
 
 }  // namespace moescope

@@ -4,6 +4,7 @@
 #include "analysis/runs/analysis_listener.h"
 #include "analysis/runs/analysis_options.h"
 #include "analysis/runs/analysis_summary.h"
+#include "analysis/runs/opened_series.h"
 
 namespace moescope {
 
@@ -14,5 +15,9 @@ namespace moescope {
 /// leaves a complete one as it is. One process at a time can write a run file (RunLock); others may read it.
 /// Throws FormatError, UnsupportedModel, UsageError, std::system_error.
 AnalysisSummary analyze_series(const AnalysisOptions& options, AnalysisListener& listener);
+/// The same of a series that is open already, whatever options.inputs says of checkpoints. It must not be
+/// changed meanwhile.
+AnalysisSummary analyze_series(const AnalysisOptions& options, const OpenedSeries& series,
+                               AnalysisListener& listener);
 
 }  // namespace moescope

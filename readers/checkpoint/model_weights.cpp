@@ -135,8 +135,8 @@ StoredScales Resolver::find_scales(const Weight& weight, const StoredTensor& sto
   StoredScales scales;
   scales.block_rows = in_blocks ? static_cast<std::uint64_t>(config_.quantisation.block_rows) : 1;
   scales.block_cols = in_blocks ? static_cast<std::uint64_t>(config_.quantisation.block_cols) : weight.cols;
-  const Shape shape{(weight.rows - 1) / scales.block_rows + 1, (weight.cols - 1) / scales.block_cols + 1};
-  const StoredTensor& found = require(in_blocks ? of_blocks : of_rows, shape);
+  const StoredTensor& found =
+      require(in_blocks ? of_blocks : of_rows, {scales.rows_for(weight.rows), scales.cols_for(weight.cols)});
   if (is_quantised_dtype(found.info.dtype))
     throw FormatError(file, tensor_thing(found.info.name), "expected dtype BF16, F16 or F32, found " + type);
   scales.dtype = found.info.dtype;

@@ -295,7 +295,7 @@ FoundSeries series_as_given(const std::vector<fs::path>& paths) {
   std::string begin(std::min(file.size(), foreign_content_bytes), '\0');
   file.read(0, std::as_writable_bytes(std::span(begin)));
   const auto foreign = foreign_content(begin, file.size());
-  const bool shard = path.extension() == ".safetensors" || path.extension() == ".bin";
+  const bool shard = is_shard_name(path);
   throw FormatError(
       path.string(), {},
       "is neither a checkpoint directory nor a series file (.json)" + (foreign ? "; it " + foreign->what

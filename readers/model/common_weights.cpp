@@ -8,10 +8,6 @@ namespace {
 using enum Extent;
 using enum Scope;
 
-bool has_head_norm(const ModelConfig& config) {
-  return config.attention.query_key_norm == QueryKeyNorm::per_head;
-}
-
 bool has_query_latent(const ModelConfig& config) {
   return config.attention.latent->query_rank > 0;
 }
@@ -28,10 +24,6 @@ bool has_dense_bias(const ModelConfig& config) {
   return config.dense_bias;
 }
 
-bool has_full_norm(const ModelConfig& config) {
-  return config.attention.query_key_norm == QueryKeyNorm::full_width;
-}
-
 }  // namespace
 
 WeightRules all_of(std::initializer_list<WeightRules> tables) {
@@ -40,8 +32,8 @@ WeightRules all_of(std::initializer_list<WeightRules> tables) {
   return all;
 }
 
-WeightRules outer_weights() {
-  return {{Role::embedding, outside_layers, "model.embed_tokens.weight", vocabulary, hidden},
+WeightRules outer_weights(std::string_view embedding) {
+  return {{Role::embedding, outside_layers, embedding, vocabulary, hidden},
           {Role::final_norm, outside_layers, "model.norm.weight", one, hidden},
           {Role::head, outside_layers, "lm_head.weight", vocabulary, hidden, has_own_head}};
 }
@@ -51,15 +43,19 @@ WeightRules layer_norms() {
           {Role::post_attention_norm, every_layer, "post_attention_layernorm.weight", one, hidden}};
 }
 
+WeightRules output_projection() {
+  return {{Role::attention_output, every_layer, "self_attn.o_proj.weight", hidden, value_heads}};
+}
+
 WeightRules projections() {
-  return {{Role::query, every_layer, "self_attn.q_proj.weight", query_heads, hidden},
-          {Role::key, every_layer, "self_attn.k_proj.weight", key_value_heads, hidden},
-          {Role::value, every_layer, "self_attn.v_proj.weight", key_value_heads, hidden},
-          {Role::attention_output, every_layer, "self_attn.o_proj.weight", hidden, value_heads}};
+  const WeightRules inputs = {{Role::query, every_layer, "self_attn.q_proj.weight", query_heads, hidden},
+                              {Role::key, every_layer, "self_attn.k_proj.weight", key_value_heads, hidden},
+                              {Role::value, every_layer, "self_attn.v_proj.weight", key_value_heads, hidden}};
+  return all_of({inputs, output_projection()});
 }
 
 WeightRules latent_projections() {
-  return {
+  const WeightRules latent = {
       {Role::query_down, every_layer, "self_attn.q_a_proj.weight", query_latent, hidden, has_query_latent},
       {Role::query_down_bias, every_layer, "self_attn.q_a_proj.bias", one, query_latent,
        has_query_latent_bias},
@@ -72,9 +68,13 @@ WeightRules latent_projections() {
       {Role::key_value_down_bias, every_layer, "self_attn.kv_a_proj_with_mqa.bias", one,
        key_value_latent_and_shared, has_attention_bias},
       {Role::key_value_down_norm, every_layer, "self_attn.kv_a_layernorm.weight", one, key_value_latent},
-      {Role::key_value_up, every_layer, "self_attn.kv_b_proj.weight", expanded_heads, key_value_latent},
-      {Role::attention_output, every_layer, "self_attn.o_proj.weight", hidden, value_heads},
-      {Role::attention_output_bias, every_layer, "self_attn.o_proj.bias", one, hidden, has_attention_bias}};
+      {Role::key_value_up, every_layer, "self_attn.kv_b_proj.weight", expanded_heads, key_value_latent}};
+  return all_of({latent, output_projection(), output_bias()});
+}
+
+WeightRules latent_mixture() {
+  return all_of({outer_weights(), layer_norms(), latent_projections(), dense_mlp(), router_and_experts(),
+                 shared_experts()});
 }
 
 WeightRules input_biases() {

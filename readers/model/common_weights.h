@@ -3,6 +3,7 @@
 /// descendants. For the sources of families.
 
 #include <initializer_list>
+#include <string_view>
 #include <vector>
 
 #include "readers/model/family.h"
@@ -15,10 +16,12 @@ using WeightRules = std::vector<WeightRule>;
 /// All of some tables.
 WeightRules all_of(std::initializer_list<WeightRules> tables);
 
-/// embed_tokens, norm, and lm_head unless it is tied.
-WeightRules outer_weights();
+/// The embedding, norm, and lm_head unless it is tied.
+WeightRules outer_weights(std::string_view embedding = "model.embed_tokens.weight");
 /// input_layernorm and post_attention_layernorm.
 WeightRules layer_norms();
+/// self_attn.o_proj, without its bias.
+WeightRules output_projection();
 /// self_attn.{q,k,v,o}_proj, without biases.
 WeightRules projections();
 /// self_attn.{q,k,v}_proj.bias where the model has attention biases.
@@ -29,6 +32,8 @@ WeightRules output_bias();
 WeightRules query_key_norms();
 /// Those of multi-head latent attention: self_attn.q_a_proj … o_proj, with their norms and biases.
 WeightRules latent_projections();
+/// All of DeepSeek-V2, and of its descendants but for the correction bias.
+WeightRules latent_mixture();
 /// mlp.{gate,up,down}_proj of dense layers.
 WeightRules dense_mlp();
 /// Their biases, where the model has some.

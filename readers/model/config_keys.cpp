@@ -1,27 +1,21 @@
 #include "readers/model/config_keys.h"
 
+#include <algorithm>
+
+#include "readers/model/rotary_keys.h"
+
 namespace moescope {
 namespace {
 
 using nlohmann::json;
 
-bool is_sliding_type(const JsonObject& object, const json& type, const ModelConfig& config) {
-  if (!type.is_string()) object.fail("layer_types", "expected an array of strings, found " + excerpt(type));
-  if (type == "full_attention") return false;
-  if (type != "sliding_attention") object.unsupported("layer_types", "holds the unknown " + excerpt(type));
-  if (!config.attention.window)
-    object.fail("layer_types", "holds \"sliding_attention\", but sliding_window is null");
-  return true;
-}
-
 /// (N), or empty where the file lists no types.
 std::vector<bool> read_layer_types(const JsonObject& object, const ModelConfig& config) {
-  const json* list = object.find("layer_types");
-  if (list == nullptr) return {};
-  if (!list->is_array()) object.fail("layer_types", "expected an array of strings, found " + excerpt(*list));
-  require_each_layer(object, "layer_types", list->size(), config);
-  std::vector<bool> sliding;
-  for (const json& type : *list) sliding.push_back(is_sliding_type(object, type, config));
+  const char* key = "layer_types";
+  if (object.find(key) == nullptr) return {};
+  std::vector<bool> sliding = read_choices(object, key, "sliding_attention", "full_attention", config);
+  if (!config.attention.window && std::ranges::find(sliding, true) != sliding.end())
+    object.fail(key, "holds \"sliding_attention\", but sliding_window is null");
   return sliding;
 }
 
@@ -70,29 +64,35 @@ std::vector<bool> read_choices(const JsonObject& object, const char* key, const 
   require_each_layer(object, key, list.size(), config);
   std::vector<bool> is_first;
   for (const json& word : list) {
+    if (!word.is_string()) object.fail(key, "expected an array of strings, found " + excerpt(word));
     if (word != first && word != second) object.unsupported(key, "holds the unknown " + excerpt(word));
     is_first.push_back(word == first);
   }
   return is_first;
 }
 
-void require_string(const JsonObject& object, const char* key, const char* expected) {
-  if (object.find(key) == nullptr || object.string(key) == expected) return;
+void refuse_value(const JsonObject& object, const char* key, const std::string& expected) {
+  object.unsupported(key,
+                     "is not supported (expected " + expected + ", found " + excerpt(object.at(key)) + ")");
+}
+
+void refuse_value_of_family(const JsonObject& object, const char* key, const std::string& expected) {
   object.unsupported(key, "is not supported for model_type " + excerpt(object.at("model_type")) +
-                              " (expected " + excerpt(expected) + ", found " + excerpt(object.at(key)) + ")");
+                              " (expected " + expected + ", found " + excerpt(object.at(key)) + ")");
+}
+
+void require_string(const JsonObject& object, const char* key, const char* expected) {
+  if (object.find(key) != nullptr && object.string(key) != expected)
+    refuse_value_of_family(object, key, excerpt(expected));
 }
 
 void require_boolean(const JsonObject& object, const char* key, bool expected) {
-  if (boolean_or(object, key, expected) == expected) return;
-  object.unsupported(key, "is not supported for model_type " + excerpt(object.at("model_type")) +
-                              " (expected " + excerpt(expected) + ", found " + excerpt(object.at(key)) + ")");
+  if (boolean_or(object, key, expected) != expected) refuse_value_of_family(object, key, excerpt(expected));
 }
 
 void require_integer(const JsonObject& object, const char* key, std::int64_t expected) {
-  const nlohmann::json* value = object.find(key);
-  if (value == nullptr || *value == expected) return;
-  object.unsupported(key, "is not supported for model_type " + excerpt(object.at("model_type")) +
-                              " (expected " + std::to_string(expected) + ", found " + excerpt(*value) + ")");
+  if (object.find(key) != nullptr && object.at(key) != expected)
+    refuse_value_of_family(object, key, excerpt(expected));
 }
 
 void read_latent_heads(const JsonObject& object, ModelConfig& config) {
@@ -122,13 +122,32 @@ void read_softmax_routing(const JsonObject& object, ModelConfig& config) {
   config.routing.renormalise = object.boolean("norm_topk_prob");
 }
 
-void read_sigmoid_routing(const JsonObject& object, ModelConfig& config) {
-  read_groups(object, config);
+void set_sigmoid_routing(ModelConfig& config, bool renormalise, double scale) {
   RoutingScheme& routing = config.routing;
   routing.score = ScoreFunction::sigmoid;
-  routing.renormalise = object.boolean("norm_topk_prob");
+  routing.renormalise = renormalise;
   routing.epsilon = 1e-20;
-  routing.scale = object.positive_number("routed_scaling_factor");
+  routing.scale = scale;
+}
+
+void read_sigmoid_routing(const JsonObject& object, ModelConfig& config) {
+  read_groups(object, config);
+  set_sigmoid_routing(config, object.boolean("norm_topk_prob"),
+                      object.positive_number("routed_scaling_factor"));
+}
+
+void read_latent_attention(const JsonObject& object, ModelConfig& config) {
+  config.attention.bias = boolean_or(object, "attention_bias", false);
+  read_whole_rotary(object, config, {RotaryStretch::yarn});
+  config.attention.rotary.interleaved = boolean_or(object, "rope_interleave", true);
+}
+
+void read_latent_mixture(const JsonObject& object, ModelConfig& config) {
+  require_string(object, "scoring_func", "sigmoid");
+  require_string(object, "topk_method", "noaux_tc");
+  read_shared_experts(object, config);
+  read_sigmoid_routing(object, config);
+  read_latent_attention(object, config);
 }
 
 void set_all_layers_moe(ModelConfig& config) {
@@ -168,8 +187,7 @@ void read_groups(const JsonObject& object, ModelConfig& config) {
 
 void refuse_sliding_window(const JsonObject& object) {
   const char* key = "use_sliding_window";
-  if (boolean_or(object, key, false))
-    object.unsupported(key, "is not supported (expected false, found true)");
+  if (boolean_or(object, key, false)) refuse_value(object, key, "false");
 }
 
 void read_window_and_types(const JsonObject& object, ModelConfig& config) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "readers/model/model_config.h"
@@ -30,6 +31,12 @@ std::vector<bool> read_choices(const JsonObject& object, const char* key, const 
 void require_each_layer(const JsonObject& object, const char* key, std::size_t entries,
                         const ModelConfig& config);
 
+// What is thrown for a value that is not followed: "is not supported (expected false, found true)", and the
+// same "for model_type" of the file. `expected` is as JSON spells it.
+[[noreturn]] void refuse_value(const JsonObject& object, const char* key, const std::string& expected);
+[[noreturn]] void refuse_value_of_family(const JsonObject& object, const char* key,
+                                         const std::string& expected);
+
 // Of a key that decides how the forward pass goes: it may be absent, or must be what the family's code does.
 void require_string(const JsonObject& object, const char* key, const char* expected);
 void require_boolean(const JsonObject& object, const char* key, bool expected);
@@ -45,9 +52,18 @@ void read_shared_experts(const JsonObject& object, ModelConfig& config);
 /// Softmax scores, norm_topk_prob without an epsilon.
 void read_softmax_routing(const JsonObject& object, ModelConfig& config);
 
+/// Sigmoid scores whose sum, where they are renormalised, has an epsilon of 1e-20 added.
+void set_sigmoid_routing(ModelConfig& config, bool renormalise, double scale);
+
 /// Sigmoid scores as in DeepSeek-V3: n_group, topk_group, norm_topk_prob with its epsilon of 1e-20,
 /// routed_scaling_factor.
 void read_sigmoid_routing(const JsonObject& object, ModelConfig& config);
+
+/// attention_bias, the rotary embedding, which may be stretched by yarn, and rope_interleave (absent: true).
+void read_latent_attention(const JsonObject& object, ModelConfig& config);
+
+/// All of DeepSeek-V3 and its descendants but for which layers are mixtures of experts.
+void read_latent_mixture(const JsonObject& object, ModelConfig& config);
 
 /// first_key (the number of dense layers at the beginning) and moe_layer_freq: which layers are a mixture of
 /// experts; one at least.

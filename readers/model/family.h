@@ -25,15 +25,15 @@ struct SizeKey {
 struct Family {
   std::string_view model_type;
   std::vector<std::string_view> architectures;  // they decide where families share a model_type
-  std::vector<SizeKey> size_keys;               // all others are as in ModelConfig, and must be there
+  std::vector<SizeKey> size_keys = {};          // all others are as in ModelConfig, and must be there
   bool has_latent_attention = false;            // sizes of heads are LatentScheme's
   /// Sets has_experts, routing, attention and n_shared_experts; sizes are read before, and checked after it.
   /// Without has_experts no layer has any.
   /// Refuses what the family's forward pass would do otherwise (config_keys.h has the common parts).
   void (*read_schemes)(const JsonObject& object, ModelConfig& config) = nullptr;
-  std::string_view layer_prefix;    // of the names of all that belongs to a layer: "model.layers."
-  std::vector<WeightRule> weights;  // in any order
-  std::vector<FusedRule> fused;
+  std::string_view layer_prefix = "model.layers.";  // of the names of all that belongs to a layer
+  std::vector<WeightRule> weights;                  // in any order
+  std::vector<FusedRule> fused = {};
 };
 
 /// In the order of their names.

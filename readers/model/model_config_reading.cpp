@@ -59,9 +59,7 @@ JsonObject member(const JsonObject& object, const char* key) {
 }
 
 void require_value(const JsonObject& object, const char* key, const json& expected) {
-  if (object.find(key) == nullptr || object.at(key) == expected) return;
-  object.unsupported(
-      key, "is not supported (expected " + excerpt(expected) + ", found " + excerpt(object.at(key)) + ")");
+  if (object.find(key) != nullptr && object.at(key) != expected) refuse_value(object, key, excerpt(expected));
 }
 
 /// quant_method "fp8": F8_E4M3 with a scale for each block.
@@ -98,16 +96,11 @@ void read_quantisation(const JsonObject& object, ModelConfig& config) {
   if (method == "fp8") return read_block_scaled(quantisation, config);
   if (method == "compressed-tensors") return read_row_scaled(quantisation, config);
   if (method == "mxfp4") return;  // of one layout, which the tensors' names tell
-  quantisation.unsupported("quant_method",
-                           "is not supported (expected \"fp8\", \"compressed-tensors\" or \"mxfp4\", found " +
-                               excerpt(method) + ")");
+  refuse_value(quantisation, "quant_method", "\"fp8\", \"compressed-tensors\" or \"mxfp4\"");
 }
 
 void refuse_unknown_features(const JsonObject& object) {
-  if (object.string("hidden_act") != "silu") {
-    object.unsupported(
-        "hidden_act", "is not supported (expected \"silu\", found " + excerpt(object.at("hidden_act")) + ")");
-  }
+  if (object.string("hidden_act") != "silu") refuse_value(object, "hidden_act", "\"silu\"");
 }
 
 // By the family's name for it, where it has one of its own.

@@ -141,9 +141,8 @@ std::int64_t rotated_features(const JsonObject& object, std::int64_t head_dim) {
 }
 
 void require_whole_head_rotated(const JsonObject& object) {
-  if (object.find(rotated_share_key) == nullptr || object.positive_number(rotated_share_key) == 1.0) return;
-  object.unsupported(rotated_share_key,
-                     "is not supported (expected 1, found " + excerpt(object.at(rotated_share_key)) + ")");
+  if (object.find(rotated_share_key) != nullptr && object.positive_number(rotated_share_key) != 1.0)
+    refuse_value(object, rotated_share_key, "1");
 }
 
 }  // namespace

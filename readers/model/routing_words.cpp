@@ -1,16 +1,10 @@
 #include "readers/model/routing_words.h"
 
-#include <charconv>
-
 #include "readers/model/weight_table.h"
+#include "readers/text/shortest_number.h"
 
 namespace moescope {
 namespace {
-
-std::string shortest(double value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
 
 std::string groups_words(const RoutingScheme& routing) {
   if (routing.groups <= 1) return {};

@@ -34,10 +34,8 @@ struct Weight {
   std::uint64_t size() const { return rows * cols; }
   std::uint64_t row_bytes() const { return cols * dtype_bits(dtype) / 8; }
   std::uint64_t bytes() const { return rows * row_bytes(); }
-  std::uint64_t scale_rows() const { return scales ? (rows - 1) / scales->block_rows + 1 : 0; }
-  std::uint64_t scale_cols() const { return scales ? (cols - 1) / scales->block_cols + 1 : 0; }
   std::uint64_t scale_bytes() const {
-    return scales ? scale_rows() * scale_cols() * dtype_bits(scales->dtype) / 8 : 0;
+    return scales ? scales->rows_for(rows) * scales->cols_for(cols) * dtype_bits(scales->dtype) / 8 : 0;
   }
   /// The weight and its scales.
   std::uint64_t stored_bytes() const { return bytes() + scale_bytes(); }

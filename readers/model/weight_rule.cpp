@@ -8,6 +8,14 @@ bool has_attention_bias(const ModelConfig& config) {
   return config.attention.bias;
 }
 
+bool has_head_norm(const ModelConfig& config) {
+  return config.attention.query_key_norm == QueryKeyNorm::per_head;
+}
+
+bool has_full_norm(const ModelConfig& config) {
+  return config.attention.query_key_norm == QueryKeyNorm::full_width;
+}
+
 bool has_shared_experts(const ModelConfig& config) {
   return config.n_shared_experts > 0;
 }

@@ -38,6 +38,9 @@ enum class Scope : std::uint8_t { outside_layers, every_layer, dense_layer, moe_
 
 // What a weight depends on in most families, for WeightRule::present.
 bool has_attention_bias(const ModelConfig& config);
+// Norms of queries and keys: of each head by itself, or of all together.
+bool has_head_norm(const ModelConfig& config);
+bool has_full_norm(const ModelConfig& config);
 bool has_shared_experts(const ModelConfig& config);
 bool has_own_head(const ModelConfig& config);
 

@@ -32,6 +32,10 @@ ShardFormat shard_format(const std::filesystem::path& file) {
   return file.extension() == ".bin" ? ShardFormat::torch_bin : ShardFormat::safetensors;
 }
 
+bool is_shard_name(const std::filesystem::path& file) {
+  return file.extension() == ".safetensors" || shard_format(file) == ShardFormat::torch_bin;
+}
+
 ShardHeader read_shard_header(const SourceFile& shard) {
   return shard_format(shard.name()) == ShardFormat::torch_bin ? torch_bin_shard(shard)
                                                               : safetensors_shard(shard);

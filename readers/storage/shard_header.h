@@ -21,6 +21,9 @@ std::string_view format_name(ShardFormat format);
 /// By the file's name: .bin is PyTorch's, all others are taken for safetensors.
 ShardFormat shard_format(const std::filesystem::path& file);
 
+/// Whether a file is called as one of these formats is.
+bool is_shard_name(const std::filesystem::path& file);
+
 struct ShardHeader {
   std::string text;                             // what describes the tensors, as stored: JSON, or a pickle
   std::uint64_t header_bytes = 0;               // of that description, with its length where one is stored

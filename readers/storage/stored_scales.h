@@ -15,6 +15,10 @@ struct StoredScales {
   std::uint64_t block_rows = 1, block_cols = 1;
   std::size_t shard = 0;
   std::uint64_t offset = 0;  // of the first byte in the shard's file
+
+  /// Scales below one another for a matrix of so many rows, and beside one another for so many columns.
+  std::uint64_t rows_for(std::uint64_t rows) const { return (rows - 1) / block_rows + 1; }
+  std::uint64_t cols_for(std::uint64_t cols) const { return (cols - 1) / block_cols + 1; }
 };
 
 }  // namespace moescope

@@ -1,18 +1,12 @@
 #include "readers/table/table_cell.h"
 
-#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "readers/text/shortest_number.h"
+
 namespace moescope {
 namespace {
-
-template <class Number>
-std::string shortest(Number value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  return {text, end};
-}
 
 template <class Float>
 std::string float_cell(Float value, TableFormat format) {

@@ -42,12 +42,6 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
   read_attention(object, config.attention);
 }
 
-bool has_head_norm(const ModelConfig& config) {
-  return config.attention.query_key_norm == QueryKeyNorm::per_head;
-}
-bool has_full_norm(const ModelConfig& config) {
-  return config.attention.query_key_norm == QueryKeyNorm::full_width;
-}
 /// In an order that is not that of the forward pass, which no family needs to know.
 std::vector<WeightRule> weights() {
   using enum Extent;

@@ -15,11 +15,7 @@ void read_routing(const JsonObject& object, ModelConfig& config) {
   require_boolean(object, "route_norm", true);
   for (const char* key : {"n_group", "topk_group", "num_expert_groups", "num_limited_groups"})
     require_integer(object, key, 1);
-  RoutingScheme& routing = config.routing;
-  routing.score = ScoreFunction::sigmoid;
-  routing.renormalise = true;
-  routing.epsilon = 1e-20;
-  routing.scale = object.positive_number("route_scale");
+  set_sigmoid_routing(config, true, object.positive_number("route_scale"));
 }
 
 void read_attention(const JsonObject& object, ModelConfig& config) {
@@ -69,7 +65,6 @@ Family afmoe() {
           .architectures = {"AfmoeForCausalLM"},
           .size_keys = {{"n_routed_experts", "num_experts", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), norms(), projections(), query_key_norms(), router_and_gate(),
                              dense_mlp(), single_experts(), shared_experts()}),
           .fused = fused_experts()};

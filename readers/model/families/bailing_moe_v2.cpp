@@ -13,11 +13,8 @@ void read_routing(const JsonObject& object, ModelConfig& config) {
   require_string(object, "score_function", "sigmoid");
   require_boolean(object, "moe_router_enable_expert_bias", true);
   read_groups(object, config);
-  RoutingScheme& routing = config.routing;
-  routing.score = ScoreFunction::sigmoid;
-  routing.renormalise = config.num_experts_per_tok > 1;  // whatever norm_topk_prob says
-  routing.epsilon = 1e-20;
-  routing.scale = object.positive_number("routed_scaling_factor");
+  const bool renormalise = config.num_experts_per_tok > 1;  // whatever norm_topk_prob says
+  set_sigmoid_routing(config, renormalise, object.positive_number("routed_scaling_factor"));
 }
 
 void read_schemes(const JsonObject& object, ModelConfig& config) {
@@ -36,15 +33,10 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
   read_partial_rotary(object, config, 1);
 }
 
-bool has_head_norms(const ModelConfig& config) {
-  return config.attention.query_key_norm == QueryKeyNorm::per_head;
-}
-
 WeightRules weights() {
   using enum Extent;
   using enum Scope;
-  return {{Role::embedding, outside_layers, "model.word_embeddings.weight", vocabulary, hidden},
-          {Role::query, every_layer, "attention.query_key_value.weight[query]", query_heads, hidden},
+  return {{Role::query, every_layer, "attention.query_key_value.weight[query]", query_heads, hidden},
           {Role::key, every_layer, "attention.query_key_value.weight[key]", key_value_heads, hidden},
           {Role::value, every_layer, "attention.query_key_value.weight[value]", key_value_heads, hidden},
           {Role::query_bias, every_layer, "attention.query_key_value.bias[query]", one, query_heads,
@@ -53,12 +45,10 @@ WeightRules weights() {
            has_attention_bias},
           {Role::value_bias, every_layer, "attention.query_key_value.bias[value]", one, key_value_heads,
            has_attention_bias},
-          {Role::query_norm, every_layer, "attention.query_layernorm.weight", one, head, has_head_norms},
-          {Role::key_norm, every_layer, "attention.key_layernorm.weight", one, head, has_head_norms},
+          {Role::query_norm, every_layer, "attention.query_layernorm.weight", one, head, has_head_norm},
+          {Role::key_norm, every_layer, "attention.key_layernorm.weight", one, head, has_head_norm},
           {Role::attention_output, every_layer, "attention.dense.weight", hidden, value_heads},
-          {Role::score_correction_bias, moe_layer, "mlp.gate.expert_bias", one, experts},
-          {Role::final_norm, outside_layers, "model.norm.weight", one, hidden},
-          {Role::head, outside_layers, "lm_head.weight", vocabulary, hidden, has_own_head}};
+          {Role::score_correction_bias, moe_layer, "mlp.gate.expert_bias", one, experts}};
 }
 
 std::vector<FusedRule> fused() {
@@ -76,8 +66,8 @@ Family bailing_moe_v2() {
           .architectures = {"BailingMoeV2ForCausalLM"},
           .size_keys = {{"n_routed_experts", "num_experts", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
-          .weights = all_of({weights(), layer_norms(), dense_mlp(), router_and_experts(), shared_experts()}),
+          .weights = all_of({outer_weights("model.word_embeddings.weight"), weights(), layer_norms(),
+                             dense_mlp(), router_and_experts(), shared_experts()}),
           .fused = fused()};
 }
 

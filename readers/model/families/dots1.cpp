@@ -12,16 +12,11 @@ namespace {
 // The first release wrote the name of the top-k method here: sigmoid scores with a correction bias.
 // The reference implementation has neither key, so newer files may lack both.
 void require_known_router(const JsonObject& object) {
-  if (object.find("topk_method") != nullptr && object.string("topk_method") != "noaux_tc") {
-    object.unsupported("topk_method", "is not supported (expected \"noaux_tc\", found " +
-                                          excerpt(object.at("topk_method")) + ")");
-  }
+  if (object.find("topk_method") != nullptr && object.string("topk_method") != "noaux_tc")
+    refuse_value(object, "topk_method", "\"noaux_tc\"");
   if (object.find("scoring_func") == nullptr) return;
   const std::string name = object.string("scoring_func");
-  if (name == "noaux_tc" || name == "sigmoid") return;
-  object.unsupported(
-      "scoring_func",
-      "is not supported for model_type \"dots1\" (expected \"sigmoid\", found " + excerpt(name) + ")");
+  if (name != "noaux_tc" && name != "sigmoid") refuse_value_of_family(object, "scoring_func", "\"sigmoid\"");
 }
 
 void read_attention(const JsonObject& object, ModelConfig& config) {
@@ -48,9 +43,7 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
 Family dots1() {
   return {.model_type = "dots1",
           .architectures = {"Dots1ForCausalLM"},
-          .size_keys = {},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
                              query_key_norms(), dense_mlp(), router_and_experts(), score_correction_bias(),
                              shared_experts()}),

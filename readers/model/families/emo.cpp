@@ -67,7 +67,6 @@ Family emo() {
           .size_keys = {{"n_routed_experts", "num_experts", {}},
                         {"moe_intermediate_size", "intermediate_size", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), norms(), projections(), input_biases(), output_bias(),
                              dense_mlp(), dense_mlp_biases(), router_and_experts()}),
           .fused = fused_experts()};

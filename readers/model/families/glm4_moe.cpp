@@ -23,9 +23,7 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
 Family glm4_moe() {
   return {.model_type = "glm4_moe",
           .architectures = {"Glm4MoeForCausalLM"},
-          .size_keys = {},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), query_key_norms(),
                              dense_mlp(), router_and_experts(), score_correction_bias(), shared_experts()}),
           .fused = fused_experts()};

@@ -3,7 +3,6 @@
 #include "readers/model/common_weights.h"
 #include "readers/model/config_keys.h"
 #include "readers/model/family.h"
-#include "readers/model/rotary_keys.h"
 
 namespace moescope::families {
 namespace {
@@ -16,14 +15,8 @@ void read_layers(const JsonObject& object, ModelConfig& config) {
 }
 
 void read_schemes(const JsonObject& object, ModelConfig& config) {
-  require_string(object, "scoring_func", "sigmoid");
-  require_string(object, "topk_method", "noaux_tc");
-  read_shared_experts(object, config);
   read_layers(object, config);
-  read_sigmoid_routing(object, config);
-  config.attention.bias = boolean_or(object, "attention_bias", false);
-  read_whole_rotary(object, config, {RotaryStretch::yarn});
-  config.attention.rotary.interleaved = boolean_or(object, "rope_interleave", true);
+  read_latent_mixture(object, config);
 }
 
 }  // namespace
@@ -31,12 +24,9 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
 Family glm4_moe_lite() {
   return {.model_type = "glm4_moe_lite",
           .architectures = {"Glm4MoeLiteForCausalLM"},
-          .size_keys = {},
           .has_latent_attention = true,
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
-          .weights = all_of({outer_weights(), layer_norms(), latent_projections(), dense_mlp(),
-                             router_and_experts(), score_correction_bias(), shared_experts()}),
+          .weights = all_of({latent_mixture(), score_correction_bias()}),
           .fused = fused_experts()};
 }
 

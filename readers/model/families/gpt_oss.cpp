@@ -52,7 +52,6 @@ Family gpt_oss() {
           .size_keys = {{"n_routed_experts", "num_local_experts", {}},
                         {"moe_intermediate_size", "intermediate_size", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
                              sinks_router_and_experts()}),
           .fused = {{"mlp.experts.gate_up_proj_bias", {Role::expert_gate_up_bias}, true},

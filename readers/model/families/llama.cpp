@@ -22,10 +22,8 @@ Family llama() {
           .architectures = {"LlamaForCausalLM"},
           .size_keys = dense_sizes(),
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
-                             dense_mlp(), dense_mlp_biases()}),
-          .fused = {}};
+                             dense_mlp(), dense_mlp_biases()})};
 }
 
 }  // namespace moescope::families

@@ -48,7 +48,6 @@ Family minimax_m2() {
           .size_keys = {{"n_routed_experts", "num_local_experts", {}},
                         {"moe_intermediate_size", "intermediate_size", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), query_key_norms(),
                              block_sparse_moe(), correction_bias()}),
           .fused = fused_block_sparse_moe()};

@@ -27,7 +27,6 @@ Family mixtral() {
           .size_keys = {{"n_routed_experts", "num_local_experts", {}},
                         {"moe_intermediate_size", "intermediate_size", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), block_sparse_moe()}),
           .fused = fused_block_sparse_moe()};
 }

@@ -29,10 +29,8 @@ Family olmo2() {
           .architectures = {"Olmo2ForCausalLM"},
           .size_keys = dense_sizes(),
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), norms(), projections(), input_biases(), output_bias(),
-                             query_key_norms(), dense_mlp()}),
-          .fused = {}};
+                             query_key_norms(), dense_mlp()})};
 }
 
 }  // namespace moescope::families

@@ -26,7 +26,6 @@ Family olmoe() {
           .size_keys = {{"n_routed_experts", "num_experts", {}},
                         {"moe_intermediate_size", "intermediate_size", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
                              query_key_norms(), router_and_experts()}),
           .fused = fused_experts()};

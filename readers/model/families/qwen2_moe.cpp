@@ -34,7 +34,6 @@ Family qwen2_moe() {
           .architectures = {"Qwen2MoeForCausalLM"},
           .size_keys = {{"n_routed_experts", "num_experts", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), dense_mlp(),
                              router_and_experts(), shared_expert()}),
           .fused = fused_experts()};

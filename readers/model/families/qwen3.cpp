@@ -22,10 +22,8 @@ Family qwen3() {
           .architectures = {"Qwen3ForCausalLM"},
           .size_keys = dense_sizes(),
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
-                             query_key_norms(), dense_mlp()}),
-          .fused = {}};
+                             query_key_norms(), dense_mlp()})};
 }
 
 }  // namespace moescope::families

@@ -24,7 +24,6 @@ Family qwen3_moe() {
           .architectures = {"Qwen3MoeForCausalLM"},
           .size_keys = {{"n_routed_experts", "num_experts", {}}},
           .read_schemes = read_schemes,
-          .layer_prefix = "model.layers.",
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
                              query_key_norms(), dense_mlp(), router_and_experts()}),
           .fused = fused_experts()};

@@ -1,4 +1,5 @@
 #include "readers/tokenizer/nfc.h"
+#include "tests/readers/tokenizer/original_offsets.h"
 #include "tests/support/source_path.h"
 
 #include <gtest/gtest.h>
@@ -31,13 +32,6 @@ TEST(Nfc, SaysWhenThereIsNothingToDo) {
     EXPECT_FALSE(normalizer.normalize(text)) << text;
   }
   EXPECT_TRUE(normalizer.normalize("cafe\xCC\x81"));
-}
-
-std::vector<std::size_t> original_offsets(const NormalizedText& normalized) {
-  OriginalOffsets offsets(normalized.changes);
-  std::vector<std::size_t> result;
-  for (std::size_t i = 0; i < normalized.text.size(); ++i) result.push_back(offsets.at(i));
-  return result;
 }
 
 TEST(Nfc, RemembersWhereEachByteCameFrom) {
