@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "analysis/forward/head_slice.h"
 #include "analysis/kernels/element_convert.h"
 #include "analysis/kernels/elementwise.h"
 #include "analysis/kernels/rms_norm.h"
@@ -22,30 +23,23 @@ constexpr std::size_t key_block = 64;
 constexpr std::size_t group_panels = 4;
 constexpr std::size_t group_queries = group_panels * panel_lanes;
 
-/// Where a head's features lie in the row of a token.
-struct HeadSlice {
-  std::size_t stride = 0, first = 0, size = 0;
-  std::span<const float> of(const Matrix& x, std::size_t row, std::size_t head) const {
-    return x.row(row).subspan(head * stride + first, size);
-  }
-};
-
 struct HeadShape {
   std::size_t heads = 0, kv_heads = 0, head_dim = 0, value_dim = 0;
-  HeadSlice key, value;
+  HeadSlice query = {}, key = {}, value = {},
+            gate = {};  // gate: of no size where it is not projected with the queries
   std::size_t queries_per_kv() const { return heads / kv_heads; }
 };
 
 /// What one layer's heads read.
 struct Projections {
-  Matrix query;                             // (T, heads * head_dim)
-  Matrix key;                               // (T, kv_heads * HeadShape::key.stride)
-  Matrix value;                             // the same of values; empty: they lie among the keys
+  Matrix query;                             // (T, ...), where HeadShape says
+  Matrix key, value;                        // the same; empty: they lie with the queries, or the keys
   Matrix shared_key;                        // (T, shared features) with which all keys end; may be empty
   std::vector<float> query_norm, key_norm;  // (head_dim); empty: heads are not normalised by themselves
   std::vector<float> sinks;  // (heads) scores that take a share, and have no value; may be empty
 
-  const Matrix& values() const { return value.rows > 0 ? value : key; }
+  const Matrix& keys() const { return key.rows > 0 ? key : query; }
+  const Matrix& values() const { return value.rows > 0 ? value : keys(); }
 };
 
 /// Rules of one layer.
@@ -59,20 +53,34 @@ struct AttentionRule {
   Precision precision = Precision::bf16;
 };
 
-HeadShape head_shape(const ModelConfig& config) {
+/// Heads one after another.
+HeadSlice plain_slice(std::size_t size) {
+  return {size, 0, size};
+}
+
+/// Where heads lie: a latent vector gives a head's keys, then its values; of what is projected by one matrix,
+/// a key's queries come first, then the key, then the value, or a query, then its gate.
+HeadShape head_shape(const ForwardContext& context, std::int64_t layer) {
+  const ModelConfig& config = context.config;
   HeadShape shape{.heads = static_cast<std::size_t>(config.num_attention_heads),
                   .kv_heads = static_cast<std::size_t>(config.num_key_value_heads),
                   .head_dim = static_cast<std::size_t>(config.head_dim),
-                  .value_dim = static_cast<std::size_t>(config.value_head_dim),
-                  .key = {},
-                  .value = {}};
-  if (const auto& latent = config.attention.latent) {  // a head's keys, then its values
+                  .value_dim = static_cast<std::size_t>(config.value_head_dim)};
+  const std::size_t dim = shape.head_dim, sharing = shape.queries_per_kv();
+  shape.query = shape.key = plain_slice(dim);
+  shape.value = plain_slice(shape.value_dim);
+  if (const auto& latent = config.attention.latent) {
     const auto own = static_cast<std::size_t>(latent->own_features);
     shape.key = {own + shape.value_dim, 0, own};
     shape.value = {own + shape.value_dim, own, shape.value_dim};
-  } else {
-    shape.key = {shape.head_dim, 0, shape.head_dim};
-    shape.value = {shape.value_dim, 0, shape.value_dim};
+  } else if (context.model.find({Role::query_key_value, layer}) != nullptr) {
+    const std::size_t stride = (sharing + 2) * dim;
+    shape.query = {stride, 0, dim, sharing};
+    shape.key = {stride, sharing * dim, dim};
+    shape.value = {stride, (sharing + 1) * dim, dim};
+  } else if (context.model.find({Role::query_and_gate, layer}) != nullptr) {
+    shape.query = {2 * dim, 0, dim};
+    shape.gate = {2 * dim, dim, dim};
   }
   return shape;
 }
@@ -80,7 +88,7 @@ HeadShape head_shape(const ModelConfig& config) {
 AttentionRule rule_of_layer(const ForwardContext& context, std::int64_t layer) {
   const ModelConfig& config = context.config;
   AttentionRule rule;
-  rule.shape = head_shape(config);
+  rule.shape = head_shape(context, layer);
   rule.query_key_norm = config.attention.query_key_norm;
   rule.epsilon = config.rms_norm_eps;
   rule.scale =
@@ -135,25 +143,18 @@ void clip(ThreadPool& threads, double limit, Matrix& x) {
 void take_norms(const ForwardContext& context, std::int64_t layer, const AttentionRule& rule,
                 Projections& p) {
   if (rule.query_key_norm == QueryKeyNorm::none) return;
-  p.query_norm = context.take(Role::query_norm, layer);
-  p.key_norm = context.take(Role::key_norm, layer);
+  p.query_norm = context.take_gain(Role::query_norm, layer);
+  p.key_norm = context.take_gain(Role::key_norm, layer);
   if (rule.query_key_norm == QueryKeyNorm::per_head) return;
   normalise_rows(context.threads, p.query, std::exchange(p.query_norm, {}), rule.epsilon);
   normalise_rows(context.threads, p.key, std::exchange(p.key_norm, {}), rule.epsilon);
 }
 
-/// W x (T, rows of W).
-Matrix take_projection(const ForwardContext& context, Role role, std::int64_t layer, const TokenPanels& x) {
-  const Weight& weight = context.model.at({role, layer});
-  Matrix projected(x.tokens, weight.rows);
-  context.take_product(weight, x, store_rows(x, projected));
-  return projected;
-}
-
 /// Normalised, as panels. The epsilon is that of the reference, whatever the model's own is.
 TokenPanels take_latent(const ForwardContext& context, Role norm, std::int64_t layer, const Matrix& x) {
   constexpr double latent_epsilon = 1e-6;
-  return pack_panels(context.threads, rms_norm(context.threads, x, context.take(norm, layer), latent_epsilon),
+  return pack_panels(context.threads,
+                     rms_norm(context.threads, x, context.take_gain(norm, layer), latent_epsilon),
                      context.precision);
 }
 
@@ -168,35 +169,42 @@ std::pair<Matrix, Matrix> split_columns(ThreadPool& threads, const Matrix& x, st
 }
 
 /// Multi-head latent attention.
-Projections project_latent(const ForwardContext& context, std::int64_t layer, const Matrix& x,
+Projections project_latent(const ForwardContext& context, std::int64_t layer, const TokenPanels& panels,
                            const LatentScheme& latent) {
-  const TokenPanels panels = pack_panels(context.threads, x, context.precision);
   Projections p;
   TokenPanels query_latent;
   if (latent.query_rank > 0) {
-    Matrix down = take_projection(context, Role::query_down, layer, panels);
+    Matrix down = context.take_projection(Role::query_down, layer, panels);
     add_bias(context.threads, down, context.take_if_present(Role::query_down_bias, layer));
     query_latent = take_latent(context, Role::query_down_norm, layer, down);
   }
-  Matrix down = take_projection(context, Role::key_value_down, layer, panels);
+  Matrix down = context.take_projection(Role::key_value_down, layer, panels);
   add_bias(context.threads, down, context.take_if_present(Role::key_value_down_bias, layer));
-  p.query = take_projection(context, Role::query, layer, latent.query_rank > 0 ? query_latent : panels);
+  p.query = context.take_projection(Role::query, layer, latent.query_rank > 0 ? query_latent : panels);
   Matrix compressed;
   std::tie(compressed, p.shared_key) =
       split_columns(context.threads, down, static_cast<std::size_t>(latent.key_value_rank));
-  p.key = take_projection(context, Role::key_value_up, layer,
-                          take_latent(context, Role::key_value_down_norm, layer, compressed));
+  p.key = context.take_projection(Role::key_value_up, layer,
+                                  take_latent(context, Role::key_value_down_norm, layer, compressed));
   return p;
 }
 
-Projections project(const ForwardContext& context, std::int64_t layer, const Matrix& x,
+/// By the role's matrix; empty where the model has none.
+Matrix project_if_present(const ForwardContext& context, Role role, std::int64_t layer,
+                          const TokenPanels& panels) {
+  return context.model.find({role, layer}) ? context.take_projection(role, layer, panels) : Matrix();
+}
+
+Projections project(const ForwardContext& context, std::int64_t layer, const TokenPanels& panels,
                     const AttentionRule& rule) {
-  if (const auto& latent = context.config.attention.latent) return project_latent(context, layer, x, *latent);
-  const TokenPanels panels = pack_panels(context.threads, x, context.precision);
+  if (const auto& latent = context.config.attention.latent)
+    return project_latent(context, layer, panels, *latent);
   Projections p;
-  p.query = take_projection(context, Role::query, layer, panels);
-  p.key = take_projection(context, Role::key, layer, panels);
-  p.value = take_projection(context, Role::value, layer, panels);
+  for (const Role role : {Role::query_key_value, Role::query_and_gate, Role::query}) {
+    if (context.model.find({role, layer})) p.query = context.take_projection(role, layer, panels);
+  }
+  p.key = project_if_present(context, Role::key, layer, panels);
+  p.value = project_if_present(context, Role::value, layer, panels);
   add_bias(context.threads, p.query, context.take_if_present(Role::query_bias, layer));
   add_bias(context.threads, p.key, context.take_if_present(Role::key_bias, layer));
   add_bias(context.threads, p.value, context.take_if_present(Role::value_bias, layer));
@@ -240,7 +248,7 @@ void prepare(std::span<float> x, std::span<const float> norm, const AttentionRul
 /// A head's own features, then those that all keys share.
 void load_key(const Projections& p, const HeadShape& shape, std::size_t row, std::size_t head,
               std::span<float> key) {
-  const auto shared = std::ranges::copy(shape.key.of(p.key, row, head), key.begin()).out;
+  const auto shared = std::ranges::copy(shape.key.of(p.keys(), row, head), key.begin()).out;
   if (p.shared_key.rows > 0) std::ranges::copy(p.shared_key.row(row), shared);
 }
 
@@ -276,7 +284,7 @@ void load_queries(const Projections& p, const AttentionRule& rule, const RotaryT
     std::ranges::fill(panel, 0.0f);
     for (std::size_t lane = 0; lane < std::min(panel_lanes, group.queries - begin); ++lane) {
       const std::size_t position = group.first + begin + lane;
-      std::ranges::copy(p.query.row(first_row + position).subspan(head * dim, dim), query.begin());
+      std::ranges::copy(rule.shape.query.of(p.query, first_row + position, head), query.begin());
       prepare(query, p.query_norm, rule, rotary, position);
       for (std::size_t d = 0; d < dim; ++d) panel[d * panel_lanes + lane] = query[d];
     }
@@ -378,14 +386,22 @@ void attend_sequence(const Projections& p, const AttentionRule& rule, const Rota
   }
 }
 
-/// heads (T, heads * value_dim) *= sigmoid(W x), where the model has such a gate.
-void gate_heads(const ForwardContext& context, std::int64_t layer, const Matrix& x, Matrix& heads) {
-  const Weight* gate = context.model.find({Role::attention_gate, layer});
-  if (gate == nullptr) return;
-  const TokenPanels panels = pack_panels(context.threads, x, context.precision);
-  context.take_product(*gate, panels,
+/// heads (T, heads * value_dim) *= sigmoid(gate), where gates are projected with the queries.
+void gate_by_projected(ThreadPool& threads, const Projections& p, const HeadShape& shape, Matrix& heads) {
+  if (shape.gate.size == 0) return;
+  threads.for_each(heads.rows, [&](std::size_t row, unsigned) {
+    float* out = heads.row(row).data();
+    for (std::size_t head = 0; head < shape.heads; ++head) {
+      for (const float gate : shape.gate.of(p.query, row, head)) *out++ /= 1 + std::exp(-gate);
+    }
+  });
+}
+
+/// heads (T, heads * value_dim) *= sigmoid(W x).
+void gate_by_weight(const ForwardContext& context, const Weight& gate, const TokenPanels& x, Matrix& heads) {
+  context.take_product(gate, x,
                        [&](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
-                         for (std::size_t lane = 0; lane < panels.lanes(panel); ++lane) {
+                         for (std::size_t lane = 0; lane < x.lanes(panel); ++lane) {
                            float* out = heads.row(panel * panel_lanes + lane).data() + first_row;
                            for (std::size_t r = 0; r < rows; ++r)
                              out[r] /= 1 + std::exp(-y[r * panel_lanes + lane]);
@@ -393,24 +409,36 @@ void gate_heads(const ForwardContext& context, std::int64_t layer, const Matrix&
                        });
 }
 
+/// Every head of every sequence: (T, heads * value_dim).
+Matrix attend_all(const ForwardContext& context, const Projections& projections, const AttentionRule& rule,
+                  const RotaryTable& rotary) {
+  const std::vector<std::size_t>& start = context.batch.sequence_start;
+  Matrix heads(start.back(), rule.shape.heads * rule.shape.value_dim);
+  const auto attend_one = panel_format(context.precision) == PanelFormat::pairs ? attend_sequence<Bfloat16>
+                                                                                : attend_sequence<float>;
+  context.threads.for_each((start.size() - 1) * rule.shape.kv_heads, [&](std::size_t task, unsigned) {
+    const std::size_t sequence = task / rule.shape.kv_heads, kv_head = task % rule.shape.kv_heads;
+    attend_one(projections, rule, rotary, kv_head, start[sequence], start[sequence + 1] - start[sequence],
+               heads);
+  });
+  gate_by_projected(context.threads, projections, rule.shape, heads);
+  return heads;
+}
+
 }  // namespace
 
 void attention(const ForwardContext& context, std::int64_t layer, const RotaryTable& rotary, const Matrix& x,
                Matrix& residual) {
   const AttentionRule rule = rule_of_layer(context, layer);
-  Matrix heads(x.rows, rule.shape.heads * rule.shape.value_dim);
+  const Weight* gate = context.model.find({Role::attention_gate, layer});
+  TokenPanels input = pack_panels(context.threads, x, context.precision);
+  Matrix heads;
   {
-    const Projections projections = project(context, layer, x, rule);
-    const std::vector<std::size_t>& start = context.batch.sequence_start;
-    const auto attend_one = panel_format(context.precision) == PanelFormat::pairs ? attend_sequence<Bfloat16>
-                                                                                  : attend_sequence<float>;
-    context.threads.for_each((start.size() - 1) * rule.shape.kv_heads, [&](std::size_t task, unsigned) {
-      const std::size_t sequence = task / rule.shape.kv_heads, kv_head = task % rule.shape.kv_heads;
-      attend_one(projections, rule, rotary, kv_head, start[sequence], start[sequence + 1] - start[sequence],
-                 heads);
-    });
+    const Projections projections = project(context, layer, input, rule);
+    if (gate == nullptr) input = {};  // its memory is that of `heads`
+    heads = attend_all(context, projections, rule, rotary);
   }
-  gate_heads(context, layer, x, heads);
+  if (gate != nullptr) gate_by_weight(context, *gate, input, heads);
   const TokenPanels panels = pack_panels(context.threads, heads, context.precision);
   context.take_product(Role::attention_output, layer, panels, add_rows(panels, residual));
   add_bias(context.threads, residual, context.take_if_present(Role::attention_output_bias, layer));

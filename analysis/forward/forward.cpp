@@ -9,6 +9,7 @@
 #include "analysis/forward/experts.h"
 #include "analysis/forward/forward_budget.h"
 #include "analysis/forward/language_head.h"
+#include "analysis/forward/linear_attention.h"
 #include "analysis/forward/token_batch.h"
 #include "analysis/kernels/element_convert.h"
 #include "analysis/kernels/rms_norm.h"
@@ -66,7 +67,7 @@ Matrix embed(const Checkpoint& checkpoint, const ModelWeights& model, const Toke
 
 /// x normalised; x itself where the model has no such norm.
 Matrix take_normalised(const ForwardContext& context, Role norm, std::int64_t layer, const Matrix& x) {
-  const std::vector<float> gain = context.take_if_present(norm, layer);
+  const std::vector<float> gain = context.take_gain(norm, layer);
   return gain.empty() ? x : rms_norm(context.threads, x, gain, context.config.rms_norm_eps);
 }
 
@@ -84,7 +85,10 @@ void add_sublayer(const ForwardContext& context, Role input_norm, Role output_no
 /// One decoder layer, in place.
 void run_layer(const ForwardContext& context, std::int64_t layer, const RotaryTable& rotary,
                ForwardObserver& observer, Matrix& x) {
-  const auto attend = [&](const Matrix& h, Matrix& sum) { attention(context, layer, rotary, h, sum); };
+  const auto attend = [&](const Matrix& h, Matrix& sum) {
+    if (context.config.attention.is_linear_in(layer)) return linear_attention(context, layer, h, sum);
+    attention(context, layer, rotary, h, sum);
+  };
   const auto feed_forward = [&](const Matrix& h, Matrix& sum) {
     if (!context.config.is_moe_layer(layer)) return dense_mlp(context, layer, h, sum);
     const RouterOutput routing = route(context, layer, h);
@@ -135,7 +139,7 @@ void run_batch(const ForwardContext& context, const Checkpoint& checkpoint, cons
     clock.finish(static_cast<std::size_t>(layer) + 1);
     if (options.layer_done) options.layer_done({batch.first_token, layer + 1}, x);
   }
-  x = rms_norm(context.threads, x, context.take(Role::final_norm, -1), config.rms_norm_eps);
+  x = rms_norm(context.threads, x, context.take_gain(Role::final_norm, -1), config.rms_norm_eps);
 
   LogitSink logits;
   if (observer.wants_logits()) {

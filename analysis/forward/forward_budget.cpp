@@ -10,7 +10,6 @@
 namespace moescope {
 namespace {
 
-constexpr std::uint64_t mebibyte = 1ull << 20;
 /// More than this does not make reading any smoother.
 constexpr std::uint64_t most_weight_bytes = 256 * mebibyte;
 
@@ -43,19 +42,28 @@ std::uint64_t gated_mlp_bytes(WeightShape gate) {
 
 /// Whether attention projects by it: to queries, keys, values, latent vectors and gates.
 bool is_projection(const WeightRule& rule) {
-  return role_group(rule.role) == RoleGroup::attention && !rule.is_vector() &&
-         rule.role != Role::attention_output;
+  return role_group(rule.role) == RoleGroup::attention && !rule.is_vector() && !rule.depthwise &&
+         rule.role != Role::attention_output && rule.role != Role::linear_output;
 }
 
 /// Panels of the input beside what is projected, or queries beside what the heads give.
-std::uint64_t attention_bytes(const ModelConfig& config) {
-  std::uint64_t projected = 0, widest = shape_of(Role::attention_output, config).cols;
+std::uint64_t attention_bytes(const ModelConfig& config, std::int64_t layer) {
+  const Role output = config.attention.is_linear_in(layer) ? Role::linear_output : Role::attention_output;
+  std::uint64_t projected = 0, widest = shape_of(output, config).cols;
   for (const WeightRule& rule : family_of(config).weights) {
-    if (!is_projection(rule) || occurrences(rule, config) == 0) continue;
+    if (!is_projection(rule) || !applies(rule, layer, config)) continue;
     projected += shape_of(rule, config).rows;
     widest = std::max(widest, shape_of(rule, config).cols);
   }
   return (projected + widest) * matrix_bytes;
+}
+
+/// Of the layer that takes most.
+std::uint64_t attention_bytes(const ModelConfig& config) {
+  std::uint64_t most = 0;
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
+    most = std::max(most, attention_bytes(config, layer));
+  return most;
 }
 
 /// What attention and MLP add, where it is normalised before it is added.

@@ -1,6 +1,7 @@
 #pragma once
 /// What the parts of a layer share during one pass over a batch of tokens.
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -41,12 +42,27 @@ struct ForwardContext {
     const Weight* weight = model.find({role, layer});
     return weight ? weights.take_values(*weight) : std::vector<float>{};
   }
+  /// The gain of a norm as it multiplies. Empty if the model has no such norm.
+  std::vector<float> take_gain(Role role, std::int64_t layer) const {
+    std::vector<float> gain = take_if_present(role, layer);
+    const auto offset = static_cast<float>(config.gain_offset);
+    if (offset != 0)
+      std::ranges::transform(gain, gain.begin(), [&](float stored) { return offset + stored; });
+    return gain;
+  }
   /// The next weight, multiplied with x as it arrives.
   void take_product(const Weight& weight, const TokenPanels& x, const ProductSink& sink) const {
     weights.take(weight, [&](const WeightTile& tile) { multiply(threads, tile, x, sink); });
   }
   void take_product(Role role, std::int64_t layer, const TokenPanels& x, const ProductSink& sink) const {
     take_product(model.at({role, layer}), x, sink);
+  }
+  /// W x (T, rows of W).
+  Matrix take_projection(Role role, std::int64_t layer, const TokenPanels& x) const {
+    const Weight& weight = model.at({role, layer});
+    Matrix projected(x.tokens, weight.rows);
+    take_product(weight, x, store_rows(x, projected));
+    return projected;
   }
 };
 

@@ -51,13 +51,24 @@ struct Sequences {
   }
 };
 
-Cost layer_flops(const ModelConfig& config, std::int64_t layer, const Sequences& sequences) {
-  const TokenFlops flops = token_flops(config, layer);
+/// Of softmax attention: for every head, query and key it sees a product of head_dim for the score, one of
+/// the value's. Of linear attention: for every head and token three products with its memory.
+double attention_flops(const ModelConfig& config, std::int64_t layer, const Sequences& sequences) {
+  if (config.attention.is_linear_in(layer)) {
+    const LinearScheme& linear = *config.attention.linear;
+    const WeightShape memory{static_cast<std::uint64_t>(linear.values()),
+                             static_cast<std::uint64_t>(linear.key_features)};
+    return 3 * product_flops(memory) * sequences.tokens();
+  }
   const WeightShape heads{static_cast<std::uint64_t>(config.num_attention_heads),
                           static_cast<std::uint64_t>(config.head_dim + config.value_head_dim)};
+  return product_flops(heads) * sequences.keys(config.attention.window_in(layer));
+}
+
+Cost layer_flops(const ModelConfig& config, std::int64_t layer, const Sequences& sequences) {
+  const TokenFlops flops = token_flops(config, layer);
   Cost cost;
-  // For every head, query and key it sees: a product of head_dim for the score, one of the value's.
-  cost.attention_flops = product_flops(heads) * sequences.keys(config.attention.window_in(layer));
+  cost.attention_flops = attention_flops(config, layer, sequences);
   cost.routed_flops = flops.routed * sequences.tokens();
   cost.flops = flops.others * sequences.tokens() + cost.attention_flops + cost.routed_flops;
   return cost;

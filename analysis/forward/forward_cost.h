@@ -5,9 +5,10 @@
 /// Exact by definition, not an estimate. Counted are the products of matrices, two operations for each
 /// multiply-add: all projections for every token, the router, the K experts that each token takes and the
 /// shared ones, attention scores and values for exactly the keys that each query sees (causal, within the
-/// window of a sliding layer), and the head over the whole vocabulary for every token. Not counted is what
-/// grows with activations alone: norms, biases, rotation, softmax, silu, the choice of experts, the residual
-/// sum.
+/// window of a sliding layer), of linear attention the three products with each head's memory for every token
+/// (however its chunks are computed), and the head over the whole vocabulary for every token. Not counted is
+/// what grows with activations alone: norms, biases, rotation, softmax, silu, the choice of experts, the
+/// residual sum.
 
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +26,7 @@ enum class ForwardPart : std::uint8_t { embedding, dense_layer, moe_layer, head 
 struct Cost {
   std::uint64_t weight_bytes = 0;  // as stored, read once
   double flops = 0;                // a whole number, exact below 2^53; attention included
-  double attention_flops = 0;      // scores and values alone: what grows with the square of a sequence
+  double attention_flops = 0;      // scores and values, or products with memories, alone
   double routed_flops = 0;         // the routed experts alone: many products of few tokens each
 
   Cost& operator+=(const Cost& other);

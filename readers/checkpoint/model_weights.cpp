@@ -36,6 +36,12 @@ struct FusedPart {
   const StoredTensor* scales = nullptr;  // of blocks in 4 bits
 };
 
+/// Of a weight that is stored by itself.
+Shape stored_shape(const WeightRule& rule, const WeightShape& shape) {
+  if (rule.is_vector()) return {shape.cols};
+  return rule.depthwise ? Shape{shape.rows, 1, shape.cols} : Shape{shape.rows, shape.cols};
+}
+
 /// Matches the rules of a family against the stored tensors, and remembers which were used.
 class Resolver {
  public:
@@ -65,6 +71,7 @@ class Resolver {
     return tensor_name(family_, name, layer, expert);
   }
   bool is_beyond_layers(std::string_view name) const;
+  std::string other_part(std::string_view name) const;
 
   const Checkpoint& checkpoint_;
   const ModelConfig& config_;
@@ -90,9 +97,7 @@ Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
   weight.rows = shape.rows;
   weight.cols = shape.cols;
   const FusedPart* part = key.layer >= 0 ? fused_part(key) : nullptr;
-  const StoredTensor& stored =
-      part ? *part->stored
-           : require(weight.name, rule.is_vector() ? Shape{shape.cols} : Shape{shape.rows, shape.cols});
+  const StoredTensor& stored = part ? *part->stored : require(weight.name, stored_shape(rule, shape));
   weight.dtype = stored.info.dtype;
   weight.shard = stored.shard;
   weight.offset = stored.info.offset;
@@ -311,14 +316,26 @@ std::vector<std::string> Resolver::notes_on_coarse_biases(std::span<const Weight
           std::to_string(static_cast<int>(fewest)) + " steps in layer " + std::to_string(worst->key.layer)};
 }
 
+/// What a tensor belongs to that the model's weights do not use; empty where that is not known.
+std::string Resolver::other_part(std::string_view name) const {
+  for (const OtherPart& part : family_.other_parts) {
+    if (name.starts_with(part.prefix)) return std::string(part.what) + " (" + std::string(part.prefix) + "*)";
+  }
+  const std::string layers = std::to_string(config_.num_hidden_layers);
+  return is_beyond_layers(name)
+             ? "layers from " + layers + " on (multi-token prediction; the model has " + layers + " layers)"
+             : "";
+}
+
 std::vector<std::string> Resolver::notes(std::span<const Weight> resolved) const {
   std::vector<std::string> notes = notes_on_coarse_biases(resolved);
   if (used_.size() == checkpoint_.tensors().size()) return notes;
-  std::size_t beyond = 0, unknown = 0;
+  std::map<std::string, std::size_t> others;
+  std::size_t unknown = 0;
   for (const auto& [name, stored] : checkpoint_.tensors()) {
     if (used_.contains(&stored)) continue;
-    if (is_beyond_layers(name)) {
-      ++beyond;
+    if (const std::string part = other_part(name); !part.empty()) {
+      ++others[part];
     } else if (++unknown <= most_notes) {
       notes.push_back(shard_file(stored.shard) + ": " + tensor_thing(name) +
                       ": has no role in this model and is skipped");
@@ -327,12 +344,8 @@ std::vector<std::string> Resolver::notes(std::span<const Weight> resolved) const
   if (unknown > most_notes) {
     notes.push_back(std::to_string(unknown - most_notes) + " further tensors without a role are skipped");
   }
-  if (beyond > 0) {
-    notes.push_back(std::to_string(beyond) + " tensors of layers from " +
-                    std::to_string(config_.num_hidden_layers) +
-                    " on (multi-token prediction) are skipped: the model has " +
-                    std::to_string(config_.num_hidden_layers) + " layers");
-  }
+  for (const auto& [part, count] : others)
+    notes.push_back(std::to_string(count) + " tensors of " + part + " are skipped");
   return notes;
 }
 

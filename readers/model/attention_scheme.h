@@ -56,11 +56,26 @@ struct LatentScheme {
   bool operator==(const LatentScheme&) const = default;
 };
 
+/// Linear attention with a gated delta rule (Gated DeltaNet, Yang et al., arXiv 2412.06464, equation 10).
+/// Each value head reads with the queries and keys of one key head; before that each channel passes a causal
+/// convolution.
+struct LinearScheme {
+  std::int64_t key_heads = 0, value_heads = 0;
+  std::int64_t key_features = 0, value_features = 0;  // of a head
+  std::int64_t taps = 0;                              // of the convolution
+  std::vector<bool> layers;                           // (N): which have it in place of softmax attention
+
+  std::int64_t channels() const { return 2 * key_heads * key_features + values(); }
+  std::int64_t values() const { return value_heads * value_features; }
+  bool operator==(const LinearScheme&) const = default;
+};
+
 /// Whether projections have biases is told by the family's weights.
 struct AttentionScheme {
   QueryKeyNorm query_key_norm = QueryKeyNorm::none;
   RotaryScheme rotary;
   std::optional<LatentScheme> latent;
+  std::optional<LinearScheme> linear;
   double score_factor = 1;     // of q k^T / sqrt(head_dim)
   bool bias = false;           // of queries, keys and values at least
   std::optional<double> clip;  // of queries, keys and values, before they are rotated: to [-clip, clip]
@@ -71,6 +86,10 @@ struct AttentionScheme {
   std::optional<std::int64_t> window_in(std::int64_t layer) const {
     const auto index = static_cast<std::size_t>(layer);
     return index < sliding.size() && sliding[index] ? window : std::nullopt;
+  }
+  bool is_linear_in(std::int64_t layer) const {
+    const auto index = static_cast<std::size_t>(layer);
+    return linear && index < linear->layers.size() && linear->layers[index];
   }
   bool operator==(const AttentionScheme&) const = default;
 };

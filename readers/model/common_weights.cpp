@@ -77,6 +77,24 @@ WeightRules latent_mixture() {
                  shared_experts()});
 }
 
+WeightRules gated_projections() {
+  return {{Role::query_and_gate, softmax_layer, "self_attn.q_proj.weight", query_heads_and_gates, hidden},
+          {Role::key, softmax_layer, "self_attn.k_proj.weight", key_value_heads, hidden},
+          {Role::value, softmax_layer, "self_attn.v_proj.weight", key_value_heads, hidden},
+          {Role::query_norm, softmax_layer, "self_attn.q_norm.weight", one, head},
+          {Role::key_norm, softmax_layer, "self_attn.k_norm.weight", one, head},
+          {Role::attention_output, softmax_layer, "self_attn.o_proj.weight", hidden, value_heads}};
+}
+
+WeightRules delta_net() {
+  return {{Role::linear_convolution, linear_layer, "linear_attn.conv1d.weight", linear_channels, linear_taps,
+           nullptr, true},
+          {Role::linear_decay_rate, linear_layer, "linear_attn.A_log", one, linear_heads},
+          {Role::linear_decay_bias, linear_layer, "linear_attn.dt_bias", one, linear_heads},
+          {Role::linear_head_norm, linear_layer, "linear_attn.norm.weight", one, linear_head},
+          {Role::linear_output, linear_layer, "linear_attn.out_proj.weight", hidden, linear_values}};
+}
+
 WeightRules input_biases() {
   return {{Role::query_bias, every_layer, "self_attn.q_proj.bias", one, query_heads, has_attention_bias},
           {Role::key_bias, every_layer, "self_attn.k_proj.bias", one, key_value_heads, has_attention_bias},
@@ -126,6 +144,13 @@ WeightRules router_and_experts() {
 
 WeightRules score_correction_bias() {
   return {{Role::score_correction_bias, moe_layer, "mlp.gate.e_score_correction_bias", one, experts}};
+}
+
+WeightRules gated_shared_expert() {
+  return {{Role::shared_expert_gate, moe_layer, "mlp.shared_expert_gate.weight", single, hidden},
+          {Role::shared_gate, moe_layer, "mlp.shared_expert.gate_proj.weight", shared_width, hidden},
+          {Role::shared_up, moe_layer, "mlp.shared_expert.up_proj.weight", shared_width, hidden},
+          {Role::shared_down, moe_layer, "mlp.shared_expert.down_proj.weight", hidden, shared_width}};
 }
 
 WeightRules shared_experts() {

@@ -34,6 +34,11 @@ WeightRules query_key_norms();
 WeightRules latent_projections();
 /// All of DeepSeek-V2, and of its descendants but for the correction bias.
 WeightRules latent_mixture();
+/// Softmax attention of a model whose other layers are linear: self_attn.q_proj, of which each head has its
+/// query and a gate, k_proj, v_proj, o_proj, q_norm, k_norm; without biases.
+WeightRules gated_projections();
+/// linear_attn.{conv1d, A_log, dt_bias, norm, out_proj} of linear layers.
+WeightRules delta_net();
 /// mlp.{gate,up,down}_proj of dense layers.
 WeightRules dense_mlp();
 /// Their biases, where the model has some.
@@ -46,6 +51,8 @@ WeightRules router_and_experts();
 WeightRules block_sparse_moe();
 /// mlp.gate.e_score_correction_bias.
 WeightRules score_correction_bias();
+/// mlp.shared_expert.{gate,up,down}_proj and its gate, mlp.shared_expert_gate.
+WeightRules gated_shared_expert();
 /// mlp.shared_experts.{gate,up,down}_proj, where the model has shared experts.
 WeightRules shared_experts();
 

@@ -117,6 +117,41 @@ void read_shared_experts(const JsonObject& object, ModelConfig& config) {
   config.n_shared_experts = without_shared ? 0 : object.integer("n_shared_experts", 0, 65'536);
 }
 
+void read_single_shared_expert(const JsonObject& object, ModelConfig& config) {
+  config.n_shared_experts = 1;
+  config.shared_intermediate_size = object.integer("shared_expert_intermediate_size", 1, 1 << 20);
+}
+
+void read_linear_attention(const JsonObject& object, ModelConfig& config) {
+  constexpr std::int64_t most = 65'536;
+  LinearScheme& linear = config.attention.linear.emplace();
+  linear.key_heads = object.integer("linear_num_key_heads", 1, most);
+  linear.value_heads = object.integer("linear_num_value_heads", 1, most);
+  linear.key_features = object.integer("linear_key_head_dim", 1, most);
+  linear.value_features = object.integer("linear_value_head_dim", 1, most);
+  linear.taps = object.integer("linear_conv_kernel_dim", 1, 1'024);
+  if (linear.value_heads % linear.key_heads != 0) {
+    object.fail("linear_num_value_heads", std::to_string(linear.value_heads) +
+                                              " is not a multiple of linear_num_key_heads " +
+                                              std::to_string(linear.key_heads));
+  }
+  if (object.find("layer_types") != nullptr) {
+    linear.layers = read_choices(object, "layer_types", "linear_attention", "full_attention", config);
+    return;
+  }
+  const std::int64_t every = integer_or(object, "full_attention_interval", 4, 1, 10'000);
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
+    linear.layers.push_back((layer + 1) % every != 0);
+}
+
+void read_gated_attention(const JsonObject& object, ModelConfig& config) {
+  read_linear_attention(object, config);
+  require_boolean(object, "attention_bias", false);
+  config.attention.query_key_norm = QueryKeyNorm::per_head;
+  config.gain_offset = 1;
+  read_partial_rotary(object, config, 0.25);
+}
+
 void read_softmax_routing(const JsonObject& object, ModelConfig& config) {
   config.routing.score = ScoreFunction::softmax;
   config.routing.renormalise = object.boolean("norm_topk_prob");

@@ -49,6 +49,18 @@ void read_latent_heads(const JsonObject& object, ModelConfig& config);
 /// n_shared_experts; null: none.
 void read_shared_experts(const JsonObject& object, ModelConfig& config);
 
+/// One, of shared_expert_intermediate_size.
+void read_single_shared_expert(const JsonObject& object, ModelConfig& config);
+
+/// Linear attention as in Qwen3-Next: linear_num_key_heads, linear_num_value_heads, linear_key_head_dim,
+/// linear_value_head_dim, linear_conv_kernel_dim. The layers that have it are "linear_attention" in
+/// layer_types; without such a list, those but every full_attention_interval-th.
+void read_linear_attention(const JsonObject& object, ModelConfig& config);
+
+/// Qwen3-Next and its descendants but for their experts: softmax attention between layers of linear, both
+/// gated, a part of each head rotated, gains stored as what is added to 1.
+void read_gated_attention(const JsonObject& object, ModelConfig& config);
+
 /// Softmax scores, norm_topk_prob without an epsilon.
 void read_softmax_routing(const JsonObject& object, ModelConfig& config);
 

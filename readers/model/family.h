@@ -22,6 +22,12 @@ struct SizeKey {
   std::optional<std::int64_t> absent;  // what it is when the key is not there; empty: it must be
 };
 
+/// Tensors of a part of the model that is not run.
+struct OtherPart {
+  std::string_view prefix;  // "mtp."
+  std::string_view what;    // "multi-token prediction"
+};
+
 struct Family {
   std::string_view model_type;
   std::vector<std::string_view> architectures;  // they decide where families share a model_type
@@ -31,9 +37,12 @@ struct Family {
   /// Without has_experts no layer has any.
   /// Refuses what the family's forward pass would do otherwise (config_keys.h has the common parts).
   void (*read_schemes)(const JsonObject& object, ModelConfig& config) = nullptr;
+  /// Where config.json has the language model's keys, in a model that has other parts; empty: at the top.
+  std::string_view inner_config = {};
   std::string_view layer_prefix = "model.layers.";  // of the names of all that belongs to a layer
   std::vector<WeightRule> weights;                  // in any order
   std::vector<FusedRule> fused = {};
+  std::vector<OtherPart> other_parts = {};
 };
 
 /// In the order of their names.

@@ -59,6 +59,7 @@ struct ModelConfig {
   AttentionScheme attention;
   ActivationScheme activation;  // of routed experts
   double rms_norm_eps = 0;
+  double gain_offset = 0;      // added to the stored gains of norms, but for those of linear attention
   double embedding_scale = 1;  // of the embedding's rows as they enter layer 0
   std::int64_t max_position_embeddings = 0;
   bool tie_word_embeddings = false;

@@ -47,6 +47,15 @@ void compare_latent(const LatentScheme& a, const LatentScheme& b, Differences& d
   differences.compare("qk_rope_head_dim", a.shared_features, b.shared_features);
 }
 
+void compare_linear(const LinearScheme& a, const LinearScheme& b, Differences& differences) {
+  differences.compare("linear_num_key_heads", a.key_heads, b.key_heads);
+  differences.compare("linear_num_value_heads", a.value_heads, b.value_heads);
+  differences.compare("linear_key_head_dim", a.key_features, b.key_features);
+  differences.compare("linear_value_head_dim", a.value_features, b.value_features);
+  differences.compare("linear_conv_kernel_dim", a.taps, b.taps);
+  if (a.layers != b.layers) differences.found.push_back("layers with linear attention");
+}
+
 void compare_rotary(const RotaryScheme& a, const RotaryScheme& b, Differences& differences) {
   differences.compare("rope_theta", a.base, b.base);
   differences.compare("rope scaling factor", a.scaling.factor, b.scaling.factor);
@@ -65,6 +74,8 @@ double rotated_share(const ModelConfig& config) {
 void compare_attention(const ModelConfig& a, const ModelConfig& b, Differences& differences) {
   compare_rotary(a.attention.rotary, b.attention.rotary, differences);
   compare_latent(a.attention.latent.value_or(LatentScheme{}), b.attention.latent.value_or(LatentScheme{}),
+                 differences);
+  compare_linear(a.attention.linear.value_or(LinearScheme{}), b.attention.linear.value_or(LinearScheme{}),
                  differences);
   differences.compare("rotated share of a head", rotated_share(a), rotated_share(b));
   differences.compare("sliding_window", a.attention.window, b.attention.window);

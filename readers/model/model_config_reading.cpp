@@ -190,19 +190,37 @@ void require_countable(const JsonObject& object, const ModelConfig& config) {
       static_cast<double>(config.n_routed_experts) * static_cast<double>(config.moe_intermediate_size) +
       static_cast<double>(config.shared_intermediate_size);
   const LatentScheme latent = config.attention.latent.value_or(LatentScheme{});
+  const LinearScheme linear = config.attention.linear.value_or(LinearScheme{});
+  const double linear_rows =
+      static_cast<double>(linear.channels()) + 3 * static_cast<double>(linear.values());
   const double heads = static_cast<double>(config.num_attention_heads) *
                        static_cast<double>(config.head_dim + config.value_head_dim);
   const double ranks = static_cast<double>(latent.query_rank + latent.key_value_rank);
-  const double attention = 3 * heads + 2 * ranks + heads * ranks / hidden;
+  const double attention = 3 * heads + 2 * ranks + heads * ranks / hidden + linear_rows;
   const double per_layer = 3 * experts + 3 * static_cast<double>(config.intermediate_size) + attention;
   const double parameters = hidden * (2 * static_cast<double>(config.vocab_size) + layers * per_layer);
   if (parameters > std::ldexp(1.0, 56))
     object.fail("hidden_size", "and the other sizes describe more than 2^56 parameters");
 }
 
-ModelConfig read_config(const JsonObject& object, std::span<const Family> families) {
-  ModelConfig config;
-  config.family = &read_family(object, config, families);
+/// What the language model's part of a file says, and of the rest what it does not say.
+json language_model(const json& document, const JsonObject& object, const std::string& inner) {
+  if (inner.empty() || object.find(inner) == nullptr) return document;
+  const JsonObject part = member(object, inner.c_str());
+  const char* tie = "tie_word_embeddings";
+  if (object.find(tie) != nullptr && part.find(tie) != nullptr && object.at(tie) != part.at(tie)) {
+    object.fail(tie, "differs from " + inner + "." + tie + " (found " + excerpt(object.at(tie)) + " and " +
+                         excerpt(part.at(tie)) + ")");
+  }
+  json merged = object.at(inner);
+  for (const auto& [key, value] : document.items()) {
+    const bool is_of_the_whole = key == "model_type" || key == "architectures";
+    if (key != inner && (is_of_the_whole || part.find(key) == nullptr)) merged[key] = value;
+  }
+  return merged;
+}
+
+void read_config(const JsonObject& object, ModelConfig& config) {
   refuse_unknown_features(object);
   read_quantisation(object, config);
   read_sizes(object, config);
@@ -217,7 +235,6 @@ ModelConfig read_config(const JsonObject& object, std::span<const Family> famili
   require_consistent_heads(object, config);
   require_consistent_router(object, config);
   require_countable(object, config);
-  return config;
 }
 
 }  // namespace
@@ -225,7 +242,12 @@ ModelConfig read_config(const JsonObject& object, std::span<const Family> famili
 ModelConfig parse_model_config(std::string_view text, const std::string& file,
                                std::span<const Family> families) {
   const json document = parse_strict_json(text, file);
-  return read_config(JsonObject(document, file, {}), families);
+  const JsonObject object(document, file, {});
+  ModelConfig config;
+  config.family = &read_family(object, config, families);
+  const json of_model = language_model(document, object, std::string(config.family->inner_config));
+  read_config(JsonObject(of_model, file, {}), config);
+  return config;
 }
 
 ModelConfig parse_model_config(std::string_view text, const std::string& file) {

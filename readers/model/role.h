@@ -18,9 +18,13 @@ namespace moescope {
   ROLE(query_down_norm, norm)     /* [query rank] */                                                         \
   ROLE(key_value_down, attention) /* [key-value rank + shared features, H]: to that of keys and values */    \
   ROLE(key_value_down_bias, attention)                                                                       \
-  ROLE(query, attention) /* [heads * head_dim, H], or of the latent vector */                                \
-  ROLE(key, attention)   /* [kv heads * head_dim, H] */                                                      \
-  ROLE(value, attention) /* [kv heads * head_dim, H] */                                                      \
+  ROLE(query_key_value, attention) /* [(heads + 2 * kv heads) * head_dim, H]: for each key its queries, the  \
+                                      key, the value */                                                      \
+  ROLE(query_and_gate, attention)  /* [2 * heads * head_dim, H]: for each head its query, and a gate of what \
+                                      it gives */                                                            \
+  ROLE(query, attention)           /* [heads * head_dim, H], or of the latent vector */                      \
+  ROLE(key, attention)             /* [kv heads * head_dim, H] */                                            \
+  ROLE(value, attention)           /* [kv heads * head_dim, H] */                                            \
   ROLE(query_bias, attention)                                                                                \
   ROLE(key_bias, attention)                                                                                  \
   ROLE(value_bias, attention)                                                                                \
@@ -32,16 +36,28 @@ namespace moescope {
   ROLE(attention_gate, attention)        /* [heads * head_dim, H]: the share of each feature that goes on */ \
   ROLE(attention_output, attention)      /* [H, heads * value head_dim] */                                   \
   ROLE(attention_output_bias, attention) /* [H] */                                                           \
-  ROLE(attention_output_norm, norm)      /* [H], of what attention adds */                                   \
-  ROLE(post_attention_norm, norm)        /* [H], before the MLP */                                           \
-  ROLE(dense_gate_bias, dense_mlp)       /* [I] */                                                           \
-  ROLE(dense_up_bias, dense_mlp)         /* [I] */                                                           \
-  ROLE(dense_down_bias, dense_mlp)       /* [H] */                                                           \
-  ROLE(dense_gate, dense_mlp)            /* [I, H] */                                                        \
-  ROLE(dense_up, dense_mlp)              /* [I, H] */                                                        \
-  ROLE(dense_down, dense_mlp)            /* [H, I] */                                                        \
-  ROLE(router, router)                   /* [E, H] */                                                        \
-  ROLE(router_bias, router)              /* [E] */                                                           \
+  /* Linear attention: h key heads of d features, H' value heads of D, C = 2 * h * d + H' * D channels */    \
+  ROLE(linear_query_key_value_gate, attention)       /* [C + H' * D, H], for each key head its rows */       \
+  ROLE(linear_query_key_value, attention)            /* [C, H]: all queries, all keys, all values */         \
+  ROLE(linear_output_gate, attention)                /* [H' * D, H] */                                       \
+  ROLE(linear_beta_decay, attention)                 /* [2 * H', H], for each key head its rows */           \
+  ROLE(linear_beta, attention)                       /* [H', H]: the share of a value that is written */     \
+  ROLE(linear_decay, attention)                      /* [H', H] */                                           \
+  ROLE(linear_convolution, attention)                /* [C, taps] */                                         \
+  ROLE(linear_decay_bias, attention)                 /* [H'] */                                              \
+  ROLE(linear_decay_rate, attention)                 /* [H'], its logarithm */                               \
+  ROLE(linear_head_norm, norm)                       /* [D] */                                               \
+  ROLE(linear_output, attention)                     /* [H, H' * D] */                                       \
+  ROLE(attention_output_norm, norm)                  /* [H], of what attention adds */                       \
+  ROLE(post_attention_norm, norm)                    /* [H], before the MLP */                               \
+  ROLE(dense_gate_bias, dense_mlp)                   /* [I] */                                               \
+  ROLE(dense_up_bias, dense_mlp)                     /* [I] */                                               \
+  ROLE(dense_down_bias, dense_mlp)                   /* [H] */                                               \
+  ROLE(dense_gate, dense_mlp)                        /* [I, H] */                                            \
+  ROLE(dense_up, dense_mlp)                          /* [I, H] */                                            \
+  ROLE(dense_down, dense_mlp)                        /* [H, I] */                                            \
+  ROLE(router, router)                               /* [E, H] */                                            \
+  ROLE(router_bias, router)                          /* [E] */                                               \
   ROLE(score_correction_bias, score_correction_bias) /* [E] */                                               \
   ROLE(expert_gate_up_bias, routed_expert)           /* [2 * M] */                                           \
   ROLE(expert_down_bias, routed_expert)              /* [H] */                                               \

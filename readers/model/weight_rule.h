@@ -27,14 +27,31 @@ enum class Extent : std::uint8_t {
   query_heads,                  // num_attention_heads * head_dim
   key_value_heads,              // num_key_value_heads * head_dim
   value_heads,                  // num_attention_heads * value_head_dim: what heads give
+  query_key_value_heads,        // query_heads + 2 key_value_heads
+  query_heads_and_gates,        // 2 query_heads
   query_latent,                 // LatentScheme::query_rank
   key_value_latent,             // LatentScheme::key_value_rank
   key_value_latent_and_shared,  // the same, and the features that all keys share
   expanded_heads,               // num_attention_heads * (own_features + value_head_dim)
+  linear_channels,              // LinearScheme::channels()
+  linear_channels_and_gates,    // the same, and a gate for each value
+  linear_values,                // LinearScheme::values()
+  linear_heads,                 // LinearScheme::value_heads
+  linear_head_pairs,            // two for each of them
+  linear_head,                  // LinearScheme::value_features
+  linear_taps,                  // LinearScheme::taps
 };
 
 /// Where a weight occurs.
-enum class Scope : std::uint8_t { outside_layers, every_layer, dense_layer, moe_layer, routed_expert };
+enum class Scope : std::uint8_t {
+  outside_layers,
+  every_layer,
+  softmax_layer,  // with softmax attention
+  linear_layer,   // with linear attention
+  dense_layer,
+  moe_layer,
+  routed_expert
+};
 
 // What a weight depends on in most families, for WeightRule::present.
 bool has_attention_bias(const ModelConfig& config);
@@ -51,6 +68,7 @@ struct WeightRule {
       name;  // within the layer, if it belongs to one: "self_attn.q_proj.weight"; {e}: the expert
   Extent rows, cols;
   bool (*present)(const ModelConfig&) = nullptr;  // null: always
+  bool depthwise = false;  // a convolution of each channel by itself: stored as [rows, 1, cols]
 
   bool is_vector() const { return rows == Extent::one; }
 };

@@ -7,6 +7,7 @@ namespace {
 
 std::int64_t extent_size(Extent extent, const ModelConfig& config) {
   const LatentScheme latent = config.attention.latent.value_or(LatentScheme{});
+  const LinearScheme linear = config.attention.linear.value_or(LinearScheme{});
   switch (extent) {
     case Extent::one:
     case Extent::single:
@@ -35,6 +36,10 @@ std::int64_t extent_size(Extent extent, const ModelConfig& config) {
       return config.num_key_value_heads * config.head_dim;
     case Extent::value_heads:
       return config.num_attention_heads * config.value_head_dim;
+    case Extent::query_key_value_heads:
+      return (config.num_attention_heads + 2 * config.num_key_value_heads) * config.head_dim;
+    case Extent::query_heads_and_gates:
+      return 2 * config.num_attention_heads * config.head_dim;
     case Extent::query_latent:
       return latent.query_rank;
     case Extent::key_value_latent:
@@ -43,6 +48,20 @@ std::int64_t extent_size(Extent extent, const ModelConfig& config) {
       return latent.key_value_rank + latent.shared_features;
     case Extent::expanded_heads:
       return config.num_attention_heads * (latent.own_features + config.value_head_dim);
+    case Extent::linear_channels:
+      return linear.channels();
+    case Extent::linear_channels_and_gates:
+      return linear.channels() + linear.values();
+    case Extent::linear_values:
+      return linear.values();
+    case Extent::linear_heads:
+      return linear.value_heads;
+    case Extent::linear_head_pairs:
+      return 2 * linear.value_heads;
+    case Extent::linear_head:
+      return linear.value_features;
+    case Extent::linear_taps:
+      return linear.taps;
   }
   return 0;
 }
@@ -81,6 +100,7 @@ void visit_layer(Rules rules, std::int64_t layer, const ModelConfig& config, con
 }
 
 bool is_quantised_layer(const Weight& weight) {
+  if (weight.key.role == Role::linear_convolution) return false;
   const RoleGroup group = role_group(weight.key.role);
   return weight.rows > 1 && (group == RoleGroup::attention || group == RoleGroup::dense_mlp ||
                              group == RoleGroup::routed_expert || group == RoleGroup::shared_expert);
@@ -124,6 +144,10 @@ bool applies(const WeightRule& rule, std::int64_t layer, const ModelConfig& conf
       return layer < 0;
     case Scope::every_layer:
       return layer >= 0;
+    case Scope::softmax_layer:
+      return layer >= 0 && !config.attention.is_linear_in(layer);
+    case Scope::linear_layer:
+      return layer >= 0 && config.attention.is_linear_in(layer);
     case Scope::dense_layer:
       return layer >= 0 && !config.is_moe_layer(layer);
     case Scope::moe_layer:

@@ -118,16 +118,6 @@ VARIANTS = {
     "gpt_oss mxfp4": ("gpt_oss", MIXED, dict(scales="mxfp4")),
     "gpt_oss mxfp4 two blocks a row": ("gpt_oss", PLAIN, dict(
         scales="mxfp4", hidden_size=64, intermediate_size=96, num_local_experts=4)),
-}
-# One of each kind of attention, of routing and of storage.
-QUICK_VARIANTS = ["olmoe clipped", "qwen2_moe normalised, few kv heads", "deepseek_v2 by groups", "deepseek_v3 halves, short yarn",
-                  "bailing_moe_v2", "afmoe layer types from the interval", "minimax_m2 whole heads rotated", "emo", "olmo2",
-                  "dots1 fp8 by rows", "qwen3_moe fp8 by blocks", "gpt_oss mxfp4"]
-# Not yet among those that are tested.
-LATER = {
-    "flame_moe": ("flame_moe", PLAIN, {}),
-    "flame_moe few kv heads": ("flame_moe", PLAIN, dict(num_query_groups=2, group_query_attention=True)),
-    "flame_moe no shared expert, f32": ("flame_moe", MIXED, dict(moe_shared_expert_intermediate_size=None, dtype="F32")),
     "qwen3_next": ("qwen3_next", [70], {}),
     "qwen3_next by layer types, one key head": ("qwen3_next", MIXED, dict(
         linear_num_key_heads=1, layer_types=["full_attention", "linear_attention", "linear_attention", "full_attention"])),
@@ -137,8 +127,20 @@ LATER = {
     "qwen3_5_moe": ("qwen3_5_moe", [70], dict(fused=True, extras=True)),
     "qwen3_5_moe text only": ("qwen3_5_moe", MIXED, dict(fused=True, text_only=True)),
     "qwen3_5_moe as many key heads as value heads": ("qwen3_5_moe", PLAIN, dict(fused=True, linear_num_key_heads=4)),
+    "qwen3_next long, chunks whole and not": ("qwen3_next", [64, 200, 1, 129], {}),
+    "qwen3_next fp8 by blocks": ("qwen3_next", PLAIN, dict(scales="block", hidden_size=136)),
 }
-LATER_FIXTURES = ["flame_moe", "qwen3_5_moe", "qwen3_next"]
+# One of each kind of attention, of routing and of storage.
+QUICK_VARIANTS = ["olmoe clipped", "qwen2_moe normalised, few kv heads", "deepseek_v2 by groups", "deepseek_v3 halves, short yarn",
+                  "bailing_moe_v2", "afmoe layer types from the interval", "minimax_m2 whole heads rotated", "emo", "olmo2",
+                  "dots1 fp8 by rows", "qwen3_moe fp8 by blocks", "gpt_oss mxfp4", "qwen3_next", "qwen3_5_moe"]
+# Not yet among those that are tested.
+LATER = {
+    "flame_moe": ("flame_moe", PLAIN, {}),
+    "flame_moe few kv heads": ("flame_moe", PLAIN, dict(num_query_groups=2, group_query_attention=True)),
+    "flame_moe no shared expert, f32": ("flame_moe", MIXED, dict(moe_shared_expert_intermediate_size=None, dtype="F32")),
+}
+LATER_FIXTURES = ["flame_moe"]
 
 
 def run_forward(output, directory, corpus, model):

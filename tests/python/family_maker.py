@@ -430,12 +430,15 @@ class FlameMoe(Family):
 
 
 class Qwen3Next(QwenMoe):
+    """With an epsilon so large that what a head of the DeltaNet reads is not divided by its length where it is
+    nearly 0: rounding would grow with it."""
+
     linear = dict(full_attention_interval=4, linear_conv_kernel_dim=4, linear_key_head_dim=8, linear_num_key_heads=2,
                   linear_num_value_heads=4, linear_value_head_dim=12)
     config = {**SIZES, **linear, "architectures": ["Qwen3NextForCausalLM"], "model_type": "qwen3_next", "attention_bias": False,
               "decoder_sparse_step": 1, "head_dim": 16, "intermediate_size": 48, "mlp_only_layers": [],
               "moe_intermediate_size": 16, "norm_topk_prob": True, "num_experts": 10, "num_experts_per_tok": 4,
-              "num_hidden_layers": 4, "num_key_value_heads": 2, "partial_rotary_factor": 0.25, "rms_norm_eps": 1e-6,
+              "num_hidden_layers": 4, "num_key_value_heads": 2, "partial_rotary_factor": 0.25, "rms_norm_eps": 1e-4,
               "rope_scaling": None, "rope_theta": 10000000, "shared_expert_intermediate_size": 20, "use_sliding_window": False}
     norm_mean, shared = 0.0, QwenMoe.gated_shared
 

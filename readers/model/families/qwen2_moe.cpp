@@ -11,20 +11,10 @@ namespace {
 void read_schemes(const JsonObject& object, ModelConfig& config) {
   read_sparse_layers(object, config);
   read_softmax_routing(object, config);
-  config.n_shared_experts = 1;
-  config.shared_intermediate_size = object.integer("shared_expert_intermediate_size", 1, 1 << 20);
+  read_single_shared_expert(object, config);
   config.attention.bias = boolean_or(object, "qkv_bias", true);
   refuse_sliding_window(object);
   read_whole_rotary(object, config);
-}
-
-WeightRules shared_expert() {
-  using enum Extent;
-  using enum Scope;
-  return {{Role::shared_expert_gate, moe_layer, "mlp.shared_expert_gate.weight", single, hidden},
-          {Role::shared_gate, moe_layer, "mlp.shared_expert.gate_proj.weight", shared_width, hidden},
-          {Role::shared_up, moe_layer, "mlp.shared_expert.up_proj.weight", shared_width, hidden},
-          {Role::shared_down, moe_layer, "mlp.shared_expert.down_proj.weight", hidden, shared_width}};
 }
 
 }  // namespace
@@ -35,7 +25,7 @@ Family qwen2_moe() {
           .size_keys = {{"n_routed_experts", "num_experts", {}}},
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), dense_mlp(),
-                             router_and_experts(), shared_expert()}),
+                             router_and_experts(), gated_shared_expert()}),
           .fused = fused_experts()};
 }
 
