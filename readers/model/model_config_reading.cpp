@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "readers/model/config_key.h"
 #include "readers/model/config_keys.h"
 #include "readers/model/family.h"
 #include "readers/model/model_config.h"
@@ -53,18 +54,15 @@ const Family& read_family(const JsonObject& object, ModelConfig& config, std::sp
                                           excerpt(config.architecture) + ")");
 }
 
-/// Of an object inside the file's.
-JsonObject member(const JsonObject& object, const char* key) {
-  return JsonObject(object.at(key), object.file(), key);
-}
-
 void require_value(const JsonObject& object, const char* key, const json& expected) {
-  if (object.find(key) != nullptr && object.at(key) != expected) refuse_value(object, key, excerpt(expected));
+  const json* value = object.find(key, KeyUse::checked);
+  if (value != nullptr && *value != expected) refuse_value(object, key, excerpt(expected));
 }
 
 /// quant_method "fp8": F8_E4M3 with a scale for each block.
 void read_block_scaled(const JsonObject& object, ModelConfig& config) {
-  if (object.find("fmt") != nullptr && object.at("fmt") != "float8_e4m3fn")  // as PyTorch calls it
+  const json* format = object.find("fmt", KeyUse::checked);
+  if (format != nullptr && *format != "float8_e4m3fn")  // as PyTorch calls it
     require_value(object, "fmt", "e4m3");
   config.quantisation.scaled_by = ScaledBy::blocks;
   const char* key = "weight_block_size";
@@ -80,8 +78,9 @@ void read_row_scaled(const JsonObject& object, ModelConfig& config) {
   config.quantisation.scaled_by = ScaledBy::rows;
   require_value(object, "format", "float-quantized");
   if (object.find("config_groups") == nullptr) return;
+  const JsonObject groups = object.member("config_groups");
   for (const auto& [name, group] : object.at("config_groups").items()) {
-    const JsonObject weights = member(JsonObject(group, object.file(), "config_groups." + name), "weights");
+    const JsonObject weights = groups.member(name).member("weights");
     require_value(weights, "num_bits", 8);
     require_value(weights, "type", "float");
     require_value(weights, "strategy", "channel");
@@ -91,7 +90,7 @@ void read_row_scaled(const JsonObject& object, ModelConfig& config) {
 
 void read_quantisation(const JsonObject& object, ModelConfig& config) {
   if (object.find("quantization_config") == nullptr) return;
-  const JsonObject quantisation = member(object, "quantization_config");
+  const JsonObject quantisation = object.member("quantization_config");
   const std::string method = quantisation.string("quant_method");
   if (method == "fp8") return read_block_scaled(quantisation, config);
   if (method == "compressed-tensors") return read_row_scaled(quantisation, config);
@@ -100,6 +99,7 @@ void read_quantisation(const JsonObject& object, ModelConfig& config) {
 }
 
 void refuse_unknown_features(const JsonObject& object) {
+  object.find("hidden_act", KeyUse::checked);
   if (object.string("hidden_act") != "silu") refuse_value(object, "hidden_act", "\"silu\"");
 }
 
@@ -151,6 +151,13 @@ std::optional<std::int64_t> read_eos(const JsonObject& object) {
     object.fail("eos_token_id", "expected an integer, found " + excerpt(*value));
   const auto id = value->get<std::int64_t>();
   return id < 0 ? std::nullopt : std::optional(id);
+}
+
+// What is stored tells itself; this tells what will be, and what the whole was computed in.
+void read_dtype(const JsonObject& object, ModelConfig& config) {
+  pass_over(object, {"dtype", "torch_dtype"});
+  const char* key = object.find("dtype") != nullptr ? "dtype" : "torch_dtype";
+  if (object.find(key) != nullptr) config.torch_dtype = object.string(key);
 }
 
 void require_consistent_heads(const JsonObject& object, const ModelConfig& config) {
@@ -212,8 +219,7 @@ ModelConfig read_config(const JsonObject& object, std::span<const Family> famili
   config.rms_norm_eps = object.positive_number("rms_norm_eps");
   config.tie_word_embeddings = object.boolean("tie_word_embeddings");
   config.eos_token_id = read_eos(object);
-  const char* dtype_key = object.find("dtype") != nullptr ? "dtype" : "torch_dtype";
-  if (object.find(dtype_key) != nullptr) config.torch_dtype = object.string(dtype_key);
+  read_dtype(object, config);
   require_consistent_heads(object, config);
   require_consistent_router(object, config);
   require_countable(object, config);
@@ -225,7 +231,10 @@ ModelConfig read_config(const JsonObject& object, std::span<const Family> famili
 ModelConfig parse_model_config(std::string_view text, const std::string& file,
                                std::span<const Family> families) {
   const json document = parse_strict_json(text, file);
-  return read_config(JsonObject(document, file, {}), families);
+  KeyUses uses;
+  ModelConfig config = read_config(JsonObject(document, file, {}, &uses), families);
+  config.keys = config_keys(document, uses);
+  return config;
 }
 
 ModelConfig parse_model_config(std::string_view text, const std::string& file) {

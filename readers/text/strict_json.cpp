@@ -183,26 +183,31 @@ void parse_strict_json(std::string_view text, const std::string& file, JsonHandl
   json::sax_parse(text, &handler);
 }
 
-JsonObject::JsonObject(const json& value, std::string file, std::string thing)
-    : value_(value), file_(std::move(file)), thing_(std::move(thing)) {
+JsonObject::JsonObject(const json& value, std::string file, std::string thing, KeyUses* uses)
+    : value_(value), file_(std::move(file)), thing_(std::move(thing)), uses_(uses) {
   if (value.is_object()) return;
   throw FormatError(file_, thing_.empty() ? std::string() : "'" + thing_ + "'",
                     "expected a JSON object, found " + excerpt(value));
 }
 
-std::string JsonObject::quoted(const std::string& key) const {
-  return "'" + (thing_.empty() ? key : thing_ + "." + key) + "'";
+std::string JsonObject::path(const std::string& key) const {
+  return thing_.empty() ? key : thing_ + "." + key;
 }
 
 void JsonObject::fail(const std::string& key, const std::string& problem) const {
-  throw FormatError(file_, quoted(key), problem);
+  throw FormatError(file_, "'" + path(key) + "'", problem);
 }
 
 void JsonObject::unsupported(const std::string& key, const std::string& problem) const {
-  throw UnsupportedModel(file_, quoted(key), problem);
+  throw UnsupportedModel(file_, "'" + path(key) + "'", problem);
 }
 
-const json* JsonObject::find(const std::string& key) const {
+JsonObject JsonObject::member(const std::string& key) const {
+  return JsonObject(at(key), file_, path(key), uses_);
+}
+
+const json* JsonObject::find(const std::string& key, KeyUse use) const {
+  if (uses_ != nullptr) uses_->try_emplace(path(key), use);
   const auto found = value_.find(key);
   return found == value_.end() || found->is_null() ? nullptr : &*found;
 }
