@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/config_keys_text.h"
 #include "cli/terminal.h"
 #include "readers/model/role_words.h"
 #include "readers/model/routing_words.h"
@@ -177,8 +178,8 @@ std::string text_of(const CheckpointSummary& summary) {
   facts.add({"stored as", dtypes_in_words(summary)});
   facts.add({"tokenizer", summary.tokenizer.empty() ? "none" : "tokenizer.json"});
   facts.add({"fingerprint", summary.fingerprint.substr(0, 16)});
-  std::string text =
-      bold(summary.name) + ": a complete checkpoint\n" + facts.text() + "\n" + role_table(summary);
+  std::string text = bold(summary.name) + ": a complete checkpoint\n" + facts.text() + "\n" +
+                     role_table(summary) + "\n" + keys_text(config.keys);
   for (const std::string& note : summary.notes) text += "\nnote: " + note;
   return summary.notes.empty() ? text : text + "\n";
 }
@@ -194,7 +195,8 @@ nlohmann::ordered_json json_of(const CheckpointSummary& summary) {
                                  {"format", summary.format},
                                  {"bytes", summary.bytes},
                                  {"tensors", summary.tensors},
-                                 {"config", config_json(summary.config)}};
+                                 {"config", config_json(summary.config)},
+                                 {"config_keys", keys_json(summary.config.keys)}};
   for (const auto& shard : summary.shards)
     json["shards"].push_back({{"file", shard.file}, {"bytes", shard.bytes}});
   for (const auto& [name, part] : summary.dtypes) {

@@ -34,7 +34,8 @@ bool parse(const Arguments& arguments, Options& options) {
       {"inspect", "PATH... [options]",
        "Shows what is in a checkpoint, in one shard (.safetensors, .bin) or in a series of checkpoints, and "
        "validates it: every file, header, name and shape. Only headers are read, so a checkpoint of any size "
-       "takes a moment. Of a run file (.h5) it tells what it holds, how far it is, and what was noted while "
+       "takes a moment. Of one checkpoint it tells which keys of config.json are followed, and notes those "
+       "that moescope does not know. Of a run file (.h5) it tells what it holds, how far it is, and what was noted while "
        "it was made. Invalid input ends with exit code 3 and one sentence that names the file and the "
        "tensor.",
        "moescope inspect data/tiny-dots1\n"

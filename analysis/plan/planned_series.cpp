@@ -59,6 +59,8 @@ void add_notes(const PlannedCheckpoint& planned, const std::string& missing,
   const std::string& name = planned.entry.name;
   if (!planned.checkpoint) {
     notes.push_back(name + ": " + missing + " there; sizes are those that config.json describes");
+    if (const std::string note = note_on_unknown_keys(planned.config.keys); !note.empty())
+      notes.push_back(name + ": " + note);
     return;
   }
   for (const auto& found : {planned.checkpoint->notes(), planned.weights.notes()}) {

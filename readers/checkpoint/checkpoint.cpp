@@ -267,6 +267,8 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory, std::span<co
   checkpoint.config_ =
       parse_model_config(checkpoint.config_json_, (directory / config_name).string(), families);
 
+  if (std::string note = note_on_unknown_keys(checkpoint.config_.keys); !note.empty())
+    checkpoint.notes_.push_back(std::move(note));
   const std::optional<IndexFile> index = read_index(directory);
   const std::vector<std::string> shards = expected_shards(directory, index);
   require_shards(directory, index, shards);

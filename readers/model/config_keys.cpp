@@ -81,21 +81,27 @@ void refuse_value_of_family(const JsonObject& object, const char* key, const std
                               " (expected " + expected + ", found " + excerpt(object.at(key)) + ")");
 }
 
+void pass_over(const JsonObject& object, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) object.find(key, KeyUse::without_effect);
+}
+
 void require_string(const JsonObject& object, const char* key, const char* expected) {
-  if (object.find(key) != nullptr && object.string(key) != expected)
+  if (object.find(key, KeyUse::checked) != nullptr && object.string(key) != expected)
     refuse_value_of_family(object, key, excerpt(expected));
 }
 
 void require_boolean(const JsonObject& object, const char* key, bool expected) {
+  object.find(key, KeyUse::checked);
   if (boolean_or(object, key, expected) != expected) refuse_value_of_family(object, key, excerpt(expected));
 }
 
 void require_integer(const JsonObject& object, const char* key, std::int64_t expected) {
-  if (object.find(key) != nullptr && object.at(key) != expected)
-    refuse_value_of_family(object, key, excerpt(expected));
+  const json* value = object.find(key, KeyUse::checked);
+  if (value != nullptr && *value != expected) refuse_value_of_family(object, key, excerpt(expected));
 }
 
 void read_latent_heads(const JsonObject& object, ModelConfig& config) {
+  pass_over(object, {"head_dim", "qk_head_dim", "num_key_value_heads"});
   constexpr std::int64_t widest = std::int64_t{1} << 20, widest_head = 65'536;
   LatentScheme latent;
   latent.query_rank = integer_or(object, "q_lora_rank", 0, 1, widest);
@@ -149,6 +155,7 @@ void read_gated_attention(const JsonObject& object, ModelConfig& config) {
   require_boolean(object, "attention_bias", false);
   config.attention.query_key_norm = QueryKeyNorm::per_head;
   config.gain_offset = 1;
+  pass_over(object, {"mamba_ssm_dtype"});  // the memory of linear attention: always float32 here
   read_partial_rotary(object, config, 0.25);
 }
 
@@ -222,6 +229,8 @@ void read_groups(const JsonObject& object, ModelConfig& config) {
 
 void refuse_sliding_window(const JsonObject& object) {
   const char* key = "use_sliding_window";
+  object.find(key, KeyUse::checked);
+  pass_over(object, {"sliding_window", "max_window_layers", "layer_types"});
   if (boolean_or(object, key, false)) refuse_value(object, key, "false");
 }
 
@@ -234,6 +243,7 @@ void read_window_and_types(const JsonObject& object, ModelConfig& config) {
 
 void read_window(const JsonObject& object, ModelConfig& config) {
   AttentionScheme& attention = config.attention;
+  pass_over(object, {"use_sliding_window"});
   read_window_and_types(object, config);
   const bool by_index = attention.window && attention.sliding.empty();
   if (!by_index && object.find("max_window_layers") == nullptr) return;

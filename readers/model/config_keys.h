@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -37,13 +38,17 @@ void require_each_layer(const JsonObject& object, const char* key, std::size_t e
 [[noreturn]] void refuse_value_of_family(const JsonObject& object, const char* key,
                                          const std::string& expected);
 
+/// Keys that decide nothing in this model, whatever they say: unless they were asked for before, inspect says
+/// so.
+void pass_over(const JsonObject& object, std::initializer_list<const char*> keys);
+
 // Of a key that decides how the forward pass goes: it may be absent, or must be what the family's code does.
 void require_string(const JsonObject& object, const char* key, const char* expected);
 void require_boolean(const JsonObject& object, const char* key, bool expected);
 void require_integer(const JsonObject& object, const char* key, std::int64_t expected);
 
 /// q_lora_rank (null: none), kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim. head_dim is not
-/// consulted: it is another thing in each release.
+/// consulted: it is another thing in each release. Every head has keys and values of its own.
 void read_latent_heads(const JsonObject& object, ModelConfig& config);
 
 /// n_shared_experts; null: none.
@@ -92,7 +97,7 @@ void set_all_layers_moe(ModelConfig& config);
 /// n_group and topk_group, both absent: all experts are one group.
 void read_groups(const JsonObject& object, ModelConfig& config);
 
-/// use_sliding_window: refused where true, absent false.
+/// use_sliding_window: refused where true, absent false; which window and which layers is not consulted.
 void refuse_sliding_window(const JsonObject& object);
 
 /// sliding_window and layer_types alone: without types no layer is sliding yet.

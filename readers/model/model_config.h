@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "readers/model/attention_scheme.h"
+#include "readers/model/config_key.h"
 #include "readers/model/routing_scheme.h"
 
 namespace moescope {
@@ -66,7 +67,8 @@ struct ModelConfig {
   std::int64_t vocab_size = 0;
   std::optional<std::int64_t> eos_token_id;
   Quantisation quantisation;
-  std::string torch_dtype;  // "bfloat16"; newer files call the key dtype; empty when absent
+  std::string torch_dtype;      // "bfloat16"; newer files call the key dtype; empty when absent
+  std::vector<ConfigKey> keys;  // of the file, and what became of them
 
   bool is_moe_layer(std::int64_t layer) const;
   /// Model layer indices of the MoE layers, ascending: the dimension L.

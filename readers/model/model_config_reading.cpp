@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "readers/model/config_key.h"
 #include "readers/model/config_keys.h"
 #include "readers/model/family.h"
 #include "readers/model/model_config.h"
@@ -53,18 +54,15 @@ const Family& read_family(const JsonObject& object, ModelConfig& config, std::sp
                                           excerpt(config.architecture) + ")");
 }
 
-/// Of an object inside the file's.
-JsonObject member(const JsonObject& object, const char* key) {
-  return JsonObject(object.at(key), object.file(), key);
-}
-
 void require_value(const JsonObject& object, const char* key, const json& expected) {
-  if (object.find(key) != nullptr && object.at(key) != expected) refuse_value(object, key, excerpt(expected));
+  const json* value = object.find(key, KeyUse::checked);
+  if (value != nullptr && *value != expected) refuse_value(object, key, excerpt(expected));
 }
 
 /// quant_method "fp8": F8_E4M3 with a scale for each block.
 void read_block_scaled(const JsonObject& object, ModelConfig& config) {
-  if (object.find("fmt") != nullptr && object.at("fmt") != "float8_e4m3fn")  // as PyTorch calls it
+  const json* format = object.find("fmt", KeyUse::checked);
+  if (format != nullptr && *format != "float8_e4m3fn")  // as PyTorch calls it
     require_value(object, "fmt", "e4m3");
   config.quantisation.scaled_by = ScaledBy::blocks;
   const char* key = "weight_block_size";
@@ -80,8 +78,9 @@ void read_row_scaled(const JsonObject& object, ModelConfig& config) {
   config.quantisation.scaled_by = ScaledBy::rows;
   require_value(object, "format", "float-quantized");
   if (object.find("config_groups") == nullptr) return;
+  const JsonObject groups = object.member("config_groups");
   for (const auto& [name, group] : object.at("config_groups").items()) {
-    const JsonObject weights = member(JsonObject(group, object.file(), "config_groups." + name), "weights");
+    const JsonObject weights = groups.member(name).member("weights");
     require_value(weights, "num_bits", 8);
     require_value(weights, "type", "float");
     require_value(weights, "strategy", "channel");
@@ -91,7 +90,7 @@ void read_row_scaled(const JsonObject& object, ModelConfig& config) {
 
 void read_quantisation(const JsonObject& object, ModelConfig& config) {
   if (object.find("quantization_config") == nullptr) return;
-  const JsonObject quantisation = member(object, "quantization_config");
+  const JsonObject quantisation = object.member("quantization_config");
   const std::string method = quantisation.string("quant_method");
   if (method == "fp8") return read_block_scaled(quantisation, config);
   if (method == "compressed-tensors") return read_row_scaled(quantisation, config);
@@ -100,6 +99,7 @@ void read_quantisation(const JsonObject& object, ModelConfig& config) {
 }
 
 void refuse_unknown_features(const JsonObject& object) {
+  object.find("hidden_act", KeyUse::checked);
   if (object.string("hidden_act") != "silu") refuse_value(object, "hidden_act", "\"silu\"");
 }
 
@@ -153,6 +153,13 @@ std::optional<std::int64_t> read_eos(const JsonObject& object) {
   return id < 0 ? std::nullopt : std::optional(id);
 }
 
+// What is stored tells itself; this tells what will be, and what the whole was computed in.
+void read_dtype(const JsonObject& object, ModelConfig& config) {
+  pass_over(object, {"dtype", "torch_dtype"});
+  const char* key = object.find("dtype") != nullptr ? "dtype" : "torch_dtype";
+  if (object.find(key) != nullptr) config.torch_dtype = object.string(key);
+}
+
 void require_consistent_heads(const JsonObject& object, const ModelConfig& config) {
   if (config.num_attention_heads % config.num_key_value_heads != 0) {
     object.fail("num_attention_heads", std::to_string(config.num_attention_heads) +
@@ -203,23 +210,6 @@ void require_countable(const JsonObject& object, const ModelConfig& config) {
     object.fail("hidden_size", "and the other sizes describe more than 2^56 parameters");
 }
 
-/// What the language model's part of a file says, and of the rest what it does not say.
-json language_model(const json& document, const JsonObject& object, const std::string& inner) {
-  if (inner.empty() || object.find(inner) == nullptr) return document;
-  const JsonObject part = member(object, inner.c_str());
-  const char* tie = "tie_word_embeddings";
-  if (object.find(tie) != nullptr && part.find(tie) != nullptr && object.at(tie) != part.at(tie)) {
-    object.fail(tie, "differs from " + inner + "." + tie + " (found " + excerpt(object.at(tie)) + " and " +
-                         excerpt(part.at(tie)) + ")");
-  }
-  json merged = object.at(inner);
-  for (const auto& [key, value] : document.items()) {
-    const bool is_of_the_whole = key == "model_type" || key == "architectures";
-    if (key != inner && (is_of_the_whole || part.find(key) == nullptr)) merged[key] = value;
-  }
-  return merged;
-}
-
 void read_config(const JsonObject& object, ModelConfig& config) {
   refuse_unknown_features(object);
   read_quantisation(object, config);
@@ -230,8 +220,7 @@ void read_config(const JsonObject& object, ModelConfig& config) {
   config.rms_norm_eps = object.positive_number("rms_norm_eps");
   config.tie_word_embeddings = object.boolean("tie_word_embeddings");
   config.eos_token_id = read_eos(object);
-  const char* dtype_key = object.find("dtype") != nullptr ? "dtype" : "torch_dtype";
-  if (object.find(dtype_key) != nullptr) config.torch_dtype = object.string(dtype_key);
+  read_dtype(object, config);
   require_consistent_heads(object, config);
   require_consistent_router(object, config);
   require_countable(object, config);
@@ -242,11 +231,14 @@ void read_config(const JsonObject& object, ModelConfig& config) {
 ModelConfig parse_model_config(std::string_view text, const std::string& file,
                                std::span<const Family> families) {
   const json document = parse_strict_json(text, file);
-  const JsonObject object(document, file, {});
+  KeyUses uses;
+  const JsonObject object(document, file, {}, &uses);
   ModelConfig config;
   config.family = &read_family(object, config, families);
-  const json of_model = language_model(document, object, std::string(config.family->inner_config));
-  read_config(JsonObject(of_model, file, {}), config);
+  const std::string inner(config.family->inner_config);
+  const bool is_inside = !inner.empty() && object.find(inner) != nullptr;
+  read_config(is_inside ? object.member(inner).within(object) : object, config);
+  config.keys = config_keys(document, uses);
   return config;
 }
 

@@ -74,6 +74,7 @@ void read_yarn(const JsonObject& object, const JsonObject& rope, AttentionScheme
       rope.find("attention_factor") != nullptr
           ? rope.positive_number("attention_factor")
           : yarn_scale(scaling.factor, number_or(rope, "mscale", 1)) / yarn_scale(scaling.factor, all);
+  pass_over(rope, {"mscale"});  // where attention_factor stands in its place
   if (attention.latent) attention.score_factor = std::pow(yarn_scale(scaling.factor, all), 2);
 }
 
@@ -99,9 +100,8 @@ void read_scaling(const JsonObject& object, const JsonObject& rope, const KnownS
 
 /// Where newer files tell about rotary embeddings.
 std::optional<JsonObject> find_rope_parameters(const JsonObject& object) {
-  const json* parameters = object.find("rope_parameters");
-  if (parameters == nullptr) return std::nullopt;
-  return JsonObject(*parameters, object.file(), "rope_parameters");
+  if (object.find("rope_parameters") == nullptr) return std::nullopt;
+  return object.member("rope_parameters");
 }
 
 double read_rope_theta(const JsonObject& object) {
@@ -119,16 +119,22 @@ double read_rope_theta(const JsonObject& object) {
 void read_rotary(const JsonObject& object, AttentionScheme& attention, std::int64_t features,
                  const KnownStretches& known) {
   attention.rotary = {.base = read_rope_theta(object), .features = features};
-  if (const json* scaling = object.find("rope_scaling"))
-    read_scaling(object, JsonObject(*scaling, object.file(), "rope_scaling"), known, attention);
+  if (object.find("rope_scaling") != nullptr)
+    read_scaling(object, object.member("rope_scaling"), known, attention);
   if (const auto rope = find_rope_parameters(object)) read_scaling(object, *rope, known, attention);
 }
 
 /// The object itself, or its rope_parameters: who tells which share of a head is rotated.
 std::optional<JsonObject> find_share(const JsonObject& object) {
-  if (object.find(rotated_share_key) != nullptr) return object;
   const std::optional<JsonObject> rope = find_rope_parameters(object);
-  return rope && rope->find(rotated_share_key) != nullptr ? rope : std::nullopt;
+  const bool in_rope = rope && rope->find(rotated_share_key) != nullptr;
+  if (object.find(rotated_share_key) == nullptr) return in_rope ? rope : std::nullopt;
+  if (in_rope && object.at(rotated_share_key) != rope->at(rotated_share_key)) {
+    object.fail(rotated_share_key, std::string("differs from rope_parameters.") + rotated_share_key +
+                                       " (expected " + excerpt(rope->at(rotated_share_key)) + ", found " +
+                                       excerpt(object.at(rotated_share_key)) + ")");
+  }
+  return object;
 }
 
 std::int64_t rotated_features(const JsonObject& object, std::int64_t head_dim) {
@@ -141,7 +147,8 @@ std::int64_t rotated_features(const JsonObject& object, std::int64_t head_dim) {
 }
 
 void require_whole_head_rotated(const JsonObject& object) {
-  if (object.find(rotated_share_key) != nullptr && object.positive_number(rotated_share_key) != 1.0)
+  if (object.find(rotated_share_key, KeyUse::checked) != nullptr &&
+      object.positive_number(rotated_share_key) != 1.0)
     refuse_value(object, rotated_share_key, "1");
 }
 

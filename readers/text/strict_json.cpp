@@ -183,28 +183,49 @@ void parse_strict_json(std::string_view text, const std::string& file, JsonHandl
   json::sax_parse(text, &handler);
 }
 
-JsonObject::JsonObject(const json& value, std::string file, std::string thing)
-    : value_(value), file_(std::move(file)), thing_(std::move(thing)) {
+JsonObject::JsonObject(const json& value, std::string file, std::string thing, KeyUses* uses)
+    : value_(value), file_(std::move(file)), thing_(std::move(thing)), uses_(uses) {
   if (value.is_object()) return;
   throw FormatError(file_, thing_.empty() ? std::string() : "'" + thing_ + "'",
                     "expected a JSON object, found " + excerpt(value));
 }
 
-std::string JsonObject::quoted(const std::string& key) const {
-  return "'" + (thing_.empty() ? key : thing_ + "." + key) + "'";
+JsonObject JsonObject::within(const JsonObject& outer) const {
+  JsonObject result = *this;
+  result.outer_ = &outer;
+  return result;
+}
+
+bool JsonObject::has_value(const std::string& key) const {
+  const auto found = value_.find(key);
+  return found != value_.end() && !found->is_null();
+}
+
+bool JsonObject::is_outside(const std::string& key) const {
+  return outer_ != nullptr && !has_value(key) && outer_->has_value(key);
+}
+
+std::string JsonObject::path(const std::string& key) const {
+  if (is_outside(key)) return outer_->path(key);
+  return thing_.empty() ? key : thing_ + "." + key;
 }
 
 void JsonObject::fail(const std::string& key, const std::string& problem) const {
-  throw FormatError(file_, quoted(key), problem);
+  throw FormatError(file_, "'" + path(key) + "'", problem);
 }
 
 void JsonObject::unsupported(const std::string& key, const std::string& problem) const {
-  throw UnsupportedModel(file_, quoted(key), problem);
+  throw UnsupportedModel(file_, "'" + path(key) + "'", problem);
 }
 
-const json* JsonObject::find(const std::string& key) const {
-  const auto found = value_.find(key);
-  return found == value_.end() || found->is_null() ? nullptr : &*found;
+JsonObject JsonObject::member(const std::string& key) const {
+  return JsonObject(at(key), file_, path(key), uses_);
+}
+
+const json* JsonObject::find(const std::string& key, KeyUse use) const {
+  if (is_outside(key)) return outer_->find(key, use);
+  if (uses_ != nullptr) uses_->try_emplace(path(key), use);
+  return has_value(key) ? &value_.at(key) : nullptr;
 }
 
 bool JsonObject::has_null(const std::string& key) const {

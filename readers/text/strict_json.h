@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "readers/text/key_use.h"
+
 namespace moescope {
 
 /// Objects and arrays inside one another; the files we read need four.
@@ -75,12 +77,17 @@ void parse_strict_json(std::string_view text, const std::string& file, JsonHandl
 /// One object's values by key, with messages that name file and key. The object must outlive it.
 class JsonObject {
  public:
-  /// `thing` prefixes the keys in messages, e.g. "rope_parameters"; may be empty. Throws FormatError unless
-  /// `value` is an object.
-  JsonObject(const nlohmann::json& value, std::string file, std::string thing);
+  /// `thing` prefixes the keys in messages, e.g. "rope_parameters"; may be empty. `uses`, where given, keeps
+  /// for what each key was asked, and must outlive this. Throws FormatError unless `value` is an object.
+  JsonObject(const nlohmann::json& value, std::string file, std::string thing, KeyUses* uses = nullptr);
 
-  /// Null when the key is absent or its value is null.
-  const nlohmann::json* find(const std::string& key) const;
+  /// The object inside this one, which keeps its keys in the same place. Throws FormatError.
+  JsonObject member(const std::string& key) const;
+  /// The same, but what this one lacks, or has as null, is taken from `outer`, which must outlive it.
+  JsonObject within(const JsonObject& outer) const;
+
+  /// Null when the key is absent or its value is null. Whoever asks first says what for.
+  const nlohmann::json* find(const std::string& key, KeyUse use = KeyUse::followed) const;
   /// Whether the key is there with the value null.
   bool has_null(const std::string& key) const;
   /// These throw FormatError when the key is absent or null or its value is of another kind.
@@ -96,11 +103,15 @@ class JsonObject {
   const std::string& file() const { return file_; }
 
  private:
-  std::string quoted(const std::string& key) const;
+  std::string path(const std::string& key) const;
+  bool has_value(const std::string& key) const;
+  bool is_outside(const std::string& key) const;
 
   const nlohmann::json& value_;
   std::string file_;
   std::string thing_;
+  KeyUses* uses_;
+  const JsonObject* outer_ = nullptr;
 };
 
 /// A JSON value for a message: short, on one line.

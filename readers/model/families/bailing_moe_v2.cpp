@@ -13,14 +13,15 @@ void read_routing(const JsonObject& object, ModelConfig& config) {
   require_string(object, "score_function", "sigmoid");
   require_boolean(object, "moe_router_enable_expert_bias", true);
   read_groups(object, config);
-  const bool renormalise = config.num_experts_per_tok > 1;  // whatever norm_topk_prob says
+  const bool renormalise = config.num_experts_per_tok > 1;
+  pass_over(object, {"norm_topk_prob", "router_dtype"});
   set_sigmoid_routing(config, renormalise, object.positive_number("routed_scaling_factor"));
 }
 
 void read_schemes(const JsonObject& object, ModelConfig& config) {
   require_boolean(object, "use_rmsnorm", true);
   require_boolean(object, "use_bias", false);
-  require_boolean(object, "use_sliding_window", false);
+  refuse_sliding_window(object);
   config.n_shared_experts =
       object.has_null("num_shared_experts") ? 0 : object.integer("num_shared_experts", 0, 65'536);
   config.shared_intermediate_size =

@@ -17,11 +17,13 @@ void read_routing(const JsonObject& object, ModelConfig& config) {
   routing.scale = object.positive_number("routed_scaling_factor");
   const std::string method = object.find("topk_method") == nullptr ? "greedy" : object.string("topk_method");
   if (method == "group_limited_greedy") return read_groups(object, config);
+  pass_over(object, {"n_group", "topk_group"});
   if (method != "greedy")
     refuse_value_of_family(object, "topk_method", "\"greedy\" or \"group_limited_greedy\"");
 }
 
 void read_schemes(const JsonObject& object, ModelConfig& config) {
+  pass_over(object, {"rope_interleave"});
   read_shared_experts(object, config);
   read_moe_layers(object, config);
   read_routing(object, config);

@@ -12,9 +12,9 @@ namespace {
 // The first release wrote the name of the top-k method here: sigmoid scores with a correction bias.
 // The reference implementation has neither key, so newer files may lack both.
 void require_known_router(const JsonObject& object) {
-  if (object.find("topk_method") != nullptr && object.string("topk_method") != "noaux_tc")
+  if (object.find("topk_method", KeyUse::checked) != nullptr && object.string("topk_method") != "noaux_tc")
     refuse_value(object, "topk_method", "\"noaux_tc\"");
-  if (object.find("scoring_func") == nullptr) return;
+  if (object.find("scoring_func", KeyUse::checked) == nullptr) return;
   const std::string name = object.string("scoring_func");
   if (name != "noaux_tc" && name != "sigmoid") refuse_value_of_family(object, "scoring_func", "\"sigmoid\"");
 }

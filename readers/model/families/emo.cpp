@@ -26,7 +26,8 @@ void read_layers(const JsonObject& object, ModelConfig& config) {
 void read_routing(const JsonObject& object, ModelConfig& config) {
   RoutingScheme& routing = config.routing;
   for (const char* key : {"num_shared_experts_per_layer", "always_active_experts_per_layer"}) {
-    if (object.find(key) != nullptr) object.unsupported(key, "is not supported (expected null)");
+    if (object.find(key, KeyUse::checked) != nullptr)
+      object.unsupported(key, "is not supported (expected null)");
   }
   routing.score = ScoreFunction::softmax;
   routing.always_last = integer_or(object, "num_shared_experts", 0, 0, config.num_experts_per_tok);

@@ -10,6 +10,7 @@ namespace {
 void read_layers(const JsonObject& object, ModelConfig& config) {
   const char* key = "mlp_layer_types";
   if (object.find(key) == nullptr) return read_moe_layers(object, config);
+  pass_over(object, {"first_k_dense_replace", "moe_layer_freq"});
   config.has_experts = read_choices(object, key, "sparse", "dense", config);
   if (config.moe_layers().empty()) object.fail(key, "names no \"sparse\" layer");
 }

@@ -18,6 +18,7 @@ void read_windows(const JsonObject& object, ModelConfig& config) {
 }
 
 void read_schemes(const JsonObject& object, ModelConfig& config) {
+  pass_over(object, {"experts_per_token", "initial_context_length"});  // other names of what is read
   set_all_layers_moe(config);
   config.routing.score = ScoreFunction::softmax;
   config.routing.renormalise = true;

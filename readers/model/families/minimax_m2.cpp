@@ -16,12 +16,20 @@ void read_rotary(const JsonObject& object, ModelConfig& config) {
     object.fail("rotary_dim", "expected an even number, found " + excerpt(object.at("rotary_dim")));
 }
 
+/// What MiniMax-Text-01 had, and this model's file still names.
+void pass_over_older_keys(const JsonObject& object) {
+  pass_over(object, {"layernorm_full_attention_beta", "layernorm_linear_attention_beta", "layernorm_mlp_beta",
+                     "mlp_intermediate_size", "shared_moe_mode", "max_model_len"});
+}
+
 void read_schemes(const JsonObject& object, ModelConfig& config) {
+  pass_over_older_keys(object);
   require_string(object, "scoring_func", "sigmoid");
   require_string(object, "qk_norm_type", "per_layer");
   require_boolean(object, "use_routing_bias", true);
   require_integer(object, "shared_intermediate_size", 0);
-  if (const nlohmann::json* types = object.find("attn_type_list"); types != nullptr && types->is_array()) {
+  if (const nlohmann::json* types = object.find("attn_type_list", KeyUse::checked);
+      types != nullptr && types->is_array()) {
     for (const nlohmann::json& type : *types) {
       if (type != 1)
         object.unsupported("attn_type_list",

@@ -14,6 +14,9 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
   read_single_shared_expert(object, config);
   require_boolean(object, "attn_output_gate", true);
   read_gated_attention(object, config);
+  // Positions in rows and columns of images, which are those in the text where there are none.
+  if (object.find("rope_parameters") != nullptr)
+    pass_over(object.member("rope_parameters"), {"mrope_interleaved", "mrope_section"});
 }
 
 WeightRules linear_projections() {

@@ -5,7 +5,9 @@
 
 #include <string>
 
+#include "readers/files/source_file.h"
 #include "tests/readers/model/parsed_config.h"
+#include "tests/support/source_path.h"
 
 namespace moescope {
 namespace {
@@ -41,6 +43,15 @@ TEST(ConfigKeys, RefusesRotaryScaling) {
               HasSubstr("'rope_scaling.rope_type'"));
   EXPECT_NO_THROW(parse(set("rope_scaling", {{"rope_type", "default"}})));
   EXPECT_THAT(invalid(set("rope_scaling", "yarn")), HasSubstr("'rope_scaling': expected a JSON object"));
+}
+
+TEST(ConfigKeys, RefusesTwoDifferentShares) {
+  json document = json::parse(
+      read_whole_file(source_path("data/families/glm4_moe/config.json"), 1 << 20));  // its share is 0.5
+  document["rope_parameters"] = {{"rope_theta", 1e6}, {"partial_rotary_factor", 0.5}};
+  EXPECT_EQ(parse_model_config(document.dump(), "config.json").attention.rotary.features, 8);
+  document["rope_parameters"]["partial_rotary_factor"] = 0.25;
+  EXPECT_THROW(parse_model_config(document.dump(), "config.json"), FormatError);
 }
 
 TEST(ConfigKeys, RefusesTwoDifferentRopeThetas) {

@@ -51,7 +51,7 @@ std::string file_refusal(const std::string& bytes) {
   return {};
 }
 
-std::string tensor(const std::string& fields) {
+std::string tensor_fields(const std::string& fields) {
   return R"({"a":{)" + fields + "}}";
 }
 
@@ -79,7 +79,7 @@ TEST(Safetensors, AcceptsAnEmptyHeader) {
 }
 
 TEST(Safetensors, AcceptsWhiteSpaceAroundTheObject) {
-  EXPECT_EQ(parse(" \n\r\t" + tensor(one) + "\n   ").tensors.size(), 1u);
+  EXPECT_EQ(parse(" \n\r\t" + tensor_fields(one) + "\n   ").tensors.size(), 1u);
 }
 
 // Rule 1
@@ -117,16 +117,16 @@ TEST(Safetensors, AcceptsNamesInAnyScript) {
 
 // Rule 5
 TEST(Safetensors, RejectsAByteOrderMark) {
-  EXPECT_THAT(refusal("\xEF\xBB\xBF" + tensor(one)), HasSubstr("begins with a byte order mark"));
+  EXPECT_THAT(refusal("\xEF\xBB\xBF" + tensor_fields(one)), HasSubstr("begins with a byte order mark"));
 }
 
 TEST(Safetensors, RejectsPaddingWithNul) {
-  EXPECT_THAT(refusal(tensor(one) + std::string(3, '\0')), HasSubstr("holds a NUL at byte"));
+  EXPECT_THAT(refusal(tensor_fields(one) + std::string(3, '\0')), HasSubstr("holds a NUL at byte"));
 }
 
 TEST(Safetensors, RejectsTextAfterTheObject) {
   for (const char* rest : {"x", "{}", ",", "]"})
-    EXPECT_THAT(refusal(tensor(one) + rest), HasSubstr("is not valid JSON"));
+    EXPECT_THAT(refusal(tensor_fields(one) + rest), HasSubstr("is not valid JSON"));
 }
 
 TEST(Safetensors, RejectsAnythingButAnObject) {
@@ -157,17 +157,20 @@ TEST(Safetensors, RejectsMetadataThatIsNotStrings) {
 }
 
 TEST(Safetensors, NamesTheKeyThatIsMissing) {
-  EXPECT_EQ(refusal(tensor(R"("shape":[2],"data_offsets":[0,2])")), "s: tensor 'a': 'dtype' is missing");
-  EXPECT_EQ(refusal(tensor(R"("dtype":"U8","data_offsets":[0,2])")), "s: tensor 'a': 'shape' is missing");
-  EXPECT_EQ(refusal(tensor(R"("dtype":"U8","shape":[2])")), "s: tensor 'a': 'data_offsets' is missing");
+  EXPECT_EQ(refusal(tensor_fields(R"("shape":[2],"data_offsets":[0,2])")),
+            "s: tensor 'a': 'dtype' is missing");
+  EXPECT_EQ(refusal(tensor_fields(R"("dtype":"U8","data_offsets":[0,2])")),
+            "s: tensor 'a': 'shape' is missing");
+  EXPECT_EQ(refusal(tensor_fields(R"("dtype":"U8","shape":[2])")),
+            "s: tensor 'a': 'data_offsets' is missing");
 }
 
 TEST(Safetensors, RejectsAnUnknownDType) {
-  EXPECT_EQ(refusal(tensor(R"("dtype":"U9","shape":[2],"data_offsets":[0,2])")),
+  EXPECT_EQ(refusal(tensor_fields(R"("dtype":"U9","shape":[2],"data_offsets":[0,2])")),
             "s: tensor 'a': has an unknown dtype \"U9\"");
-  EXPECT_THAT(refusal(tensor(R"("dtype":7,"shape":[2],"data_offsets":[0,2])")),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":7,"shape":[2],"data_offsets":[0,2])")),
               HasSubstr("'dtype': expected a string"));
-  EXPECT_THAT(refusal(tensor(R"("dtype":["U8"],"shape":[2],"data_offsets":[0,2])")),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":["U8"],"shape":[2],"data_offsets":[0,2])")),
               HasSubstr("'dtype': expected a string"));
 }
 
@@ -175,31 +178,31 @@ TEST(Safetensors, RejectsEveryNumberThatIsNotAPlainInteger) {
   for (const char* number :
        {"2.0", "2e0", "-0", "-2", "18446744073709551616", "true", "null", "\"2\"", "[2]", "{}"}) {
     const std::string shape = R"("dtype":"U8","shape":[)" + std::string(number) + R"(],"data_offsets":[0,2])";
-    EXPECT_THAT(refusal(tensor(shape)),
+    EXPECT_THAT(refusal(tensor_fields(shape)),
                 HasSubstr("'shape': expected an array of integers from 0 to 2^64 - 1"))
         << number;
     const std::string offsets = R"("dtype":"U8","shape":[2],"data_offsets":[0,)" + std::string(number) + "]";
-    EXPECT_THAT(refusal(tensor(offsets)), HasSubstr("'data_offsets': expected an array of integers"))
+    EXPECT_THAT(refusal(tensor_fields(offsets)), HasSubstr("'data_offsets': expected an array of integers"))
         << number;
   }
   for (const char* number : {"02", "+2", "0x2", ".2", "2."}) {
-    EXPECT_THAT(
-        refusal(tensor(R"("dtype":"U8","shape":[)" + std::string(number) + R"(],"data_offsets":[0,2])")),
-        HasSubstr("is not valid JSON"))
+    EXPECT_THAT(refusal(tensor_fields(R"("dtype":"U8","shape":[)" + std::string(number) +
+                                      R"(],"data_offsets":[0,2])")),
+                HasSubstr("is not valid JSON"))
         << number;
   }
 }
 
 TEST(Safetensors, RejectsAShapeThatIsNotAnArray) {
-  EXPECT_THAT(refusal(tensor(R"("dtype":"U8","shape":2,"data_offsets":[0,2])")),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":"U8","shape":2,"data_offsets":[0,2])")),
               HasSubstr("'shape': expected an array"));
-  EXPECT_THAT(refusal(tensor(R"("dtype":"U8","shape":{},"data_offsets":[0,2])")),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":"U8","shape":{},"data_offsets":[0,2])")),
               HasSubstr("'shape': expected an array"));
 }
 
 TEST(Safetensors, RejectsDataOffsetsOfOtherThanTwoNumbers) {
   for (const char* offsets : {"[]", "[0]", "[0,1,2]"}) {
-    EXPECT_THAT(refusal(tensor(R"("dtype":"U8","shape":[2],"data_offsets":)" + std::string(offsets))),
+    EXPECT_THAT(refusal(tensor_fields(R"("dtype":"U8","shape":[2],"data_offsets":)" + std::string(offsets))),
                 HasSubstr("'data_offsets': expected 2 numbers"));
   }
 }
@@ -216,9 +219,10 @@ TEST(Safetensors, RejectsANameThatStandsTwice) {
 }
 
 TEST(Safetensors, RejectsAKeyThatStandsTwiceAtAnyDepth) {
-  EXPECT_EQ(refusal(tensor(one + R"(,"dtype":"U8")")), "s: key 'dtype': stands twice in one JSON object");
+  EXPECT_EQ(refusal(tensor_fields(one + R"(,"dtype":"U8")")),
+            "s: key 'dtype': stands twice in one JSON object");
   EXPECT_EQ(refusal(R"({"__metadata__":{"x":"","x":""}})", 0), "s: key 'x': stands twice in one JSON object");
-  EXPECT_EQ(refusal(tensor(one + R"(,"extra":[{"y":1,"y":2}])")),
+  EXPECT_EQ(refusal(tensor_fields(one + R"(,"extra":[{"y":1,"y":2}])")),
             "s: key 'y': stands twice in one JSON object");
 }
 
@@ -236,7 +240,7 @@ TEST(Safetensors, RejectsAnEmptyName) {
 TEST(Safetensors, IgnoresFurtherKeysOfATensor) {
   for (const char* value :
        {"1.5", "null", "-1", "\"dtype\"", "[[1,{\"shape\":[]}]]", "{\"dtype\":{\"data_offsets\":3}}", "[]"}) {
-    const SafetensorsHeader header = parse(tensor(R"("extra":)" + std::string(value) + "," + one));
+    const SafetensorsHeader header = parse(tensor_fields(R"("extra":)" + std::string(value) + "," + one));
     ASSERT_EQ(header.tensors.size(), 1u) << value;
     EXPECT_THAT(header.tensors[0].shape, ElementsAre(2)) << value;
   }
@@ -244,11 +248,11 @@ TEST(Safetensors, IgnoresFurtherKeysOfATensor) {
 
 TEST(Safetensors, LimitsNesting) {
   const auto nested = [](std::size_t depth) {
-    return tensor(one + R"(,"extra":)" + std::string(depth, '[') + std::string(depth, ']'));
+    return tensor_fields(one + R"(,"extra":)" + std::string(depth, '[') + std::string(depth, ']'));
   };
   EXPECT_EQ(refusal(nested(62)), "");  // 62 arrays in a tensor in the header: 64
   EXPECT_THAT(refusal(nested(63)), HasSubstr("nests JSON values more than 64 deep"));
-  EXPECT_THAT(refusal(tensor(one + R"(,"extra":)" + std::string(1000000, '['))),
+  EXPECT_THAT(refusal(tensor_fields(one + R"(,"extra":)" + std::string(1000000, '['))),
               HasSubstr("nests JSON values"));
 }
 
@@ -261,12 +265,12 @@ TEST(Safetensors, MessagesStayShortWhateverTheFileHolds) {
   const std::string endless(1 << 20, 'x');
   EXPECT_LT(refusal("{\"" + endless).size(), 300u);
   EXPECT_LT(refusal("{\"" + endless + "\":1}").size(), 300u);
-  EXPECT_LT(refusal(tensor(R"("dtype":")" + endless + "\"")).size(), 300u);
+  EXPECT_LT(refusal(tensor_fields(R"("dtype":")" + endless + "\"")).size(), 300u);
 }
 
 // Rule 6
 TEST(Safetensors, RejectsAHole) {
-  EXPECT_THAT(refusal(tensor(R"("dtype":"U8","shape":[2],"data_offsets":[1,3])"), 3),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":"U8","shape":[2],"data_offsets":[1,3])"), 3),
               HasSubstr("leaves a hole before it (expected data from byte 0, found data_offsets [1, 3])"));
 }
 
@@ -287,7 +291,7 @@ TEST(Safetensors, RejectsATensorThatEndsBeforeItBegins) {
 // Rule 7
 TEST(Safetensors, RejectsAShapeThatDoesNotMatchItsLength) {
   EXPECT_EQ(
-      refusal(tensor(R"("dtype":"F32","shape":[1,3],"data_offsets":[0,2])")),
+      refusal(tensor_fields(R"("dtype":"F32","shape":[1,3],"data_offsets":[0,2])")),
       "s: tensor 'a': shape [1, 3] of F32 does not match its data_offsets (expected 12 bytes, found 2)");
 }
 
@@ -295,21 +299,23 @@ TEST(Safetensors, RejectsAProductThatOverflows) {
   for (const char* shape :
        {"[4294967296,4294967296]", "[18446744073709551615,2,0]", "[4611686018427387904]"}) {
     EXPECT_THAT(
-        refusal(tensor(R"("dtype":"F32","shape":)" + std::string(shape) + R"(,"data_offsets":[0,0])"), 0),
+        refusal(tensor_fields(R"("dtype":"F32","shape":)" + std::string(shape) + R"(,"data_offsets":[0,0])"),
+                0),
         HasSubstr("is larger than 2^64 bits"));
   }
 }
 
 TEST(Safetensors, RejectsElementsThatDoNotFillWholeBytes) {
-  EXPECT_THAT(refusal(tensor(R"("dtype":"F4","shape":[3],"data_offsets":[0,2])")),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":"F4","shape":[3],"data_offsets":[0,2])")),
               HasSubstr("does not fill whole bytes (12 bits)"));
-  EXPECT_THAT(refusal(tensor(R"("dtype":"F6_E2M3","shape":[2],"data_offsets":[0,2])")),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":"F6_E2M3","shape":[2],"data_offsets":[0,2])")),
               HasSubstr("does not fill whole bytes"));
 }
 
 TEST(Safetensors, AcceptsElementsSmallerThanAByteThatFillBytes) {
-  EXPECT_EQ(parse(tensor(R"("dtype":"F4","shape":[4],"data_offsets":[0,2])")).tensors[0].bytes, 2u);
-  EXPECT_EQ(parse(tensor(R"("dtype":"F6_E3M2","shape":[4],"data_offsets":[0,3])"), 3).tensors[0].bytes, 3u);
+  EXPECT_EQ(parse(tensor_fields(R"("dtype":"F4","shape":[4],"data_offsets":[0,2])")).tensors[0].bytes, 2u);
+  EXPECT_EQ(parse(tensor_fields(R"("dtype":"F6_E3M2","shape":[4],"data_offsets":[0,3])"), 3).tensors[0].bytes,
+            3u);
 }
 
 TEST(Safetensors, AcceptsScalarsAndTensorsWithoutElements) {
@@ -333,8 +339,8 @@ TEST(Safetensors, KnowsEveryDType) {
       {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
       {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}};
   for (const auto& [name, bits] : dtypes) {
-    const std::string json =
-        tensor(R"("dtype":")" + name + R"(","shape":[8],"data_offsets":[0,)" + std::to_string(bits) + "]");
+    const std::string json = tensor_fields(R"("dtype":")" + name + R"(","shape":[8],"data_offsets":[0,)" +
+                                           std::to_string(bits) + "]");
     EXPECT_EQ(dtype_name(parse(json, bits).tensors[0].dtype), name);
     EXPECT_EQ(dtype_bits(*parse_dtype(name)), bits);
     EXPECT_EQ(is_weight_dtype(*parse_dtype(name)), name == "BF16" || name == "F16" || name == "F32");
@@ -343,20 +349,20 @@ TEST(Safetensors, KnowsEveryDType) {
 
 // Rule 8
 TEST(Safetensors, RejectsATruncatedFile) {
-  EXPECT_EQ(refusal(tensor(one), 1), "s: is truncated (expected 2 bytes of tensors, found 1)");
+  EXPECT_EQ(refusal(tensor_fields(one), 1), "s: is truncated (expected 2 bytes of tensors, found 1)");
 }
 
 TEST(Safetensors, RejectsBytesAfterTheLastTensor) {
-  EXPECT_EQ(refusal(tensor(one), 3),
+  EXPECT_EQ(refusal(tensor_fields(one), 3),
             "s: has bytes after its last tensor (expected 2 bytes of tensors, found 3)");
   EXPECT_THAT(refusal("{}", 1), HasSubstr("has bytes after its last tensor"));
 }
 
 TEST(Safetensors, EarlierRulesSpeakFirst) {
   // A hole (6), a wrong length (7) and a truncated buffer (8) at once.
-  EXPECT_THAT(refusal(tensor(R"("dtype":"F32","shape":[5],"data_offsets":[1,3])"), 1),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":"F32","shape":[5],"data_offsets":[1,3])"), 1),
               HasSubstr("leaves a hole"));
-  EXPECT_THAT(refusal(tensor(R"("dtype":"F32","shape":[5],"data_offsets":[0,3])"), 1),
+  EXPECT_THAT(refusal(tensor_fields(R"("dtype":"F32","shape":[5],"data_offsets":[0,3])"), 1),
               HasSubstr("does not match"));
 }
 

@@ -1,0 +1,11 @@
+#pragma once
+/// The keys of config.json that change nothing in a forward pass, in whatever model they stand.
+
+#include <string_view>
+
+namespace moescope {
+
+/// Whether a key that no family asks for is known to have no effect. Inside an object, "A.B". Pure.
+bool is_harmless_key(std::string_view name);
+
+}  // namespace moescope
