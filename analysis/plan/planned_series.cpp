@@ -39,7 +39,7 @@ DType described_dtype(const ModelConfig& config, const std::string& file) {
 }
 
 PlannedCheckpoint describe(const SeriesEntry& entry) {
-  const std::string file = (entry.path / "config.json").string();
+  const std::string file = config_path(entry.path).string();
   ModelConfig config = parse_model_config(read_whole_file(file), file);
   ModelWeights weights(config, described_dtype(config, file));
   const fs::path tokenizer = entry.path / "tokenizer.json";

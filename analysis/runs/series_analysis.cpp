@@ -114,7 +114,7 @@ std::vector<fs::path> SeriesAnalysis::input_files() const {
   for (const CorpusSource& source : options_.inputs.corpus) files.push_back(source.file);
   for (std::size_t c = 0; c < series_.size(); ++c) {
     for (const SourceFile& shard : series_.checkpoints[c].shards()) files.push_back(shard.name());
-    for (const char* name : {"config.json", "tokenizer.json", "model.safetensors.index.json"})
+    for (const char* name : {"config.json", "args.json", "tokenizer.json", "model.safetensors.index.json"})
       files.push_back(series_.entries[c].path / name);
   }
   return files;

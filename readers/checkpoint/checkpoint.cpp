@@ -27,11 +27,11 @@ void require_directory(const fs::path& directory) {
 }
 
 std::string read_config_text(const fs::path& directory) {
-  if (!path_exists(directory / config_name)) {
+  if (!path_exists(config_path(directory))) {
     const NoCheckpoint why = why_no_checkpoint(directory);
     throw FormatError(directory.string(), {}, why.what, why.hint);
   }
-  return read_whole_file(directory / config_name, largest_config);
+  return read_whole_file(config_path(directory), largest_config);
 }
 
 // Its length before each part, so that no two different lists of parts hash alike.
@@ -264,8 +264,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory, std::span<co
   Checkpoint checkpoint;
   checkpoint.directory_ = directory;
   checkpoint.config_json_ = read_config_text(directory);
-  checkpoint.config_ =
-      parse_model_config(checkpoint.config_json_, (directory / config_name).string(), families);
+  checkpoint.config_ = parse_model_config(checkpoint.config_json_, config_path(directory).string(), families);
 
   if (std::string note = note_on_unknown_keys(checkpoint.config_.keys); !note.empty())
     checkpoint.notes_.push_back(std::move(note));

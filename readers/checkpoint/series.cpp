@@ -28,7 +28,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 bool is_checkpoint(const fs::path& path) {
-  return is_directory_path(path) && path_exists(path / "config.json");
+  return is_directory_path(path) && path_exists(config_path(path));
 }
 
 bool is_cache_repository(const fs::path& path) {

@@ -212,6 +212,16 @@ Names without(const Names& names, const Names& excluded) {
                     what + more + unfinished_in_words(directory, missing.front()));
 }
 
+/// By a key that they have, and no other program's arguments.
+bool is_megatron_arguments(const fs::path& file) {
+  constexpr std::uint64_t largest = 1 << 20;
+  try {
+    return read_whole_file(file, largest).find("\"padded_vocab_size\"") != std::string::npos;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 // The value of a key of adapter_config.json; empty where it cannot be told.
 std::string adapter_word(const fs::path& directory, const char* key) {
   try {
@@ -235,7 +245,7 @@ NoCheckpoint why_adapter(const fs::path& directory) {
 Names checkpoints_in(const fs::path& directory) {
   Names names;
   for (const std::string& name : names_quietly(directory)) {
-    if (!is_hidden(name) && exists_quietly(directory / name / config_name)) names.push_back(name);
+    if (!is_hidden(name) && has_config(directory / name)) names.push_back(name);
   }
   return names;
 }
@@ -245,7 +255,7 @@ Names directories_with_weights(const fs::path& directory) {
   Names names;
   for (const std::string& name : names_quietly(directory)) {
     const fs::path path = directory / name;
-    if (is_hidden(name) || !is_directory_quietly(path) || exists_quietly(path / config_name)) continue;
+    if (is_hidden(name) || !is_directory_quietly(path) || has_config(path)) continue;
     const Names inside = names_quietly(path);
     const bool any = std::ranges::any_of(inside, [](const std::string& file) {
       return !is_hidden(file) && (file.ends_with(safetensors_suffix) || is_other_format(file)) &&
@@ -330,6 +340,15 @@ void require_shards(const fs::path& directory, const std::optional<IndexFile>& i
   }
 }
 
+fs::path config_path(const fs::path& directory) {
+  const fs::path usual = directory / config_name, arguments = directory / "args.json";
+  return !exists_quietly(usual) && is_megatron_arguments(arguments) ? arguments : usual;
+}
+
+bool has_config(const fs::path& directory) {
+  return exists_quietly(config_path(directory));
+}
+
 NoCheckpoint why_no_checkpoint(const fs::path& directory) {
   const WeightFiles files = find_weight_files(directory);
   const Names checkpoints = checkpoints_in(directory);
@@ -380,7 +399,7 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
   Names notes, plain;
   for (const std::string& name : directory_names(directory)) {
     const fs::path path = directory / name;
-    if (is_hidden(name) || !is_directory_quietly(path) || exists_quietly(path / config_name)) continue;
+    if (is_hidden(name) || !is_directory_quietly(path) || has_config(path)) continue;
     try {
       const NoCheckpoint why = why_no_checkpoint(path);
       if (why.is_unrelated) {

@@ -16,6 +16,13 @@ namespace moescope {
 
 inline constexpr const char* config_name = "config.json";
 
+/// The file that tells a checkpoint's configuration: config.json, or where that is missing args.json if it
+/// has the arguments of a Megatron-LM run. config.json where there is neither. What cannot be read counts as
+/// not there.
+std::filesystem::path config_path(const std::filesystem::path& directory);
+/// Whether it is there.
+bool has_config(const std::filesystem::path& directory);
+
 /// What transformers calls the files of a format.
 struct WeightNames {
   const char* index;

@@ -143,6 +143,7 @@ void read_linear_attention(const JsonObject& object, ModelConfig& config) {
   }
   if (object.find("layer_types") != nullptr) {
     linear.layers = read_choices(object, "layer_types", "linear_attention", "full_attention", config);
+    pass_over(object, {"full_attention_interval"});
     return;
   }
   const std::int64_t every = integer_or(object, "full_attention_interval", 4, 1, 10'000);

@@ -33,6 +33,9 @@ struct Family {
   std::vector<std::string_view> architectures;  // they decide where families share a model_type
   std::vector<SizeKey> size_keys = {};          // all others are as in ModelConfig, and must be there
   bool has_latent_attention = false;            // sizes of heads are LatentScheme's
+  /// Its configuration is the arguments of a Megatron-LM run: of them the sizes are read by size_keys, and all
+  /// else by read_schemes.
+  bool is_megatron = false;
   /// Sets has_experts, routing, attention and n_shared_experts; sizes are read before, and checked after it.
   /// Without has_experts no layer has any.
   /// Refuses what the family's forward pass would do otherwise (config_keys.h has the common parts).

@@ -12,8 +12,8 @@ constexpr std::string_view harmless[] = {
     "initializer_range", "load_balance_coeff", "mtp_loss_scaling_factor", "output_dropout", "resid_pdrop",
     "router_aux_loss_coef", "router_jitter_noise", "router_z_loss_coef", "seq_aux",
     // Multi-token prediction, whose layers are left out.
-    "mtp_num_hidden_layers", "mtp_transformer_layers", "mtp_use_dedicated_embeddings", "num_mtp_modules", "num_nextn_predict_layers",
-    "use_mtp",
+    "mtp_num_hidden_layers", "mtp_transformer_layers", "mtp_use_dedicated_embeddings", "num_mtp_modules",
+    "num_nextn_predict_layers", "use_mtp",
     // Token ids; only the end of a text is asked for.
     "bos_token_id", "cls_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id",
     "mask_token_id", "pad_token_id", "sep_token_id", "tokenizer_class", "unk_token_id",

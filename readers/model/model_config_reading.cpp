@@ -36,8 +36,18 @@ bool fits(const Family& family, const ModelConfig& config) {
           std::ranges::find(family.architectures, config.architecture) != family.architectures.end());
 }
 
+/// The arguments of a Megatron-LM run; they have no model_type.
+constexpr const char* megatron_key = "padded_vocab_size";
+
 // The architecture decides where model_type is shared by several families.
 const Family& read_family(const JsonObject& object, ModelConfig& config, std::span<const Family> families) {
+  if (object.find("model_type") == nullptr && object.find(megatron_key) != nullptr) {
+    const auto family = std::ranges::find(families, true, &Family::is_megatron);
+    if (family != families.end()) {
+      config.model_type = family->model_type;
+      return *family;
+    }
+  }
   config.model_type = object.string("model_type");
   config.architecture = read_architecture(object);
   const auto is_of_type = [&](const Family& family) { return family.model_type == config.model_type; };
@@ -137,11 +147,6 @@ void read_heads(const JsonObject& object, ModelConfig& config) {
       integer_or(object, "num_key_value_heads", config.num_attention_heads, 1, config.num_attention_heads);
 }
 
-void read_sizes(const JsonObject& object, ModelConfig& config) {
-  for (const SizeField& size : size_fields) read_size(object, size, config);
-  read_heads(object, config);
-}
-
 // A list of ids counts by its first; negative ids mean none.
 std::optional<std::int64_t> read_eos(const JsonObject& object) {
   const json* value = object.find("eos_token_id");
@@ -210,17 +215,33 @@ void require_countable(const JsonObject& object, const ModelConfig& config) {
     object.fail("hidden_size", "and the other sizes describe more than 2^56 parameters");
 }
 
-void read_config(const JsonObject& object, ModelConfig& config) {
+/// The language model's keys in a file for more than that; what it does not say, the whole file does.
+JsonObject language_model(const JsonObject& object, const std::string& inner) {
+  const JsonObject part = object.member(inner);
+  const char* tie = "tie_word_embeddings";
+  if (part.find(tie) != nullptr && object.find(tie) != nullptr && part.at(tie) != object.at(tie))
+    part.fail(tie, "differs from that of the whole model (found " + excerpt(part.at(tie)) + ")");
+  pass_over(part, {"architectures", "model_type"});
+  return part.within(object);
+}
+
+/// What every model of transformers says under the same names, but for the sizes.
+void read_common_keys(const JsonObject& object, ModelConfig& config) {
   refuse_unknown_features(object);
   read_quantisation(object, config);
-  read_sizes(object, config);
-  config.family->read_schemes(object, config);
-  if (config.shared_intermediate_size == 0)
-    config.shared_intermediate_size = config.n_shared_experts * config.moe_intermediate_size;
+  read_heads(object, config);
   config.rms_norm_eps = object.positive_number("rms_norm_eps");
   config.tie_word_embeddings = object.boolean("tie_word_embeddings");
   config.eos_token_id = read_eos(object);
   read_dtype(object, config);
+}
+
+void read_config(const JsonObject& object, ModelConfig& config) {
+  for (const SizeField& size : size_fields) read_size(object, size, config);
+  if (!config.family->is_megatron) read_common_keys(object, config);
+  config.family->read_schemes(object, config);
+  if (config.shared_intermediate_size == 0)
+    config.shared_intermediate_size = config.n_shared_experts * config.moe_intermediate_size;
   require_consistent_heads(object, config);
   require_consistent_router(object, config);
   require_countable(object, config);
@@ -237,7 +258,7 @@ ModelConfig parse_model_config(std::string_view text, const std::string& file,
   config.family = &read_family(object, config, families);
   const std::string inner(config.family->inner_config);
   const bool is_inside = !inner.empty() && object.find(inner) != nullptr;
-  read_config(is_inside ? object.member(inner).within(object) : object, config);
+  read_config(is_inside ? language_model(object, inner) : object, config);
   config.keys = config_keys(document, uses);
   return config;
 }
