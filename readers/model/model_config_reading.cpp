@@ -94,8 +94,9 @@ void read_quantisation(const JsonObject& object, ModelConfig& config) {
   const std::string method = quantisation.string("quant_method");
   if (method == "fp8") return read_block_scaled(quantisation, config);
   if (method == "compressed-tensors") return read_row_scaled(quantisation, config);
-  if (method == "mxfp4") return;  // of one layout, which the tensors' names tell
-  refuse_value(quantisation, "quant_method", "\"fp8\", \"compressed-tensors\" or \"mxfp4\"");
+  if (method != "mxfp4")
+    refuse_value(quantisation, "quant_method", "\"fp8\", \"compressed-tensors\" or \"mxfp4\"");
+  config.quantisation.scaled_by = ScaledBy::parts_of_rows;  // of one layout
 }
 
 void refuse_unknown_features(const JsonObject& object) {
