@@ -56,6 +56,13 @@ std::string attention_in_words(const ModelConfig& config) {
     text += ", window of " + std::to_string(*config.attention.window) + " in " +
             plural(static_cast<std::uint64_t>(sliding), "layer");
   }
+  if (const auto& linear = config.attention.linear) {
+    const auto layers = std::ranges::count(linear->layers, true);
+    text += "; linear in " + plural(static_cast<std::uint64_t>(layers), "layer") + ": " +
+            plural(static_cast<std::uint64_t>(linear->value_heads), "head") + " of " +
+            std::to_string(linear->value_features) + ", " + std::to_string(linear->key_heads) +
+            " for keys of " + std::to_string(linear->key_features);
+  }
   return text;
 }
 

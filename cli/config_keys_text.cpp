@@ -43,7 +43,7 @@ std::string words_of(const std::vector<ConfigKey>& keys, KeyUse use) {
 }  // namespace
 
 std::string keys_text(const std::vector<ConfigKey>& keys) {
-  std::string text = "  config.json: what is followed, what must be as it is, and the rest\n";
+  std::string text = "  configuration: what is followed, what must be as it is, and the rest\n";
   for (const auto& [use, in_json, heading] : uses) {
     const std::string words = words_of(keys, use);
     if (words.empty()) continue;

@@ -1,5 +1,5 @@
 #pragma once
-/// Which keys of config.json are followed, as inspect shows it.
+/// Which keys of a configuration are followed, as inspect shows it.
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>

@@ -13,12 +13,6 @@ namespace {
 /// More than this does not make reading any smoother.
 constexpr std::uint64_t most_weight_bytes = 256 * mebibyte;
 
-bool may_be_transposed(const WeightRule& rule, const ModelConfig& config) {
-  return std::ranges::any_of(family_of(config).fused, [&](const FusedRule& fused) {
-    return fused.transposed && fused.parts.front() == rule.role;
-  });
-}
-
 /// Two of the largest tiles: the least with which reading and computing can overlap. A tile is a block of
 /// rows, or a transposed matrix.
 std::uint64_t least_weight_bytes(const ModelConfig& config) {
@@ -26,7 +20,8 @@ std::uint64_t least_weight_bytes(const ModelConfig& config) {
   for (const WeightRule& rule : family_of(config).weights) {
     if (rule.is_vector() || occurrences(rule, config) == 0) continue;
     const WeightShape shape = shape_of(rule, config);
-    largest = std::max(largest, may_be_transposed(rule, config) ? shape.size() : row_block * shape.cols);
+    largest =
+        std::max(largest, is_stored_transposed(rule.role, config) ? shape.size() : row_block * shape.cols);
   }
   return 2 * largest * sizeof(float);
 }

@@ -15,10 +15,10 @@ namespace fs = std::filesystem;
 
 /// Why a checkpoint cannot be opened yet, in words; empty when all of it is there.
 std::string what_is_missing(const fs::path& directory) {
-  const std::optional<IndexFile> index = read_index(directory);
   const WeightFiles files = find_weight_files(directory);
-  if (!index && files.of(chosen_format(directory, files)).empty()) return "no file of weights is";
-  const std::vector<std::string> shards = expected_shards(directory, index);
+  const std::optional<IndexFile> index = read_index(files);
+  if (!index && files.of(chosen_format(files)).empty()) return "no file of weights is";
+  const std::vector<std::string> shards = expected_shards(files, index);
   const auto present =
       std::ranges::count_if(shards, [&](const std::string& shard) { return path_exists(directory / shard); });
   if (present == static_cast<std::ptrdiff_t>(shards.size())) return {};

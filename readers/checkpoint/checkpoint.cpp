@@ -268,9 +268,10 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory, std::span<co
 
   if (std::string note = note_on_unknown_keys(checkpoint.config_.keys); !note.empty())
     checkpoint.notes_.push_back(std::move(note));
-  const std::optional<IndexFile> index = read_index(directory);
-  const std::vector<std::string> shards = expected_shards(directory, index);
-  require_shards(directory, index, shards);
+  const WeightFiles files = find_weight_files(directory);
+  const std::optional<IndexFile> index = read_index(files);
+  const std::vector<std::string> shards = expected_shards(files, index);
+  require_shards(files, index, shards);
   Assembly assembly{checkpoint, index};
   hash_part(assembly.hash, checkpoint.config_json_);
   hash_part(assembly.hash, index ? index->text : "");
@@ -280,7 +281,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory, std::span<co
   assembly.hash_tensors();
   assembly.resolve_head();
   checkpoint.fingerprint_ = assembly.hash.hex();
-  for (std::string& note : notes_on_unread(directory, index, shards))
+  for (std::string& note : notes_on_unread(files, index, shards))
     checkpoint.notes_.push_back(std::move(note));
   return checkpoint;
 }

@@ -22,8 +22,6 @@ namespace {
 
 using Shape = std::vector<std::uint64_t>;
 
-constexpr std::uint64_t packed_block = 32;  // 4-bit numbers with one scale
-
 constexpr std::size_t most_notes = 8;  // about single tensors; the others are counted
 
 /// Where a layer finds the weights of one role in fused storage; those of experts one after another.
@@ -112,16 +110,13 @@ Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
   return weight;
 }
 
-/// Two E2M1 numbers a byte, with a power of two for each 32 of a row (OCP Microscaling Formats 1.0, MXFP4).
+/// Two E2M1 numbers a byte.
 void Resolver::read_packed(const FusedPart& part, Weight& weight) {
-  const std::uint64_t scales = weight.rows * weight.cols / packed_block;
   weight.dtype = DType::f4;
-  weight.scales = StoredScales{
-      .dtype = DType::f8_e8m0,
-      .block_rows = 1,
-      .block_cols = packed_block,
-      .shard = part.scales->shard,
-      .offset = part.scales->info.offset + static_cast<std::uint64_t>(weight.key.expert) * scales};
+  weight.scales = mxfp4_scales;
+  weight.scales->shard = part.scales->shard;
+  weight.scales->offset =
+      part.scales->info.offset + static_cast<std::uint64_t>(weight.key.expert) * weight.scale_bytes();
 }
 
 /// NAME_scale_inv, of blocks, or NAME_scale, of rows (DeepSeek-V3's release, and compressed-tensors).
@@ -208,10 +203,10 @@ FusedPart Resolver::packed_part(const FusedRule& fused, std::int64_t layer) {
   const WeightShape shape = shape_of(role, config_);
   const std::string name = name_of(fused.name, layer);
   const auto experts = static_cast<std::uint64_t>(config_.n_routed_experts);
-  const StoredTensor& blocks = require(
-      name + "_blocks", {experts, shape.rows, shape.cols / packed_block, packed_block / 2}, DType::u8);
+  const StoredTensor& blocks =
+      require(name + "_blocks", {experts, shape.rows, shape.cols / mxfp4_block, mxfp4_block / 2}, DType::u8);
   const StoredTensor& scales =
-      require(name + "_scales", {experts, shape.rows, shape.cols / packed_block}, DType::u8);
+      require(name + "_scales", {experts, shape.rows, shape.cols / mxfp4_block}, DType::u8);
   return {role, &blocks, shape.size(), 0, false, &scales};
 }
 

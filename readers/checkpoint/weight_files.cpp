@@ -139,21 +139,21 @@ void require_one_set(const fs::path& directory, ShardFormat format, const Names&
   }
 }
 
-[[noreturn]] void throw_without_weights(const fs::path& directory, const WeightFiles& files) {
+[[noreturn]] void throw_without_weights(const WeightFiles& files) {
+  const std::string directory = files.directory.string();
   const std::string none = "holds neither *.safetensors nor pytorch_model*.bin files";
   if (std::ranges::any_of(files.others, is_adapter)) {
-    throw FormatError(directory.string(), {}, none + " but an adapter's (" + short_list(files.others) + ")",
+    throw FormatError(directory, {}, none + " but an adapter's (" + short_list(files.others) + ")",
                       "merge the adapter into the model that it adapts first");
   }
   if (!files.others.empty()) {
-    throw FormatError(directory.string(), {},
+    throw FormatError(directory, {},
                       none + ", but weights in a format that is not read: " + short_list(files.others),
                       "save_pretrained() of transformers writes *.safetensors");
   }
   if (!files.unfinished.empty())
-    throw FormatError(directory.string(), {},
-                      none + ", but an unfinished download: " + short_list(files.unfinished));
-  throw FormatError(directory.string(), {}, none);
+    throw FormatError(directory, {}, none + ", but an unfinished download: " + short_list(files.unfinished));
+  throw FormatError(directory, {}, none);
 }
 
 bool is_dangling(const fs::path& path) {
@@ -162,13 +162,13 @@ bool is_dangling(const fs::path& path) {
 }
 
 // Of a shard that is missing; empty if none is seen.
-std::string unfinished_in_words(const fs::path& directory, const std::string& shard) {
-  for (const std::string& name : names_quietly(directory)) {
+std::string unfinished_in_words(const WeightFiles& files, const std::string& shard) {
+  for (const std::string& name : files.names) {
     if (name.starts_with(shard + ".") && is_unfinished(name))
       return "; " + name + " is an unfinished download of it";
   }
   constexpr const char* cache = ".cache/huggingface/download";
-  const Names cached = names_quietly(directory / cache);
+  const Names cached = names_quietly(files.directory / cache);
   const bool any =
       std::ranges::any_of(cached, [](const std::string& name) { return name.ends_with(".incomplete"); });
   return any ? std::string("; ") + cache + " holds unfinished downloads" : "";
@@ -187,11 +187,10 @@ Names without(const Names& names, const Names& excluded) {
   return rest;
 }
 
-[[noreturn]] void throw_missing_shards(const fs::path& directory, const std::optional<IndexFile>& index,
+[[noreturn]] void throw_missing_shards(const WeightFiles& files, const std::optional<IndexFile>& index,
                                        const Names& shards, const Names& missing) {
-  const std::string file = index ? index->file : directory.string();
-  const WeightFiles files = find_weight_files(directory);
-  const ShardFormat format = chosen_format(directory, files);
+  const std::string file = index ? index->file : files.directory.string();
+  const ShardFormat format = chosen_format(files);
   const Names others = without(files.of(format), shards);
   if (index && is_other_sharding(others, format)) {
     throw FormatError(
@@ -205,11 +204,11 @@ Names without(const Names& names, const Names& excluded) {
                                ? "; of " + std::to_string(shards.size()) + " shards, " +
                                      std::to_string(missing.size()) + " are not there: " + short_list(missing)
                                : "";
-  const std::string what = is_dangling(directory / missing.front())
+  const std::string what = is_dangling(files.directory / missing.front())
                                ? "is a symbolic link to a file that does not exist"
                                : "is missing";
   throw FormatError(file, "shard " + single_quoted(missing.front()),
-                    what + more + unfinished_in_words(directory, missing.front()));
+                    what + more + unfinished_in_words(files, missing.front()));
 }
 
 /// By a key that they have, and no other program's arguments.
@@ -242,20 +241,20 @@ NoCheckpoint why_adapter(const fs::path& directory) {
           "merge it into the model that it adapts first"};
 }
 
-Names checkpoints_in(const fs::path& directory) {
+Names checkpoints_in(const WeightFiles& files) {
   Names names;
-  for (const std::string& name : names_quietly(directory)) {
-    if (!is_hidden(name) && has_config(directory / name)) names.push_back(name);
+  for (const std::string& name : files.names) {
+    if (has_config(files.directory / name)) names.push_back(name);
   }
   return names;
 }
 
 // Directories of a checkpoint that hold weights, but are not checkpoints.
-Names directories_with_weights(const fs::path& directory) {
+Names directories_with_weights(const WeightFiles& files) {
   Names names;
-  for (const std::string& name : names_quietly(directory)) {
-    const fs::path path = directory / name;
-    if (is_hidden(name) || !is_directory_quietly(path) || has_config(path)) continue;
+  for (const std::string& name : files.names) {
+    const fs::path path = files.directory / name;
+    if (!is_directory_quietly(path) || has_config(path)) continue;
     const Names inside = names_quietly(path);
     const bool any = std::ranges::any_of(inside, [](const std::string& file) {
       return !is_hidden(file) && (file.ends_with(safetensors_suffix) || is_other_format(file)) &&
@@ -274,18 +273,18 @@ const WeightNames& weight_names(ShardFormat format) {
   return format == ShardFormat::torch_bin ? torch_bin : safetensors;
 }
 
-ShardFormat chosen_format(const fs::path& directory, const WeightFiles& files) {
+ShardFormat chosen_format(const WeightFiles& files) {
   const auto has_index = [&](ShardFormat format) {
-    return path_exists(directory / weight_names(format).index);
+    return path_exists(files.directory / weight_names(format).index);
   };
   if (!files.safetensors.empty() || has_index(ShardFormat::safetensors)) return ShardFormat::safetensors;
   const bool any = !files.torch_bins.empty() || has_index(ShardFormat::torch_bin);
   return any ? ShardFormat::torch_bin : ShardFormat::safetensors;
 }
 
-std::optional<IndexFile> read_index(const fs::path& directory) {
-  const std::string name = weight_names(chosen_format(directory, find_weight_files(directory))).index;
-  const fs::path path = directory / name;
+std::optional<IndexFile> read_index(const WeightFiles& files) {
+  const std::string name = weight_names(chosen_format(files)).index;
+  const fs::path path = files.directory / name;
   if (!path_exists(path)) return std::nullopt;
   IndexFile result{path.string(), name, read_whole_file(path), {}};
   result.index = parse_shard_index(result.text, result.file);
@@ -294,8 +293,11 @@ std::optional<IndexFile> read_index(const fs::path& directory) {
 
 WeightFiles find_weight_files(const fs::path& directory) {
   WeightFiles files;
-  for (const std::string& name : directory_names(directory)) {
-    if (is_hidden(name) || is_other_state(name)) continue;
+  files.directory = directory;
+  files.names = directory_names(directory);
+  std::erase_if(files.names, [](const std::string& name) { return is_hidden(name); });
+  for (const std::string& name : files.names) {
+    if (is_other_state(name)) continue;
     if (is_unfinished(name)) {
       files.unfinished.push_back(name);
     } else if (name.ends_with(safetensors_suffix) && !is_adapter(name)) {
@@ -309,15 +311,14 @@ WeightFiles find_weight_files(const fs::path& directory) {
   return files;
 }
 
-std::vector<std::string> expected_shards(const fs::path& directory, const std::optional<IndexFile>& index) {
+std::vector<std::string> expected_shards(const WeightFiles& files, const std::optional<IndexFile>& index) {
   if (index) return index->index.shards();
-  const WeightFiles files = find_weight_files(directory);
-  const ShardFormat format = chosen_format(directory, files);
+  const ShardFormat format = chosen_format(files);
   const std::string single = weight_names(format).single;
-  if (path_exists(directory / single)) return {single};
+  if (path_exists(files.directory / single)) return {single};
   const Names& there = files.of(format);
-  if (there.empty()) throw_without_weights(directory, files);
-  require_one_set(directory, format, there);
+  if (there.empty()) throw_without_weights(files);
+  require_one_set(files.directory, format, there);
   std::set<std::string> names(there.begin(), there.end());
   for (const std::string& name : there) {
     if (const auto shard = parse_numbered(name)) add_siblings(*shard, there, names);
@@ -325,13 +326,14 @@ std::vector<std::string> expected_shards(const fs::path& directory, const std::o
   return {names.begin(), names.end()};
 }
 
-void require_shards(const fs::path& directory, const std::optional<IndexFile>& index,
+void require_shards(const WeightFiles& files, const std::optional<IndexFile>& index,
                     const std::vector<std::string>& shards) {
+  const fs::path& directory = files.directory;
   Names missing;
   for (const std::string& shard : shards) {
     if (!path_exists(directory / shard)) missing.push_back(shard);
   }
-  if (!missing.empty()) throw_missing_shards(directory, index, shards, missing);
+  if (!missing.empty()) throw_missing_shards(files, index, shards, missing);
   for (const std::string& shard : shards) {
     if (!path_exists(directory / (shard + ".aria2"))) continue;
     throw FormatError((directory / shard).string(), {},
@@ -351,7 +353,7 @@ bool has_config(const fs::path& directory) {
 
 NoCheckpoint why_no_checkpoint(const fs::path& directory) {
   const WeightFiles files = find_weight_files(directory);
-  const Names checkpoints = checkpoints_in(directory);
+  const Names checkpoints = checkpoints_in(files);
   if (is_dangling(directory / config_name))
     return {"is not a checkpoint: its config.json is a symbolic link to a file that does not exist"};
   if (exists_quietly(directory / adapter_config_name)) return why_adapter(directory);
@@ -373,10 +375,9 @@ NoCheckpoint why_no_checkpoint(const fs::path& directory) {
   return {"is not a checkpoint directory: it has no config.json", {}, true};
 }
 
-std::vector<std::string> notes_on_unread(const fs::path& directory, const std::optional<IndexFile>& index,
+std::vector<std::string> notes_on_unread(const WeightFiles& files, const std::optional<IndexFile>& index,
                                          const std::vector<std::string>& shards) {
-  const WeightFiles files = find_weight_files(directory);
-  const ShardFormat format = chosen_format(directory, files);
+  const ShardFormat format = chosen_format(files);
   Names unread = without(files.of(format), shards), notes;
   if (!unread.empty()) {
     notes.push_back(short_list(unread) + ": not read, for " +
@@ -389,17 +390,18 @@ std::vector<std::string> notes_on_unread(const fs::path& directory, const std::o
   if (!files.others.empty()) notes.push_back(short_list(files.others) + ": weights that are not read");
   if (!files.unfinished.empty())
     notes.push_back(short_list(files.unfinished) + ": unfinished downloads, not read");
-  const Names inner = checkpoints_in(directory), deeper = directories_with_weights(directory);
+  const Names inner = checkpoints_in(files), deeper = directories_with_weights(files);
   if (!inner.empty()) notes.push_back(short_list(inner) + ": checkpoints inside this one, not read");
   if (!deeper.empty()) notes.push_back(short_list(deeper) + ": directories with weights that are not read");
   return notes;
 }
 
 std::vector<std::string> notes_on_left_out(const fs::path& directory) {
+  WeightFiles files = find_weight_files(directory);
   Names notes, plain;
-  for (const std::string& name : directory_names(directory)) {
+  for (const std::string& name : files.names) {
     const fs::path path = directory / name;
-    if (is_hidden(name) || !is_directory_quietly(path) || has_config(path)) continue;
+    if (!is_directory_quietly(path) || has_config(path)) continue;
     try {
       const NoCheckpoint why = why_no_checkpoint(path);
       if (why.is_unrelated) {
@@ -411,7 +413,6 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
     }
   }
   if (!plain.empty()) notes.push_back(short_list(plain) + ": left out: no config.json there");
-  WeightFiles files = find_weight_files(directory);
   Names stray = std::move(files.safetensors);
   for (const Names& more : {files.torch_bins, files.others})
     stray.insert(stray.end(), more.begin(), more.end());

@@ -1,7 +1,7 @@
 #pragma once
 /// Which files of a directory hold a model's weights, and what else lies there that may be taken for them:
-/// named in messages and notes. Only names are looked at. All functions throw std::system_error when the
-/// directory itself cannot be listed; what lies deeper and cannot be examined is passed over.
+/// named in messages and notes. Only names are looked at. Whoever lists a directory throws std::system_error
+/// where that fails; what lies deeper and cannot be examined is passed over.
 
 #include <filesystem>
 #include <optional>
@@ -32,8 +32,11 @@ struct WeightNames {
 /// "pytorch_model.bin"}.
 const WeightNames& weight_names(ShardFormat format);
 
-/// Names in one directory, ascending; hidden files, and what a trainer saves beside weights, are left out.
+/// Names in one directory, ascending; hidden ones, and of files what a trainer saves beside weights, are left
+/// out. It is listed once: all else here follows from this.
 struct WeightFiles {
+  std::filesystem::path directory;
+  std::vector<std::string> names;        // of all that lies there
   std::vector<std::string> safetensors;  // adapters excepted
   std::vector<std::string> torch_bins;   // pytorch_model.bin, pytorch_model-00001-of-00002.bin ...
   std::vector<std::string> others;       // in formats that are not read (.pt, .gguf ...), and adapters
@@ -47,7 +50,7 @@ WeightFiles find_weight_files(const std::filesystem::path& directory);
 
 /// Which of its files a checkpoint consists of: safetensors where it has any, or an index of them, as in
 /// transformers; else PyTorch's.
-ShardFormat chosen_format(const std::filesystem::path& directory, const WeightFiles& files);
+ShardFormat chosen_format(const WeightFiles& files);
 
 /// The index of a checkpoint that has one.
 struct IndexFile {
@@ -57,17 +60,16 @@ struct IndexFile {
   ShardIndex index;
 };
 /// That of the chosen format. Throws FormatError.
-std::optional<IndexFile> read_index(const std::filesystem::path& directory);
+std::optional<IndexFile> read_index(const WeightFiles& files);
 
 /// The shards that should be there, ascending: those that the index names; without one, model.safetensors
 /// alone, or all .safetensors files with those that "-00001-of-00004" says there are; in PyTorch's format
 /// likewise. Throws FormatError when there are none, in words that tell what is there instead.
-std::vector<std::string> expected_shards(const std::filesystem::path& directory,
-                                         const std::optional<IndexFile>& index);
+std::vector<std::string> expected_shards(const WeightFiles& files, const std::optional<IndexFile>& index);
 
 /// Throws FormatError unless all shards are there, finished: names what is missing, and what lies there
 /// instead.
-void require_shards(const std::filesystem::path& directory, const std::optional<IndexFile>& index,
+void require_shards(const WeightFiles& files, const std::optional<IndexFile>& index,
                     const std::vector<std::string>& shards);
 
 /// Why a directory is no checkpoint; `what` follows its name: "is a LoRA adapter of llama, not a checkpoint".
@@ -80,8 +82,7 @@ struct NoCheckpoint {
 NoCheckpoint why_no_checkpoint(const std::filesystem::path& directory);
 
 /// What lies in a checkpoint's directory and is not read though it holds weights: one note a kind.
-std::vector<std::string> notes_on_unread(const std::filesystem::path& directory,
-                                         const std::optional<IndexFile>& index,
+std::vector<std::string> notes_on_unread(const WeightFiles& files, const std::optional<IndexFile>& index,
                                          const std::vector<std::string>& shards);
 
 /// What lies in a directory of checkpoints and is none: one note for each directory in it, or kind of file.

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "readers/model/harmless_keys.h"
 #include "readers/text/name_list.h"
 #include "readers/text/quoted_text.h"
 
@@ -11,9 +10,11 @@ namespace {
 
 using nlohmann::json;
 
-KeyUse use_of(const std::string& name, const json& value, const KeyUses& uses) {
+using IsHarmless = bool (*)(std::string_view);
+
+KeyUse use_of(const std::string& name, const json& value, const KeyUses& uses, IsHarmless is_harmless) {
   if (const auto asked = uses.find(name); asked != uses.end()) return asked->second;
-  return value.is_null() || is_harmless_key(name) ? KeyUse::without_effect : KeyUse::unknown;
+  return value.is_null() || is_harmless(name) ? KeyUse::without_effect : KeyUse::unknown;
 }
 
 /// Whether anything inside was asked for.
@@ -22,24 +23,24 @@ bool was_looked_into(const std::string& name, const KeyUses& uses) {
   return first != uses.end() && first->first.starts_with(name + ".");
 }
 
-void add_keys(const json& object, const std::string& prefix, const KeyUses& uses,
+void add_keys(const json& object, const std::string& prefix, const KeyUses& uses, IsHarmless is_harmless,
               std::vector<ConfigKey>& keys) {
   for (const auto& [key, value] : object.items()) {
     const std::string name = prefix + key;
     if (value.is_object() && !value.empty() && was_looked_into(name, uses)) {
-      add_keys(value, name + ".", uses, keys);
+      add_keys(value, name + ".", uses, is_harmless, keys);
     } else {
-      keys.push_back(
-          {name, value.dump(-1, ' ', false, json::error_handler_t::replace), use_of(name, value, uses)});
+      keys.push_back({name, value.dump(-1, ' ', false, json::error_handler_t::replace),
+                      use_of(name, value, uses, is_harmless)});
     }
   }
 }
 
 }  // namespace
 
-std::vector<ConfigKey> config_keys(const json& document, const KeyUses& uses) {
+std::vector<ConfigKey> config_keys(const json& document, const KeyUses& uses, IsHarmless is_harmless) {
   std::vector<ConfigKey> keys;
-  add_keys(document, {}, uses, keys);
+  add_keys(document, {}, uses, is_harmless, keys);
   return keys;
 }
 
@@ -49,7 +50,7 @@ std::string note_on_unknown_keys(const std::vector<ConfigKey>& keys) {
     if (key.use == KeyUse::unknown) unknown.push_back(key_words(key));
   }
   if (unknown.empty()) return {};
-  return std::string("config.json: not followed, for moescope does not know ") +
+  return std::string("configuration: not followed, for moescope does not know ") +
          (unknown.size() == 1 ? "it: " : "them: ") + name_list(unknown);
 }
 

@@ -16,11 +16,12 @@ struct ConfigKey {
   KeyUse use = KeyUse::unknown;
 };
 
-/// Every key of `document`, ascending. What nobody asked for has no effect where harmless_keys.h knows it or
-/// its value is null, else it is unknown. Pure.
-std::vector<ConfigKey> config_keys(const nlohmann::json& document, const KeyUses& uses);
+/// Every key of `document`, ascending. What nobody asked for has no effect where `is_harmless` (of
+/// harmless_keys.h) knows it or its value is null, else it is unknown. Pure.
+std::vector<ConfigKey> config_keys(const nlohmann::json& document, const KeyUses& uses,
+                                   bool (*is_harmless)(std::string_view));
 
-/// "config.json: not followed, for moescope does not know it: attn_logit_cap=30"; empty where all are known.
+/// "configuration: not followed, for moescope does not know it: attn_logit_cap=30"; empty where all are known.
 std::string note_on_unknown_keys(const std::vector<ConfigKey>& keys);
 
 /// "rope_theta=10000000"; a long value is shortened.

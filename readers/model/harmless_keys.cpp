@@ -64,7 +64,60 @@ constexpr std::string_view harmless_of_quantisation[] = {"activation_scheme",
                                                          "transform_config",
                                                          "version"};
 
+/// In names of arguments, between underscores: what makes a forward pass.
+constexpr std::string_view parts_of_a_model[] = {
+    "activation", "attention", "bias",   "embedding", "embeddings", "expert", "experts", "gate",
+    "geglu",      "gelu",      "layer",  "layernorm", "layers",     "logit",  "mamba",   "mla",
+    "moe",        "mtp",       "multi",  "norm",      "position",   "qk",     "relu",    "residual",
+    "rope",       "rotary",    "router", "softmax",   "window"};
+
+/// How they are computed, divided among machines and trained.
+constexpr std::string_view harmless_arguments[] = {"accumulate_allreduce_grads_in_fp32",
+                                                   "apply_query_key_layer_scaling",
+                                                   "apply_rope_fusion",
+                                                   "attention_backend",
+                                                   "attention_dropout",
+                                                   "attention_softmax_in_fp32",
+                                                   "bias_dropout_fusion",
+                                                   "bias_gelu_fusion",
+                                                   "bias_swiglu_fusion",
+                                                   "embedding_init_method_std",
+                                                   "expert_model_parallel_size",
+                                                   "expert_tensor_parallel_size",
+                                                   "masked_softmax_fusion",
+                                                   "memory_efficient_layer_norm",
+                                                   "moe_aux_loss_coeff",
+                                                   "moe_grouped_gemm",
+                                                   "moe_input_jitter_eps",
+                                                   "moe_layer_recompute",
+                                                   "moe_per_layer_logging",
+                                                   "moe_permute_fusion",
+                                                   "moe_router_bias_update_rate",
+                                                   "moe_router_dtype",
+                                                   "moe_router_group_topk",
+                                                   "moe_router_load_balancing_type",
+                                                   "moe_router_padding_for_fp8",
+                                                   "moe_shared_expert_overlap",
+                                                   "moe_token_dispatcher_type",
+                                                   "moe_use_legacy_grouped_gemm",
+                                                   "moe_z_loss_coeff",
+                                                   "mtp_loss_scaling_factor",
+                                                   "multiprocessing_context",
+                                                   "persist_layer_norm",
+                                                   "recompute_num_layers",
+                                                   "num_layers_per_virtual_pipeline_stage"};
+
 }  // namespace
+
+bool is_harmless_argument(std::string_view name) {
+  if (std::ranges::find(harmless_arguments, name) != std::end(harmless_arguments)) return true;
+  while (!name.empty()) {
+    const std::string_view word = name.substr(0, name.find('_'));
+    if (std::ranges::find(parts_of_a_model, word) != std::end(parts_of_a_model)) return false;
+    name.remove_prefix(std::min(name.size(), word.size() + 1));
+  }
+  return true;
+}
 
 bool is_harmless_key(std::string_view name) {
   if (name.starts_with(language_model)) name.remove_prefix(language_model.size());

@@ -25,10 +25,11 @@ struct ActivationScheme {
 };
 
 /// What has a scale of its own in quantised weights.
-enum class ScaledBy : std::uint8_t { nothing, blocks, rows };
+enum class ScaledBy : std::uint8_t { nothing, blocks, rows, parts_of_rows };
 
-/// How weights are quantised: one scale for each block of so many elements, or for each row. This is what to
-/// expect before they are there; then their dtypes and the names beside them tell.
+/// How weights are quantised: in 8 bits with one scale for each block of so many elements, or for each row;
+/// or experts in 4 bits with one for each 32 elements of a row (MXFP4). This is what to expect before they
+/// are there; then their dtypes and the names beside them tell.
 struct Quantisation {
   ScaledBy scaled_by = ScaledBy::nothing;  // nothing: they are not quantised
   std::int64_t block_rows = 128, block_cols = 128;

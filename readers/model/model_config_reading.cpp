@@ -4,6 +4,7 @@
 #include "readers/model/config_key.h"
 #include "readers/model/config_keys.h"
 #include "readers/model/family.h"
+#include "readers/model/harmless_keys.h"
 #include "readers/model/model_config.h"
 #include "readers/model/size_field.h"
 #include "readers/text/name_list.h"
@@ -104,8 +105,9 @@ void read_quantisation(const JsonObject& object, ModelConfig& config) {
   const std::string method = quantisation.string("quant_method");
   if (method == "fp8") return read_block_scaled(quantisation, config);
   if (method == "compressed-tensors") return read_row_scaled(quantisation, config);
-  if (method == "mxfp4") return;  // of one layout, which the tensors' names tell
-  refuse_value(quantisation, "quant_method", "\"fp8\", \"compressed-tensors\" or \"mxfp4\"");
+  if (method != "mxfp4")
+    refuse_value(quantisation, "quant_method", "\"fp8\", \"compressed-tensors\" or \"mxfp4\"");
+  config.quantisation.scaled_by = ScaledBy::parts_of_rows;  // of one layout
 }
 
 void refuse_unknown_features(const JsonObject& object) {
@@ -259,7 +261,8 @@ ModelConfig parse_model_config(std::string_view text, const std::string& file,
   const std::string inner(config.family->inner_config);
   const bool is_inside = !inner.empty() && object.find(inner) != nullptr;
   read_config(is_inside ? language_model(object, inner) : object, config);
-  config.keys = config_keys(document, uses);
+  config.keys =
+      config_keys(document, uses, config.family->is_megatron ? is_harmless_argument : is_harmless_key);
   return config;
 }
 

@@ -115,12 +115,24 @@ StoredScales described_scales(const Quantisation& quantisation, const Weight& we
           .block_cols = static_cast<std::uint64_t>(quantisation.block_cols)};
 }
 
-void describe_storage(const Quantisation& quantisation, Weight& weight) {
-  if (quantisation.scaled_by == ScaledBy::nothing) return;
+void describe_in_8_bits(const Quantisation& quantisation, Weight& weight) {
   if (weight.key.role == Role::score_correction_bias) weight.dtype = DType::f32;
   if (!is_quantised_layer(weight)) return;
   weight.dtype = DType::f8_e4m3;
   weight.scales = described_scales(quantisation, weight);
+}
+
+void describe_storage(const ModelConfig& config, Weight& weight) {
+  const bool may_be_packed = is_stored_transposed(weight.key.role, config);
+  const ScaledBy scaled_by = config.quantisation.scaled_by;
+  if (scaled_by == ScaledBy::parts_of_rows && may_be_packed) {
+    weight.dtype = DType::f4;
+    weight.scales = mxfp4_scales;
+    return;
+  }
+  weight.transposed = may_be_packed;
+  if (scaled_by == ScaledBy::blocks || scaled_by == ScaledBy::rows)
+    describe_in_8_bits(config.quantisation, weight);
 }
 
 }  // namespace
@@ -173,6 +185,12 @@ std::string tensor_name(const Family& family, std::string_view name, std::int64_
   return whole;
 }
 
+bool is_stored_transposed(Role role, const ModelConfig& config) {
+  return std::ranges::any_of(family_of(config).fused, [&](const FusedRule& fused) {
+    return fused.transposed && fused.parts.front() == role;
+  });
+}
+
 void visit_weights(const ModelConfig& config, const WeightVisitor& visit) {
   const std::vector<WeightRule> rules = rules_by_role(config);
   const auto is_outside = [](const WeightRule& rule) { return rule.scope == Scope::outside_layers; };
@@ -192,7 +210,7 @@ std::vector<Weight> described_weights(const ModelConfig& config, DType dtype) {
                        .dtype = dtype,
                        .rows = shape.rows,
                        .cols = shape.cols});
-    describe_storage(config.quantisation, weights.back());
+    describe_storage(config, weights.back());
   });
   return weights;
 }

@@ -31,6 +31,9 @@ std::uint64_t occurrences(const WeightRule& rule, const ModelConfig& config);
 /// The whole name of a tensor of this family; -1: no layer, no expert.
 std::string tensor_name(const Family& family, std::string_view name, std::int64_t layer, std::int64_t expert);
 
+/// Whether a role's matrices are stored transposed where they are not in 4 bits (FusedRule::transposed).
+bool is_stored_transposed(Role role, const ModelConfig& config);
+
 /// Calls `visit` for every weight that the model has, in canonical order: outside the layers what comes
 /// before them by its role, layers ascending, each by role with the routed experts one after another, and the
 /// rest. The order of roles is that of the enum.
@@ -39,7 +42,8 @@ void visit_weights(const ModelConfig& config, const WeightVisitor& visit);
 
 /// Every weight that the model has, in canonical order, as if stored at shard 0, offset 0: as `dtype`, but
 /// where the configuration is of a quantised model, linear layers other than the router and the head as
-/// F8_E4M3 with their scales, and correction biases in F32, as such models are released.
+/// F8_E4M3 with their scales, and correction biases in F32, or experts in 4 bits with theirs, as such models
+/// are released.
 std::vector<Weight> described_weights(const ModelConfig& config, DType dtype);
 
 /// Every weight that the model has, by canonical tensor name.

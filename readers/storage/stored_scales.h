@@ -21,4 +21,8 @@ struct StoredScales {
   std::uint64_t cols_for(std::uint64_t cols) const { return (cols - 1) / block_cols + 1; }
 };
 
+/// Of E2M1 numbers: a power of two for each 32 of a row (OCP Microscaling Formats 1.0, MXFP4).
+inline constexpr std::uint64_t mxfp4_block = 32;
+inline constexpr StoredScales mxfp4_scales{.dtype = DType::f8_e8m0, .block_cols = mxfp4_block};
+
 }  // namespace moescope

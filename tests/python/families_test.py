@@ -118,6 +118,11 @@ VARIANTS = {
     "gpt_oss mxfp4": ("gpt_oss", MIXED, dict(scales="mxfp4")),
     "gpt_oss mxfp4 two blocks a row": ("gpt_oss", PLAIN, dict(
         scales="mxfp4", hidden_size=64, intermediate_size=96, num_local_experts=4)),
+    "flame_moe": ("flame_moe", PLAIN, {}),
+    "flame_moe few kv heads": ("flame_moe", PLAIN, dict(num_query_groups=2, group_query_attention=True)),
+    "flame_moe no shared expert, f32": ("flame_moe", MIXED, dict(moe_shared_expert_intermediate_size=None, dtype="F32")),
+    "flame_moe softmax of the chosen, interleaved halves": ("flame_moe", MIXED, dict(
+        moe_router_pre_softmax=False, rotary_interleaved=True, rotary_percent=0.5, moe_router_topk_scaling_factor=2.5)),
     "qwen3_next": ("qwen3_next", [70], {}),
     "qwen3_next by layer types, one key head": ("qwen3_next", MIXED, dict(
         linear_num_key_heads=1, layer_types=["full_attention", "linear_attention", "linear_attention", "full_attention"])),
@@ -133,14 +138,8 @@ VARIANTS = {
 # One of each kind of attention, of routing and of storage.
 QUICK_VARIANTS = ["olmoe clipped", "qwen2_moe normalised, few kv heads", "deepseek_v2 by groups", "deepseek_v3 halves, short yarn",
                   "bailing_moe_v2", "afmoe layer types from the interval", "minimax_m2 whole heads rotated", "emo", "olmo2",
-                  "dots1 fp8 by rows", "qwen3_moe fp8 by blocks", "gpt_oss mxfp4", "qwen3_next", "qwen3_5_moe"]
-# Not yet among those that are tested.
-LATER = {
-    "flame_moe": ("flame_moe", PLAIN, {}),
-    "flame_moe few kv heads": ("flame_moe", PLAIN, dict(num_query_groups=2, group_query_attention=True)),
-    "flame_moe no shared expert, f32": ("flame_moe", MIXED, dict(moe_shared_expert_intermediate_size=None, dtype="F32")),
-}
-LATER_FIXTURES = ["flame_moe"]
+                  "dots1 fp8 by rows", "qwen3_moe fp8 by blocks", "gpt_oss mxfp4", "qwen3_next", "qwen3_5_moe",
+                  "flame_moe few kv heads"]
 
 
 def run_forward(output, directory, corpus, model):
@@ -312,7 +311,7 @@ class WhatAModelLacksTest(analysis_run.TestCase):
 
 class FixturesTest(analysis_run.TestCase):
     def test_the_program_agrees_with_every_fixture(self):
-        for name in sorted(FIXTURES.keys() - set(LATER_FIXTURES)):
+        for name in sorted(FIXTURES):
             directory = DATA / "families" / name
             with self.subTest(name), h5py.File(directory / "golden.h5") as golden:
                 path = run_forward(self.directory / f"{name}.h5", directory, ["--corpus", directory / "ids.npy"],

@@ -461,7 +461,7 @@ class FlameMoe(SoftmaxRouter, PlainAttention):
         arguments = json.loads((directory / "args.json").read_text())
         return {**arguments, "num_hidden_layers": arguments["num_layers"], "rms_norm_eps": arguments["norm_epsilon"],
                 "num_experts_per_tok": arguments["moe_router_topk"], "head_dim": arguments["kv_channels"],
-                "rope_theta": arguments["rotary_base"], "norm_topk_prob": False,
+                "rope_theta": arguments["rotary_base"], "norm_topk_prob": not arguments["moe_router_pre_softmax"],
                 "tie_word_embeddings": not arguments["untie_embeddings_and_output_weights"]}
 
     def unpack(self, tensors):
@@ -476,6 +476,19 @@ class FlameMoe(SoftmaxRouter, PlainAttention):
         for name in [name for name in tensors if name.endswith(("linear_fc1.weight", "linear_qkv.weight"))]:
             self.split_rows(tensors, name, tensors.pop(name))
         return split_experts(tensors)
+
+    def rotary_width(self):
+        return int(self.head_dim() * self.config["rotary_percent"])
+
+    def rotate(self, layer, x):
+        """As in LatentAttention, but of the first numbers of a head alone."""
+        width = self.rotary_width()
+        if self.config["rotary_interleaved"]:
+            x = np.concatenate([x[..., :width:2], x[..., 1:width:2], x[..., width:]], axis=-1)
+        return super().rotate(layer, x)
+
+    def combine(self, layer, weights):
+        return super().combine(layer, weights) * (self.config["moe_router_topk_scaling_factor"] or 1)
 
     def split_rows(self, tensors, name, values):
         """fc1 is [gate; up]; qkv holds for each key head its queries, the key and the value."""

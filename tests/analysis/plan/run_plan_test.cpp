@@ -85,10 +85,10 @@ TEST(RunPlan, KnowsDotsLlm1FromItsConfigurationAlone) {
                           "describes"));
 }
 
-// As stored: F8_E4M3 with scales of blocks in F32, and with those of rows in BF16; both without layers of
-// multi-token prediction.
-TEST(RunPlan, OfAQuantisedModelCountsItsEightBitsAndItsScales) {
-  for (const char* name : {"deepseek_v3_fp8", "dots1_fp8"}) {
+// As stored: F8_E4M3 with scales of blocks in F32, and with those of rows in BF16, both without layers of
+// multi-token prediction; MXFP4, and the same model's BF16, whose experts are transposed.
+TEST(RunPlan, OfAModelStoredOtherwiseCountsWhatIsStored) {
+  for (const char* name : {"deepseek_v3_fp8", "dots1_fp8", "gpt_oss_mxfp4", "gpt_oss"}) {
     const fs::path stored = fs::path(source_path("data/families")) / name;
     TemporaryDirectory directory;
     fs::create_directory(directory / name);
@@ -98,6 +98,7 @@ TEST(RunPlan, OfAQuantisedModelCountsItsEightBitsAndItsScales) {
     EXPECT_EQ(there.checkpoints[0].bytes, described.checkpoints[0].bytes) << name;
     EXPECT_EQ(there.weights.bytes, described.weights.bytes) << name;
     EXPECT_EQ(there.forward.bytes, described.forward.bytes) << name;
+    EXPECT_EQ(there.peak_memory, described.peak_memory) << name;
   }
 }
 
