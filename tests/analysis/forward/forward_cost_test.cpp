@@ -68,6 +68,24 @@ TEST(ForwardCost, CountsTheBytesThatAreStored) {
   EXPECT_EQ(parts[4].cost.weight_bytes, (40u * 16 + 16) * 2);
 }
 
+// Qwen3-Next's fixture: H 24, 4 value heads of 12, 2 key heads of 8, so that there are 80 channels, with 4
+// taps; 4 query heads of 16 with gates, 2 for keys and values. Of a linear layer, by hand, for one token:
+//   projections   2 * 24 (80 + 48) + 2 * 24 * 8 + 2 * 48*24 = 8832, convolution 2 * 80*4 = 640
+//   memories      3 * 2 * 48*8 = 2304 (known under the key, written, read)
+// of a softmax layer 2 * 24 (128 + 2 * 32) + 2 * 64*24 = 12288, and 2 * 4 (16 + 16) for each key seen.
+// Experts: 8 of width 8, 3 a token, a gated shared one of 12: 2 * 24 (8 + 1) + 3 * 2 * 24 (3 * 8 + 12).
+TEST(ForwardCost, CountsLinearAttention) {
+  const std::string file = source_path("data/families/qwen3_next/config.json");
+  const ModelConfig config = parse_model_config(read_whole_file(file), file);
+  const auto parts =
+      forward_cost(config, ModelWeights(config, DType::bf16), std::vector<std::size_t>{0, 3, 5});
+  constexpr double experts = 432 + 5184;
+  EXPECT_EQ(parts[1].cost.attention_flops, 5 * 2304);
+  EXPECT_EQ(parts[1].cost.flops, 5 * (8832 + 640 + 2304 + experts));
+  EXPECT_EQ(parts[2].cost.attention_flops, 9 * 256);
+  EXPECT_EQ(parts[2].cost.flops, 5 * (12288 + experts) + 9 * 256);
+}
+
 TEST(ForwardCost, ReadsNoMoreOfTheEmbeddingThanThereIs) {
   EXPECT_EQ(OpenedModel({}).cost({0, 1000})[0].cost.weight_bytes, 40u * 16 * 2);
 }

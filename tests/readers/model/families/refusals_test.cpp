@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -16,13 +17,16 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 json config_of(const std::string& family) {
-  return json::parse(read_whole_file(source_path("data/families/" + family + "/config.json"), 1 << 20));
+  const std::string name = family == "flame_moe" ? "/args.json" : "/config.json";
+  return json::parse(read_whole_file(source_path("data/families/" + family + name), 1 << 20));
 }
 
-/// What a family says to a configuration with one key set; empty: it follows it.
+/// What a family says to a configuration with one key set, "a.b" inside "a"; empty: it follows it.
 std::string answer(const std::string& family, const std::string& key, const json& value) {
   json config = config_of(family);
-  config[key] = value;
+  std::string place = "/" + key;
+  std::ranges::replace(place, '.', '/');
+  config[json::json_pointer(place)] = value;
   try {
     parse_model_config(config.dump(), "config.json");
   } catch (const InputError& error) {
@@ -87,6 +91,22 @@ TEST(Families, RefuseWhatTheyDoNotFollow) {
        "original_max_position_embeddings"},
       {"qwen3", "use_sliding_window", true, "(expected false, found true)"},
       {"olmo2", "rope_scaling", yarn, "(expected \"default\", found \"yarn\")"},
+      {"qwen3_next", "attention_bias", true, "(expected false, found true)"},
+      {"qwen3_next", "use_sliding_window", true, "(expected false, found true)"},
+      {"qwen3_next", "linear_num_value_heads", 3, "is not a multiple of linear_num_key_heads 2"},
+      {"qwen3_next", "layer_types", {"linear_attention"}, "expected 3 entries, found 1"},
+      {"qwen3_next", "rope_scaling", yarn, "(expected \"default\", found \"yarn\")"},
+      {"qwen3_5_moe", "text_config.attn_output_gate", false, "(expected true, found false)"},
+      {"qwen3_5_moe", "text_config.num_experts", 0, "expected an integer from 1 to 65536, found 0"},
+      {"qwen3_5_moe", "text_config.tie_word_embeddings", true, "differs from that of the whole model"},
+      {"qwen3_5_moe", "text_config.partial_rotary_factor", 0.01, "the share of an even number"},
+      {"flame_moe", "normalization", "LayerNorm", "(expected \"RMSNorm\", found \"LayerNorm\")"},
+      {"flame_moe", "qk_layernorm", true, "(expected false, found true)"},
+      {"flame_moe", "moe_router_num_groups", 2, "(expected null, found 2)"},
+      {"flame_moe", "moe_layer_freq", {0, 0, 0}, "leaves no mixture-of-experts layer"},
+      {"flame_moe", "moe_layer_freq", {0, 1}, "expected 3 entries, found 2"},
+      {"flame_moe", "rotary_percent", 0.1, "the share of an even number"},
+      {"flame_moe", "kv_channels", 7, "expected an even number, found 7"},
       {"dots1_fp8", "quantization_config", {{"quant_method", "awq"}}, "found \"awq\")"},
       {"deepseek_v3_fp8",
        "quantization_config",
@@ -131,6 +151,37 @@ TEST(Families, AGreedyChoiceKnowsNoGroups) {
   EXPECT_EQ(read("deepseek_v2", {{"topk_method", "group_limited_greedy"}, {"n_group", 8}, {"topk_group", 3}})
                 .routing.groups,
             8);
+}
+
+// A text-only file has the same keys at the top.
+TEST(Families, TheLanguageModelOfALargerOneIsReadAsByItself) {
+  json alone = config_of("qwen3_5_moe").at("text_config");
+  alone["architectures"] = {"Qwen3_5MoeForCausalLM"};
+  const ModelConfig inside = read("qwen3_5_moe"), text = parse_model_config(alone.dump(), "config.json");
+  EXPECT_EQ(text.model_type, "qwen3_5_moe_text");
+  EXPECT_EQ(inside.attention, text.attention);
+  EXPECT_EQ(inside.routing, text.routing);
+  EXPECT_EQ(inside.n_routed_experts, text.n_routed_experts);
+  EXPECT_EQ(inside.attention.rotary.features, 4);  // a quarter of 16
+}
+
+TEST(Families, LinearLayersAreListedOrCounted) {
+  using testing::ElementsAre;
+  EXPECT_THAT(read("qwen3_next").attention.linear->layers, ElementsAre(true, false, true));
+  EXPECT_THAT(read("qwen3_next", {{"full_attention_interval", 3}}).attention.linear->layers,
+              ElementsAre(true, true, false));
+  const json types = {"full_attention", "linear_attention", "full_attention"};
+  EXPECT_THAT(read("qwen3_next", {{"layer_types", types}}).attention.linear->layers,
+              ElementsAre(false, true, false));
+}
+
+// Without groups their number, which Megatron writes all the same, means nothing.
+TEST(Families, MegatronsArgumentsSayWhichHeadsShareKeys) {
+  EXPECT_EQ(read("flame_moe", {{"num_query_groups", 1}}).num_key_value_heads, 4);
+  EXPECT_EQ(read("flame_moe", {{"num_query_groups", 2}, {"group_query_attention", true}}).num_key_value_heads,
+            2);
+  EXPECT_EQ(read("flame_moe", {{"params_dtype", "torch.float32"}}).torch_dtype, "float32");
+  EXPECT_EQ(read("flame_moe", {{"moe_layer_freq", 2}}).moe_layers(), (std::vector<std::int64_t>{0, 2}));
 }
 
 TEST(Families, WithoutExpertsHaveNoMixtureLayer) {
