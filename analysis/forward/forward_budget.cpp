@@ -10,7 +10,6 @@
 namespace moescope {
 namespace {
 
-constexpr std::uint64_t mebibyte = 1ull << 20;
 /// More than this does not make reading any smoother.
 constexpr std::uint64_t most_weight_bytes = 256 * mebibyte;
 

@@ -9,7 +9,6 @@
 namespace moescope {
 namespace {
 
-constexpr std::uint64_t mebibyte = 1ull << 20;
 std::string in_mebibytes(std::uint64_t bytes) {
   return std::to_string((bytes + mebibyte - 1) / mebibyte) + "MiB";
 }

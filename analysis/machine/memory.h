@@ -7,8 +7,10 @@
 
 namespace moescope {
 
+inline constexpr std::uint64_t mebibyte = 1ull << 20;
+
 /// The program itself, the run file's buffers, the threads' scratch: bytes of every run.
-inline constexpr std::uint64_t program_memory = 48ull << 20;
+inline constexpr std::uint64_t program_memory = 48 * mebibyte;
 
 /// Half of the memory that this process may use, 4 GiB at most.
 std::uint64_t default_memory_budget();

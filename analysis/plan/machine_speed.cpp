@@ -9,13 +9,13 @@
 
 #include "analysis/kernels/matrix_product.h"
 #include "analysis/machine/clock.h"
+#include "analysis/machine/memory.h"
 #include "analysis/weights/weight_trajectory.h"
 #include "metrics/statistics.h"
 
 namespace moescope {
 namespace {
 
-constexpr std::uint64_t mebibyte = 1 << 20;
 /// More than the caches of common processors hold.
 constexpr std::uint64_t uncached_bytes = 96 * mebibyte;
 constexpr double product_seconds = 1.0, weight_pass_seconds = 0.2, reading_seconds = 0.5;
