@@ -54,6 +54,7 @@ std::string storage_of(const Weight& weight) {
   const std::string type(dtype_name(weight.dtype));
   if (!weight.scales) return type;
   const StoredScales& scales = *weight.scales;
+  if (weight.dtype == DType::f4) return "MXFP4";
   if (scales.block_rows == 1 && scales.block_cols == weight.cols) return type + " with a scale for each row";
   return type + " with a scale for each block of " + std::to_string(scales.block_rows) + " x " +
          std::to_string(scales.block_cols);

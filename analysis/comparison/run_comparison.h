@@ -27,7 +27,7 @@ bool is_unmoved(const WeightChange& change);
 /// Weights of a role that the two store in different ways.
 struct StorageChange {
   std::string role;           // as in RunComparison::roles
-  std::string before, after;  // "BF16", "F8_E4M3 with a scale for each row", …
+  std::string before, after;  // "BF16", "F8_E4M3 with a scale for each row", "MXFP4" …
   std::size_t weights = 0;
   bool quantised_before = false, quantised_after = false;
 };

@@ -153,8 +153,9 @@ void RunPlanner::plan_memory() {
   if (scope_.weights) {
     const std::uint64_t record = WeightRecorder::bytes(checkpoints, weights);
     const std::uint64_t budget = plan_.memory_budget - std::min(plan_.memory_budget, program_memory + record);
-    pass = record +
-           weight_pass_bytes(series_.checkpoints.front().weights.all(), checkpoints, plan_.threads, budget);
+    std::vector<const ModelWeights*> models;
+    for (const PlannedCheckpoint& planned : series_.checkpoints) models.push_back(&planned.weights);
+    pass = record + weight_pass_bytes(models, plan_.threads, budget);
   }
   plan_.peak_memory = program_memory + checkpoints * weights * bytes_per_weight +
                       std::max({forward, pass, spectra_peak(spectra_, plan_.memory_budget, plan_.threads)});

@@ -1,49 +1,24 @@
 #include "analysis/weights/weight_pass.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
-#include <utility>
 
-#include "analysis/machine/memory.h"
-#include "analysis/machine/read_ahead.h"
+#include "analysis/weights/weight_pieces.h"
 #include "readers/errors.h"
 
 namespace moescope {
 namespace {
-
-/// Of one checkpoint, read at once: large enough for reading at full speed, also where files are read by
-/// turns.
-constexpr std::uint64_t preferred_piece_bytes = 16ull << 20;
-/// Pieces of each checkpoint in memory: at best, and at least.
-constexpr std::uint64_t pieces_ahead = 4, least_pieces = 2;
 
 /// Sketches of all runs can be compared.
 constexpr std::uint64_t sketch_seed = 1;
 
 using Series = std::span<const CheckpointWeights>;
 
-const Weight& weight_of(const CheckpointWeights& one, std::size_t index) {
-  return one.weights->all()[index];
-}
-
 std::string shape_of(const Weight& weight) {
   return weight.rows == 1 ? format_shape({weight.cols}) : format_shape({weight.rows, weight.cols});
 }
 
-/// Elements are compared in the order in which they are stored.
-void require_same_order(const CheckpointWeights& first, const CheckpointWeights& other) {
-  for (const Weight& weight : first.weights->all()) {
-    const Weight* stored = other.weights->find(weight.key);
-    if (stored == nullptr || stored->transposed == weight.transposed) continue;
-    throw FormatError(other.checkpoint->directory().string(), "tensor '" + weight.name + "'",
-                      "is stored transposed in one of two checkpoints (the other is " +
-                          first.checkpoint->directory().string() + "), which moescope does not compare");
-  }
-}
-
 void require_same_weights(const CheckpointWeights& first, const CheckpointWeights& other) {
-  require_same_order(first, other);
   const auto difference = first_difference(first.weights->all(), other.weights->all());
   if (!difference) return;
   const std::string file = other.checkpoint->directory().string();
@@ -59,97 +34,11 @@ void require_same_weights(const CheckpointWeights& first, const CheckpointWeight
                     "expected shape " + shape_of(*expected) + as_in + ", found " + shape_of(*found));
 }
 
-bool outgrow_page_cache(Series series) {
-  std::uint64_t bytes = 0;
-  for (const CheckpointWeights& checkpoint : series) bytes += checkpoint.checkpoint->bytes();
-  return outgrows_page_cache(bytes);
+std::vector<const ModelWeights*> models_of(Series series) {
+  std::vector<const ModelWeights*> models;
+  for (const CheckpointWeights& one : series) models.push_back(one.weights);
+  return models;
 }
-
-std::uint64_t largest_weight(std::span<const Weight> weights) {
-  std::uint64_t largest = 1;
-  for (const Weight& weight : weights) largest = std::max(largest, weight.size());
-  return largest;
-}
-
-/// How weights are cut into pieces, a whole number of tasks each, and how many pieces are in memory.
-class Cutting {
- public:
-  Cutting(std::span<const Weight> weights, std::size_t checkpoints, unsigned threads,
-          std::uint64_t memory_budget) {
-    for (const Weight& weight : weights) largest_scales_ = std::max(largest_scales_, weight.scale_bytes());
-    constexpr std::uint64_t task_bytes = WeightTrajectorySum::task_elements * sizeof(float);
-    const std::uint64_t largest = largest_weight(weights);
-    const std::uint64_t sums = WeightTrajectorySum::bytes(checkpoints, threads, largest);
-    memory_ = memory_budget - std::min(memory_budget, sums);
-    const std::uint64_t bytes = std::min(preferred_piece_bytes, memory_ / (pieces_ahead * checkpoints));
-    const std::uint64_t most =
-        (largest + WeightTrajectorySum::task_elements - 1) / WeightTrajectorySum::task_elements;
-    tasks_ = std::clamp<std::uint64_t>(bytes / task_bytes, 1, most);
-    memory_ = std::min(memory_, pieces_ahead * checkpoints * BulkFile::room_for(largest_range()));
-  }
-
-  /// The same for every checkpoint, however it stores the weight.
-  std::uint64_t piece_elements() const { return tasks_ * WeightTrajectorySum::task_elements; }
-  std::uint64_t largest_range() const { return std::max(piece_elements() * sizeof(float), largest_scales_); }
-  /// For pieces.
-  std::uint64_t memory() const { return memory_; }
-
-  ReadAheadOptions reading(Series series) const {
-    return {largest_range(), memory_, least_pieces * series.size(), outgrow_page_cache(series)};
-  }
-
- private:
-  std::uint64_t tasks_ = 1, memory_ = 0, largest_scales_ = 0;
-};
-
-FileRange scales_of(const CheckpointWeights& one, const Weight& weight) {
-  return {&one.checkpoint->shards()[weight.scales->shard], weight.scales->offset, weight.scale_bytes()};
-}
-
-BlockScales take_scales(ReadAhead& reader, const Weight& weight) {
-  if (!weight.scales) return {};
-  ReadAhead::Loaded loaded = reader.take();
-  BlockScales scales = read_block_scales(*weight.scales, weight.rows, weight.cols, loaded.bytes);
-  reader.give_back(std::move(loaded));
-  return scales;
-}
-
-/// The pieces of the weights in order, each at all checkpoints in turn; before the first of a quantised
-/// weight its scales.
-class PieceSequence {
- public:
-  PieceSequence(Series series, WeightRange range, std::uint64_t piece_elements)
-      : series_(series), piece_elements_(piece_elements), index_(range.begin), end_(range.end) {}
-
-  std::optional<FileRange> operator()() {
-    const auto weights = series_.front().weights->all();
-    while (index_ < end_ && first_ >= weights[index_].size()) {
-      ++index_;
-      first_ = 0;
-    }
-    if (index_ >= end_) return {};
-    const Weight& weight = weight_of(series_[checkpoint_], index_);
-    if (weight.scales && first_ == 0 && !std::exchange(scales_are_read_, true))
-      return scales_of(series_[checkpoint_], weight);
-    scales_are_read_ = false;
-    const std::uint64_t bits = dtype_bits(weight.dtype);
-    const std::uint64_t count = std::min(piece_elements_, weight.size() - first_);
-    const FileRange range{&series_[checkpoint_].checkpoint->shards()[weight.shard],
-                          weight.offset + first_ * bits / 8, count * bits / 8};
-    if (++checkpoint_ == series_.size()) {
-      checkpoint_ = 0;
-      first_ += piece_elements_;
-    }
-    return range;
-  }
-
- private:
-  Series series_;
-  std::uint64_t piece_elements_;
-  std::size_t index_, end_, checkpoint_ = 0;
-  std::uint64_t first_ = 0;
-  bool scales_are_read_ = false;  // of this weight, at this checkpoint
-};
 
 /// The routed experts of a layer have that of expert 0: so an expert can be looked for among the others.
 std::uint64_t key_of_sketches(const ModelWeights& weights, const Weight& weight) {
@@ -179,23 +68,16 @@ void trace_weights(Series series, WeightRange range, ThreadPool& pool, const Wei
   if (series.empty()) return;
   for (const CheckpointWeights& other : series.subspan(1)) require_same_weights(series.front(), other);
   const auto weights = series.front().weights->all();
-  const Cutting cutting(weights, series.size(), pool.threads(), options.memory);
+  const WeightCutting cutting = cut_weights(models_of(series), pool.threads(), options.memory);
   WeightTrajectorySum sum(series.size(), pool, options.sketches);
-  ReadAhead reader(PieceSequence(series, range, cutting.piece_elements()), cutting.reading(series));
-  std::vector<ReadAhead::Loaded> loaded(series.size());
-  std::vector<StoredElements> elements(series.size());
-  std::vector<BlockScales> scales(series.size());  // of the weight at hand
+  WeightPieces pieces(series, range, cutting, pool);
   for (std::size_t index = range.begin; index < range.end; ++index) {
     sum.begin(key_of_sketches(*series.front().weights, weights[index]));
-    for (std::uint64_t first = 0; first < weights[index].size(); first += cutting.piece_elements()) {
-      for (std::size_t c = 0; c < series.size(); ++c) {
-        const Weight& stored = weight_of(series[c], index);
-        if (first == 0) scales[c] = take_scales(reader, stored);
-        loaded[c] = reader.take();
-        elements[c] = {stored.dtype, loaded[c].bytes, stored.scales ? &scales[c] : nullptr, first};
-      }
-      sum.add(elements, std::min(cutting.piece_elements(), weights[index].size() - first));
-      for (ReadAhead::Loaded& piece : loaded) reader.give_back(std::move(piece));
+    pieces.begin(index);
+    for (std::uint64_t first = 0; first < weights[index].size(); first += cutting.piece_elements) {
+      const std::uint64_t count = std::min(cutting.piece_elements, weights[index].size() - first);
+      sum.add(pieces.take(first, count), count);
+      pieces.give_back();
     }
     WeightTrajectory trajectory = sum.result();
     trajectory.index = index;
@@ -204,17 +86,17 @@ void trace_weights(Series series, WeightRange range, ThreadPool& pool, const Wei
   }
 }
 
-std::uint64_t weight_pass_bytes(std::span<const Weight> weights, std::size_t checkpoints, unsigned threads,
+std::uint64_t weight_pass_bytes(std::span<const ModelWeights* const> series, unsigned threads,
                                 std::uint64_t memory_budget) {
-  const Cutting cutting(weights, checkpoints, threads, memory_budget);
-  std::uint64_t piece = 0;
-  for (const Weight& weight : weights) {
-    const std::uint64_t elements = std::min(weight.size(), cutting.piece_elements());
-    piece = std::max(piece, elements * dtype_bits(weight.dtype) / 8);
+  const WeightCutting cutting = cut_weights(series, threads, memory_budget);
+  std::uint64_t piece = 0;  // bytes of the largest
+  for (const ModelWeights* model : series) {
+    for (const Weight& weight : model->all())
+      piece = std::max(piece, std::min(weight.size(), cutting.piece_elements) * dtype_bits(weight.dtype) / 8);
   }
   const std::uint64_t pieces =
-      std::max(least_pieces * checkpoints, cutting.memory() / cutting.largest_range());
-  return WeightTrajectorySum::bytes(checkpoints, threads, largest_weight(weights)) + pieces * piece;
+      std::max(least_pieces_ahead * series.size(), cutting.reading_memory / cutting.largest_range);
+  return cutting.other_memory + pieces * piece;
 }
 
 }  // namespace moescope

@@ -1,6 +1,7 @@
 #pragma once
 /// How each weight moved through a series: the weight pass. Tensor outer, checkpoint inner: every stored byte
-/// is read once, and nothing larger than a few blocks is ever in memory.
+/// is read once, and nothing larger than a few blocks is ever in memory, but for a matrix that is stored
+/// transposed.
 
 #include <cstddef>
 #include <cstdint>
@@ -40,15 +41,16 @@ struct WeightPassOptions {
 /// Stored elements are expanded to float exactly; D_i = W_(i+1) - W_i and all products and sums are doubles,
 /// accurate to 1e-12 relative to the product of the norms. The numbers depend on the elements alone: not on
 /// the threads of `pool`, not on the memory (there is a least below which it is exceeded, see
-/// weight_pass_bytes), not on the storage layout. Bytes are read ahead, past the page cache where they would
-/// not fit it. What `sink` throws ends the pass. Throws FormatError when the checkpoints do not have the same
-/// weights, std::system_error when reading fails.
+/// weight_pass_bytes), not on the storage layout: sketches and sums follow the order of rows. Bytes are read
+/// ahead, past the page cache where they would not fit it. What `sink` throws ends the pass. Throws
+/// FormatError when the checkpoints do not have the same weights, std::system_error when reading fails.
 void trace_weights(std::span<const CheckpointWeights> series, WeightRange range, ThreadPool& pool,
                    const WeightPassOptions& options,
                    const std::function<void(const WeightTrajectory&)>& sink);
 
-/// Peak memory of trace_weights, without the record: for checkpoints that store these weights, as they do.
-std::uint64_t weight_pass_bytes(std::span<const Weight> weights, std::size_t checkpoints, unsigned threads,
+/// Peak memory of trace_weights, without the record: for these checkpoints, one at least, as they store their
+/// weights. No pointer is null.
+std::uint64_t weight_pass_bytes(std::span<const ModelWeights* const> series, unsigned threads,
                                 std::uint64_t memory_budget);
 
 }  // namespace moescope

@@ -3,6 +3,7 @@
 The tolerances are those of forward_comparison.py.
 """
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -260,12 +261,61 @@ class PackedExpertsTest(analysis_run.TestCase):
     def test_of_blocks(self):
         self.check("mxfp4")
 
-    def test_of_one_kind_are_not_compared_with_the_other(self):
-        for seed, scales in enumerate((None, "mxfp4")):
-            make_family(self.directory / f"one_{scales}", "gpt_oss", seed, scales=scales)
-        done = analysis_run.moescope("compare", self.directory / "one_None", self.directory / "one_mxfp4")
-        self.assertEqual(done.returncode, 3)
-        self.assertIn("is stored transposed in one of two checkpoints", done.stderr)
+    def in_columns(self, directory):
+        """The checkpoint whose experts are the unpacked numbers in BF16, which are exact, as [E, in, out]."""
+        stored = read_stored(directory / "model.safetensors")
+        typed = {}
+        for name, (kind, values) in stored.items():
+            if name.endswith("_blocks"):
+                name = name.removesuffix("_blocks")
+                unpacked = family_models.unpack_mxfp4(values, stored[name + "_scales"][1])
+                typed[name] = (unpacked.transpose(0, 2, 1), "BF16")
+            elif not name.endswith("_scales"):
+                typed[name] = (widen(kind, values), kind)
+        config = json.loads((directory / "config.json").read_text())
+        del config["quantization_config"]
+        place = directory.with_name(directory.name + "_in_columns")
+        write_files(place, "config.json", config, typed, 1)
+        return place
+
+    def test_of_both_kinds_are_one_series(self):
+        """Every dataset has the same bytes as where both are stored alike, but for what is summed pattern by pattern."""
+        packed = [self.directory / f"packed_{step}" for step in (1, 2)]
+        for seed, directory in enumerate(packed):
+            make_family(directory, "gpt_oss", seed, scales="mxfp4", hidden_size=256, intermediate_size=288,
+                        num_local_experts=3, num_hidden_layers=1, layer_types=["full_attention"])
+        columns = [self.in_columns(directory) for directory in packed]
+        pairs = {"packed": packed, "columns": columns, "mixed": [columns[0], packed[1]], "mixed_later": [packed[0], columns[1]]}
+        runs = {name: analyze(self.directory / f"{name}.h5", pair, "--only", "weights", "--spectra", "all")
+                for name, pair in pairs.items()}
+        patterns = {"magnitude_histogram", "magnitude_quantile", "fraction_changed", "step_histogram"}
+        summed = {"std", "kurtosis", "marchenko_pastur_edge", "note", "notes"} | patterns  # a change of dtype is noted
+        for name in ("columns", "mixed", "mixed_later"):
+            self.assertEqual(analysis_run.differing_datasets(
+                runs["packed"], runs[name], ignore=analysis_run.WHERE_IT_CAME_FROM | summed), [], name)
+
+    def test_between_both_kinds_of_equal_numbers_nothing_has_changed(self):
+        packed = self.directory / "equal"
+        make_family(packed, "gpt_oss", 5, scales="mxfp4")
+        done = analysis_run.moescope("compare", packed, self.in_columns(packed))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("All weights are equal.", done.stdout)
+        self.assertIn("stored as BF16, in equal as F4", done.stderr)
+
+    def test_of_both_kinds_are_appended_to_one_another(self):
+        """A checkpoint that is gone is compared by its sketches, which do not depend on how it was stored."""
+        first, second = self.directory / "gone", self.directory / "next"
+        make_family(first, "gpt_oss", 5, scales="mxfp4")
+        columns = self.in_columns(first)
+        path = analyze(self.directory / "appended.h5", [columns], "--only", "weights")
+        shutil.rmtree(columns)
+        shutil.copytree(first, second)
+        done = analysis_run.moescope("analyze", second, "--append", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with h5py.File(path) as run:
+            drift = run["metrics/role_sketched_drift"][0, 1]
+            np.testing.assert_array_equal(drift[np.isfinite(drift)], 0)
+            self.assertGreater(np.isfinite(drift).sum(), 3)
 
 
 class WhatAModelLacksTest(analysis_run.TestCase):

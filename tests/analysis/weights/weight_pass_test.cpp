@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <deque>
 #include <limits>
 #include <map>
@@ -15,9 +18,11 @@
 #include "metrics/weights/weight_drift.h"
 #include "readers/errors.h"
 #include "readers/files/source_file.h"
+#include "readers/model/family.h"
 #include "readers/sanitizers.h"
 #include "tests/analysis/weights/all_weights.h"
 #include "tests/support/checkpoint_builder.h"
+#include "tests/support/family_checkpoint.h"
 #include "tests/support/random_values.h"
 #include "tests/support/source_path.h"
 #include "tests/support/temporary_directory.h"
@@ -30,12 +35,14 @@ constexpr std::uint64_t ample = 1 << 28;
 /// Checkpoints that stay open as long as the test.
 class Series {
  public:
+  Series() = default;
   explicit Series(const std::vector<std::filesystem::path>& directories) {
-    for (const std::filesystem::path& directory : directories) {
-      checkpoints_.push_back(Checkpoint::open(directory));
-      weights_.emplace_back(checkpoints_.back());
-    }
-    for (std::size_t c = 0; c < checkpoints_.size(); ++c) views_.push_back({&checkpoints_[c], &weights_[c]});
+    for (const std::filesystem::path& directory : directories) add(directory);
+  }
+  void add(const std::filesystem::path& directory, std::span<const Family> families = known_families()) {
+    checkpoints_.push_back(Checkpoint::open(directory, families));
+    weights_.emplace_back(checkpoints_.back());
+    views_.push_back({&checkpoints_.back(), &weights_.back()});
   }
 
   const std::vector<CheckpointWeights>& views() const { return views_; }
@@ -282,6 +289,103 @@ TEST(WeightPass, FusedAndSeparateExpertsGiveTheSameNumbers) {
   const std::vector<WeightTrajectory> expected = trace(separate);
   expect_same_bytes(trace(fused), expected);
   expect_same_bytes(trace(mixed), expected);
+}
+
+/// gpt-oss with experts of several tasks: [640, 288] and [288, 320].
+nlohmann::ordered_json large_experts() {
+  auto config =
+      nlohmann::ordered_json::parse(read_whole_file(source_path("data/families/gpt_oss/config.json")));
+  config["hidden_size"] = 288;
+  config["intermediate_size"] = 320;
+  config["num_local_experts"] = config["num_experts_per_tok"] = 2;
+  return config;
+}
+
+/// The families that moescope knows, but none stores matrices transposed.
+std::span<const Family> upright_families() {
+  static const std::vector<Family> families = [] {
+    std::vector<Family> all(known_families().begin(), known_families().end());
+    for (Family& family : all) {
+      for (FusedRule& fused : family.fused) fused.transposed = false;
+    }
+    return all;
+  }();
+  return families;
+}
+
+std::vector<float> transposed_values(const std::vector<float>& values, std::size_t rows) {
+  const std::size_t columns = values.size() / rows;
+  std::vector<float> result(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) result[i % columns * rows + i / columns] = values[i];
+  return result;
+}
+
+/// The weights of a seed, experts fused: matrices as [E, out, in], or transposed as [E, in, out].
+void write_large_experts(const std::filesystem::path& directory, std::uint64_t seed, DType dtype,
+                         bool transposed) {
+  BuiltCheckpoint built = build_family_checkpoint(large_experts(), known_families(), seed);
+  std::vector<BuiltTensor> stored;
+  for (const BuiltTensor& tensor : built.tensors) {
+    std::vector<float> values(tensor.data.size() / sizeof(float));
+    std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
+    std::vector<std::uint64_t> shape = tensor.shape;
+    const bool turned = transposed && shape.size() == 2 && tensor.name.find(".experts.") != std::string::npos;
+    if (turned) {
+      values = transposed_values(values, shape[0]);
+      std::swap(shape[0], shape[1]);
+    }
+    const std::string data = encode_elements(values, dtype);
+    const auto first = tensor.name.find(".experts.0."), second = tensor.name.find(".experts.1.");
+    if (second != std::string::npos) {  // comes after its neighbour
+      const std::string fused = tensor.name.substr(0, second + 8) + tensor.name.substr(second + 10);
+      std::ranges::find(stored, fused, &BuiltTensor::name)->data += data;
+      continue;
+    }
+    if (first != std::string::npos) shape.insert(shape.begin(), 2);
+    const std::string name = first == std::string::npos
+                                 ? tensor.name
+                                 : tensor.name.substr(0, first + 8) + tensor.name.substr(first + 10);
+    stored.push_back({name, dtype, shape, data});
+  }
+  built.tensors = std::move(stored);
+  built.write(directory);
+}
+
+TEST(WeightPass, MatricesStoredTransposedGiveTheSameNumbers) {
+  for (const DType dtype : {DType::bf16, DType::f32}) {
+    const TemporaryDirectory directory;
+    for (const std::uint64_t seed : {1, 2}) {
+      write_large_experts(directory / ("rows" + std::to_string(seed)), seed, dtype, false);
+      write_large_experts(directory / ("columns" + std::to_string(seed)), seed, dtype, true);
+    }
+    Series upright, transposed({directory / "columns1", directory / "columns2"}), mixed, mixed_later;
+    upright.add(directory / "rows1", upright_families());
+    upright.add(directory / "rows2", upright_families());
+    mixed.add(directory / "columns1");
+    mixed.add(directory / "rows2", upright_families());
+    mixed_later.add(directory / "rows1", upright_families());
+    mixed_later.add(directory / "columns2");
+    const std::vector<WeightTrajectory> expected = trace(upright);
+    expect_same_bytes(trace(transposed), expected);
+    expect_same_bytes(trace(mixed), expected);
+    expect_same_bytes(trace(mixed_later), expected);
+    expect_same_bytes(trace(mixed, 3, 0), expected);  // in pieces of one task
+  }
+}
+
+TEST(WeightPass, ReckonsTheMatricesThatItTransposes) {
+  const TemporaryDirectory directory;
+  write_large_experts(directory / "rows", 1, DType::bf16, false);
+  write_large_experts(directory / "columns", 1, DType::bf16, true);
+  const Checkpoint rows = Checkpoint::open(directory / "rows", upright_families()),
+                   columns = Checkpoint::open(directory / "columns");
+  const ModelWeights upright(rows), transposed(columns);
+  const auto bytes = [](const ModelWeights& a, const ModelWeights& b) {
+    return weight_pass_bytes(std::array{&a, &b}, 2, 0);
+  };
+  constexpr std::uint64_t largest = 640 * 288 * sizeof(std::uint16_t);
+  EXPECT_EQ(bytes(upright, transposed), bytes(upright, upright) + largest);
+  EXPECT_EQ(bytes(transposed, transposed), bytes(upright, upright) + 2 * largest);
 }
 
 TEST(WeightPass, StoredTypesMayDifferBetweenCheckpoints) {
