@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "readers/model/config_key.h"
+#include "readers/model/config_key_listing.h"
 #include "readers/model/config_keys.h"
 #include "readers/model/family.h"
 #include "readers/model/harmless_keys.h"

@@ -100,7 +100,6 @@ TEST(ConfigKey, ArgumentsOfTrainingAreHarmless) {
 TEST(ConfigKey, OfALanguageModelInsideAnotherAreNamedWithTheirPlace) {
   EXPECT_EQ(use_in("qwen3_5_moe", "text_config.num_experts"), KeyUse::followed);
   EXPECT_EQ(use_in("qwen3_5_moe", "text_config.rope_parameters.mrope_section"), KeyUse::without_effect);
-  EXPECT_EQ(use_in("qwen3_5_moe", "vision_config"), KeyUse::without_effect);
 }
 
 TEST(ConfigKey, AKeyThatDecidesNothingBesideAnotherHasNoEffect) {

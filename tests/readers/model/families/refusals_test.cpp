@@ -99,7 +99,7 @@ TEST(Families, RefuseWhatTheyDoNotFollow) {
       {"qwen3_5_moe", "text_config.attn_output_gate", false, "(expected true, found false)"},
       {"qwen3_5_moe", "text_config.num_experts", 0, "expected an integer from 1 to 65536, found 0"},
       {"qwen3_5_moe", "text_config.tie_word_embeddings", true, "differs from that of the whole model"},
-      {"qwen3_5_moe", "text_config.partial_rotary_factor", 0.01, "the share of an even number"},
+      {"qwen3_next", "partial_rotary_factor", 0.01, "the share of an even number"},
       {"flame_moe", "normalization", "LayerNorm", "(expected \"RMSNorm\", found \"LayerNorm\")"},
       {"flame_moe", "qk_layernorm", true, "(expected false, found true)"},
       {"flame_moe", "moe_router_num_groups", 2, "(expected null, found 2)"},
@@ -168,8 +168,9 @@ TEST(Families, TheLanguageModelOfALargerOneIsReadAsByItself) {
 TEST(Families, LinearLayersAreListedOrCounted) {
   using testing::ElementsAre;
   EXPECT_THAT(read("qwen3_next").attention.linear->layers, ElementsAre(true, false, true));
-  EXPECT_THAT(read("qwen3_next", {{"full_attention_interval", 3}}).attention.linear->layers,
-              ElementsAre(true, true, false));
+  EXPECT_THAT(
+      read("qwen3_next", {{"layer_types", nullptr}, {"full_attention_interval", 3}}).attention.linear->layers,
+      ElementsAre(true, true, false));
   const json types = {"full_attention", "linear_attention", "full_attention"};
   EXPECT_THAT(read("qwen3_next", {{"layer_types", types}}).attention.linear->layers,
               ElementsAre(false, true, false));
@@ -177,7 +178,8 @@ TEST(Families, LinearLayersAreListedOrCounted) {
 
 // Without groups their number, which Megatron writes all the same, means nothing.
 TEST(Families, MegatronsArgumentsSayWhichHeadsShareKeys) {
-  EXPECT_EQ(read("flame_moe", {{"num_query_groups", 1}}).num_key_value_heads, 4);
+  EXPECT_EQ(
+      read("flame_moe", {{"num_query_groups", 1}, {"group_query_attention", false}}).num_key_value_heads, 4);
   EXPECT_EQ(read("flame_moe", {{"num_query_groups", 2}, {"group_query_attention", true}}).num_key_value_heads,
             2);
   EXPECT_EQ(read("flame_moe", {{"params_dtype", "torch.float32"}}).torch_dtype, "float32");
