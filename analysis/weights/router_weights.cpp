@@ -21,7 +21,7 @@ struct Router {
 
 std::vector<float> read_whole(const CheckpointWeights& checkpoint, const Weight& weight) {
   std::vector<float> values(weight.size());
-  read_rows(*checkpoint.checkpoint, weight, 0, values);
+  read_weight(*checkpoint.checkpoint, weight, values);
   return values;
 }
 

@@ -6,6 +6,7 @@
 
 #include "analysis/kernels/block_scales.h"
 #include "analysis/kernels/element_convert.h"
+#include "analysis/kernels/transpose.h"
 #include "analysis/machine/memory.h"
 
 namespace moescope {
@@ -18,48 +19,80 @@ BlockScales scales_of(const Checkpoint& checkpoint, const Weight& weight) {
   return read_block_scales(*weight.scales, weight.rows, weight.cols, bytes);
 }
 
-/// Of a matrix that lies column by column: all columns are read, a few MiB at a time.
-void read_transposed_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t first_row,
-                          std::span<float> values) {
+constexpr std::uint64_t piece_elements = 1 << 20;
+
+/// Calls use(bytes, first element, elements) for elements [first, first + count), as they lie in the file, a
+/// few MiB at a time.
+template <class Use>
+void for_each_piece(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t first,
+                    std::uint64_t count, const Use& use) {
   const SourceFile& shard = checkpoint.shards()[weight.shard];
-  const std::uint64_t width = dtype_bits(weight.dtype) / 8, rows = values.size() / weight.cols;
-  const std::uint64_t at_once = std::max<std::uint64_t>(1, (std::uint64_t{1} << 20) / weight.rows);
+  const bool forget = outgrows_page_cache(checkpoint.bytes());
+  const std::uint64_t bits = dtype_bits(weight.dtype);
   std::vector<std::byte> bytes;
-  std::vector<float> columns;
-  for (std::uint64_t first = 0; first < weight.cols; first += at_once) {
-    const std::uint64_t count = std::min(at_once, weight.cols - first);
-    bytes.resize(count * weight.rows * width);
-    columns.resize(count * weight.rows);
-    shard.read(weight.offset + first * weight.rows * width, bytes);
-    convert_to_float(weight.dtype, bytes, columns);
-    for (std::uint64_t c = 0; c < count; ++c) {
-      for (std::uint64_t r = 0; r < rows; ++r)
-        values[r * weight.cols + first + c] = columns[c * weight.rows + first_row + r];
-    }
+  for (std::uint64_t done = 0; done < count; done += piece_elements) {
+    const std::uint64_t elements = std::min(piece_elements, count - done);
+    const std::uint64_t offset = weight.offset + (first + done) * bits / 8;
+    bytes.resize(elements * bits / 8);
+    shard.read(offset, bytes);
+    if (forget) shard.forget(offset, bytes.size());
+    use(bytes, first + done, elements);
   }
+}
+
+TransposedPiece piece_of(const Weight& weight, std::span<const std::byte> bytes, std::uint64_t first,
+                         std::size_t width) {
+  return {bytes, first, weight.rows, weight.cols, width};
+}
+
+/// Elements of a matrix that is stored transposed, as stored, in the order of rows.
+std::vector<std::byte> read_in_order(const Checkpoint& checkpoint, const Weight& weight) {
+  std::vector<std::byte> matrix(weight.bytes());
+  const std::size_t width = dtype_bits(weight.dtype) / 8;
+  for_each_piece(checkpoint, weight, 0, weight.size(),
+                 [&](std::span<const std::byte> bytes, std::uint64_t first, std::uint64_t) {
+                   put_rows(piece_of(weight, bytes, first, width), 0, weight.rows, matrix);
+                 });
+  return matrix;
+}
+
+void read_transposed(const Checkpoint& checkpoint, const Weight& weight, std::span<float> values) {
+  std::vector<float> columns;
+  for_each_piece(checkpoint, weight, 0, weight.size(),
+                 [&](std::span<const std::byte> bytes, std::uint64_t first, std::uint64_t count) {
+                   columns.resize(count);
+                   convert_to_float(weight.dtype, bytes, columns);
+                   put_rows(piece_of(weight, std::as_bytes(std::span(columns)), first, sizeof(float)), 0,
+                            weight.rows, std::as_writable_bytes(values));
+                 });
+}
+
+/// Of a weight that is stored row by row.
+void read_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t first_row,
+               std::span<float> values) {
+  const BlockScales scales = scales_of(checkpoint, weight);
+  const std::uint64_t begin = first_row * weight.cols;
+  for_each_piece(checkpoint, weight, begin, values.size(),
+                 [&](std::span<const std::byte> bytes, std::uint64_t first, std::uint64_t count) {
+                   convert_to_float(weight.dtype, bytes, &scales, first,
+                                    values.subspan(first - begin, count));
+                 });
 }
 
 }  // namespace
 
-void read_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t first_row,
-               std::span<float> values) {
-  if (weight.transposed) return read_transposed_rows(checkpoint, weight, first_row, values);
-  constexpr std::uint64_t piece = 1 << 20;  // elements
-  assert(values.size() % weight.cols == 0 && first_row + values.size() / weight.cols <= weight.rows);
-  const SourceFile& shard = checkpoint.shards()[weight.shard];
-  const bool forget = outgrows_page_cache(checkpoint.bytes());
-  const std::uint64_t bits = dtype_bits(weight.dtype);
-  const BlockScales scales = scales_of(checkpoint, weight);
-  std::vector<std::byte> bytes;
-  for (std::uint64_t done = 0; done < values.size(); done += piece) {
-    const std::uint64_t count = std::min(piece, values.size() - done);
-    const std::uint64_t offset = weight.offset + (first_row * weight.cols + done) * bits / 8;
-    bytes.resize(count * bits / 8);
-    shard.read(offset, bytes);
-    if (forget) shard.forget(offset, bytes.size());
-    convert_to_float(weight.dtype, bytes, &scales, first_row * weight.cols + done,
-                     values.subspan(done, count));
-  }
+void read_weight(const Checkpoint& checkpoint, const Weight& weight, std::span<float> values) {
+  assert(values.size() == weight.size());
+  weight.transposed ? read_transposed(checkpoint, weight, values) : read_rows(checkpoint, weight, 0, values);
+}
+
+void StoredRows::read(std::uint64_t first_row, std::span<float> values) {
+  assert(values.size() % weight_.cols == 0 && first_row + values.size() / weight_.cols <= weight_.rows);
+  if (!weight_.transposed) return read_rows(checkpoint_, weight_, first_row, values);
+  if (matrix_.empty()) matrix_ = read_in_order(checkpoint_, weight_);
+  const std::uint64_t row_bytes = weight_.row_bytes(), rows = values.size() / weight_.cols;
+  convert_to_float(weight_.dtype, std::span(matrix_).subspan(first_row * row_bytes, rows * row_bytes),
+                   values);
 }
 
 }  // namespace moescope

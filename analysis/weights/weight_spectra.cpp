@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <optional>
+#include <utility>
 
 #include "analysis/machine/interruption.h"
 #include "analysis/machine/memory.h"
@@ -104,10 +106,11 @@ class MatrixTrace {
   virtual std::vector<double> step_values(std::size_t c) = 0;
   virtual LeadingSubspace decompose(std::size_t c) = 0;
 
-  void read(std::size_t c, std::uint64_t first_row, std::span<float> values) {
-    const Weight& stored = series_[c].weights->all()[index_];
-    read_rows(*series_[c].checkpoint, stored, first_row, values);
-    on_read_(values.size() * dtype_bits(stored.dtype) / 8);
+  const Checkpoint& checkpoint(std::size_t c) const { return *series_[c].checkpoint; }
+  const Weight& stored(std::size_t c) const { return series_[c].weights->all()[index_]; }
+  /// To be called for what was read.
+  void count(std::size_t c, std::span<const float> values) const {
+    on_read_(values.size() * dtype_bits(stored(c).dtype) / 8);
   }
   const Weight& weight() const { return weight_; }
   std::size_t checkpoints() const { return series_.size(); }
@@ -126,8 +129,7 @@ class WholeTrace : public MatrixTrace {
 
  protected:
   std::vector<double> step_values(std::size_t c) override {
-    next_.resize(weight().size());
-    read(c, 0, next_);
+    read(c, next_);
     for (std::size_t i = 0; i < values_.size(); ++i) values_[i] = next_[i] - values_[i];
     std::vector<double> sigma = singular_values(matrix());
     values_.swap(next_);
@@ -135,10 +137,7 @@ class WholeTrace : public MatrixTrace {
   }
 
   LeadingSubspace decompose(std::size_t c) override {
-    if (c == 0) {
-      values_.resize(weight().size());
-      read(0, 0, values_);
-    }
+    if (c == 0) read(0, values_);
     // Small matrices get their exact values, too: their Gram matrix would lose half of the digits.
     std::vector<double> exact;
     if (is_decomposed_directly(weight())) exact = singular_values(matrix());
@@ -150,12 +149,18 @@ class WholeTrace : public MatrixTrace {
   }
 
  private:
+  void read(std::size_t c, std::vector<float>& values) const {
+    values.resize(weight().size());
+    read_weight(checkpoint(c), stored(c), values);
+    count(c, values);
+  }
   WeightMatrix matrix() const { return {values_, weight().rows, weight().cols}; }
 
   std::vector<float> values_, next_;  // (rows, cols)
 };
 
-/// Holds the Gram matrix of the columns and a piece of the rows.
+/// Holds the Gram matrix of the columns and a piece of the rows; and what is stored transposed, at two
+/// checkpoints.
 class PiecewiseTrace : public MatrixTrace {
  public:
   PiecewiseTrace(Series series, std::size_t index, const std::function<void(std::uint64_t)>& on_read,
@@ -164,21 +169,29 @@ class PiecewiseTrace : public MatrixTrace {
 
  protected:
   std::vector<double> step_values(std::size_t c) override {
+    StoredRows before = std::move(*rows_);  // c - 1 was decomposed last
+    rows_.emplace(checkpoint(c), stored(c));
     add_up([&](std::uint64_t row) {
-      read(c, row, values_);
+      read(*rows_, c, row, values_);
       other_.resize(values_.size());
-      read(c - 1, row, other_);
+      read(before, c - 1, row, other_);
       for (std::size_t i = 0; i < values_.size(); ++i) values_[i] -= other_[i];
     });
     return singular_values_of_gram(gram_, weight().cols);
   }
 
   LeadingSubspace decompose(std::size_t c) override {
-    add_up([&](std::uint64_t row) { read(c, row, values_); });
+    if (c == 0) rows_.emplace(checkpoint(c), stored(c));
+    add_up([&](std::uint64_t row) { read(*rows_, c, row, values_); });
     return leading_subspace_of_gram(gram_, weight().cols, compared_directions(weight()));
   }
 
  private:
+  void read(StoredRows& rows, std::size_t c, std::uint64_t first_row, std::span<float> values) const {
+    rows.read(first_row, values);
+    count(c, values);
+  }
+
   /// fill(row) puts the piece that begins there into values_.
   template <class Fill>
   void add_up(Fill fill) {
@@ -194,14 +207,20 @@ class PiecewiseTrace : public MatrixTrace {
   }
 
   std::uint64_t piece_elements_;
+  std::optional<StoredRows> rows_;     // of the checkpoint at hand
   std::vector<double> gram_;           // (cols, cols)
   std::vector<float> values_, other_;  // (rows of a piece, cols)
 };
 
 /// The largest first, so that no thread is left with one when the others have nothing to do.
-std::vector<Task> order_tasks(std::span<const Weight> weights, std::span<const std::size_t> chosen) {
+std::vector<Task> order_tasks(Series series, std::span<const std::size_t> chosen) {
   std::vector<Task> tasks;
-  for (const std::size_t index : chosen) tasks.push_back({index, spectra_memory(weights[index])});
+  for (const std::size_t index : chosen) {
+    Task task{index};
+    for (const CheckpointWeights& one : series)
+      task.memory = std::max(task.memory, spectra_memory(one.weights->all()[index]));
+    tasks.push_back(task);
+  }
   std::ranges::stable_sort(tasks, std::ranges::greater{}, &Task::memory);
   return tasks;
 }
@@ -245,9 +264,10 @@ MatrixSpectra trace_matrix(Series series, std::size_t index, std::span<const dou
 std::uint64_t spectra_memory(const Weight& weight) {
   const std::uint64_t n = std::min(weight.rows, weight.cols), m = std::max(weight.rows, weight.cols);
   const std::uint64_t decomposition = (2 * n * n + 256 * n + 2 * most_compared_directions * (n + m)) * 8;
+  const std::uint64_t kept = weight.transposed ? 2 * weight.bytes() : 0;
   const MatrixPieces pieces;
   if (comes_in_pieces(weight, pieces))
-    return 2 * pieces.piece_elements * sizeof(float) + decomposition + n * n * 8;
+    return 2 * pieces.piece_elements * sizeof(float) + decomposition + n * n * 8 + kept;
   const std::uint64_t direct = is_decomposed_directly(weight) ? 2 * n * m * 8 : 0;
   return 2 * n * m * sizeof(float) + decomposition + direct;
 }
@@ -260,7 +280,7 @@ void trace_spectra(Series series, std::span<const std::size_t> chosen, std::span
                    ThreadPool& pool, const SpectraOptions& options,
                    const std::function<void(const MatrixSpectra&)>& sink) {
   if (series.empty() || chosen.empty()) return;
-  const std::vector<Task> tasks = order_tasks(series.front().weights->all(), chosen);
+  const std::vector<Task> tasks = order_tasks(series, chosen);
   MemoryGate gate(options.memory);
   Findings findings;
   const auto work = [&](std::size_t i, unsigned worker) {

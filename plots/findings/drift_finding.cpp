@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "plots/figure/figure_text.h"
 #include "plots/findings/course.h"
@@ -19,14 +22,31 @@ std::vector<double> of_single_roles(const ReportFacts& facts, std::vector<double
   return values;
 }
 
-/// " Of routed expert no drift is known.", where one is missing of a role that the model has.
+/// Why a role that the model has is without a drift where others have one: ": at a all of these weights are
+/// 0"; empty where the run file does not tell.
+std::string why_unknown(const ReportFacts& facts, std::size_t role) {
+  const CheckpointFacts &first = facts.checkpoints.front(), &last = facts.checkpoints.back();
+  if (first.norm.empty() || last.norm.empty()) return "";
+  if (first.norm[role] == 0) return ": at " + first.name + " all of these weights are 0";
+  std::vector<std::string> broken;
+  for (const CheckpointFacts* checkpoint : {&first, &last}) {
+    if (!std::isfinite(checkpoint->norm[role])) broken.push_back(checkpoint->name);
+  }
+  if (broken.empty()) return "";
+  return ": at " + names_in_words(broken) + " these weights are not all finite";
+}
+
+/// " Of routed expert no drift is known: …", where one is missing of a role that the model has.
 std::string unknown_roles(const ReportFacts& facts, const std::vector<double>& drift) {
-  std::vector<std::string> names;
+  std::map<std::string, std::vector<std::string>> roles;  // by the reason
   for (const std::size_t role : not_finite(drift)) {
     const std::string& label = facts.labels.roles[role];
-    if (!is_several_roles(label) && facts.role_exists[role]) names.push_back(label);
+    if (!is_several_roles(label) && facts.role_exists[role]) roles[why_unknown(facts, role)].push_back(label);
   }
-  return names.empty() ? "" : " Of " + names_in_words(names) + " no drift is known.";
+  std::string text;
+  for (const auto& [why, names] : roles)
+    text += " Of " + names_in_words(names) + " no drift is known" + why + ".";
+  return text;
 }
 
 /// `all`: of every role that the model has.

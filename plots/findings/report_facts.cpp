@@ -88,6 +88,14 @@ void read_loss(const RunFile& run, std::vector<CheckpointFacts>& facts) {
   for (std::size_t i = 0; i < nonfinite.size(); ++i) facts[i / domains].nonfinite_losses += nonfinite[i];
 }
 
+void read_norms(const RunFile& run, std::vector<CheckpointFacts>& facts) {
+  if (!has_metric(run, metric::role_norm)) return;
+  const Values norm = read_metric(run, metric::role_norm);
+  for (std::size_t c = 0; c < facts.size(); ++c) {
+    for (std::size_t role = 0; role < norm.shape[1]; ++role) facts[c].norm.push_back(norm.at(c, role));
+  }
+}
+
 void read_drift(const RunFile& run, std::vector<CheckpointFacts>& facts) {
   if (!has_metric(run, metric::role_relative_drift)) return;
   const Values drift = read_metric(run, metric::role_relative_drift);
@@ -108,12 +116,12 @@ void read_path(const RunFile& run, const RunLabels& labels, std::vector<Checkpoi
 }
 
 /// A role that the model has has a norm, unless its weights are not finite at every checkpoint.
-std::vector<bool> roles_that_exist(const RunFile& run, const RunLabels& labels) {
-  std::vector<bool> exist(labels.roles.size(), !has_metric(run, metric::role_norm));
-  if (!has_metric(run, metric::role_norm)) return exist;
-  const Values norm = read_metric(run, metric::role_norm);
-  for (std::size_t i = 0; i < norm.data.size(); ++i) {
-    if (std::isfinite(norm.data[i])) exist[i % exist.size()] = true;
+std::vector<bool> roles_that_exist(const ReportFacts& facts) {
+  std::vector<bool> exist(facts.labels.roles.size(), facts.checkpoints.front().norm.empty());
+  for (const CheckpointFacts& checkpoint : facts.checkpoints) {
+    for (std::size_t role = 0; role < checkpoint.norm.size(); ++role) {
+      if (std::isfinite(checkpoint.norm[role])) exist[role] = true;
+    }
   }
   return exist;
 }
@@ -135,6 +143,7 @@ std::vector<CheckpointFacts> read_checkpoints(const RunFile& run, const RunLabel
     facts[c].measured = c >= measured.size() || measured[c] == 1;
   }
   read_loss(run, facts);
+  read_norms(run, facts);
   read_drift(run, facts);
   read_path(run, labels, facts);
   return facts;
@@ -169,7 +178,7 @@ ReportFacts read_report_facts(const RunFile& run) {
   if (run.contains(dataset::routing_token_count))
     facts.domain_tokens = run.read<double>(dataset::routing_token_count);
   facts.load_is_pooled = has_metric(run, pooled_name(metric::max_violation));
-  facts.role_exists = roles_that_exist(run, facts.labels);
+  facts.role_exists = roles_that_exist(facts);
   describe_run(run, facts);
   return facts;
 }

@@ -35,6 +35,7 @@ struct CheckpointFacts {
   std::vector<double> domain_loss;                            // (D)
   std::int64_t nonfinite_losses = 0;                          // where there is any, the loss is NaN
   std::map<std::string, LayerFacts, std::less<>> summaries;   // of metrics that have a MetricSummary
+  std::vector<double> norm;                                   // (roles) of the weights; empty: not told
   std::vector<double> drift;                                  // (roles) since the first checkpoint
   std::vector<double> step_drift;                             // (roles) since the checkpoint before
   double tortuosity = unknown_number;                         // of the whole model's path so far

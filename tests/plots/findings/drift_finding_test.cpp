@@ -35,6 +35,15 @@ TEST(DriftFinding, ARoleWhoseDriftIsUnknownIsNamedAndOneThatTheModelLacksIsNot) 
   EXPECT_THAT(finding(facts, "Since a"),
               AllOf(HasSubstr("the weights of the role router have a relative drift of 0.5."),
                     HasSubstr("Of routed expert no drift is known."), Not(HasSubstr("most"))));
+  facts.checkpoints[0].norm = {1, 0, 2};
+  facts.checkpoints[2].norm = {1, 0.5, 2};
+  EXPECT_THAT(finding(facts, "Since a"),
+              HasSubstr(" Of routed expert no drift is known: at a all of these weights are 0."));
+  facts.checkpoints[0].norm[1] = facts.checkpoints[2].norm[1] = nan_value;
+  EXPECT_THAT(finding(facts, "Since a"),
+              HasSubstr("no drift is known: at a and c these weights are not all finite."));
+  facts.checkpoints[0].norm[1] = 1;
+  EXPECT_THAT(finding(facts, "Since a"), HasSubstr("no drift is known: at c these weights are not"));
   facts.role_exists = {true, false, true};
   EXPECT_THAT(finding(facts, "Since a"), Not(HasSubstr("no drift is known")));
 }
