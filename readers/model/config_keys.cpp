@@ -77,6 +77,7 @@ void refuse_value(const JsonObject& object, const char* key, const std::string& 
 }
 
 void refuse_value_of_family(const JsonObject& object, const char* key, const std::string& expected) {
+  if (object.find("model_type") == nullptr) refuse_value(object, key, expected);  // Megatron's arguments
   object.unsupported(key, "is not supported for model_type " + excerpt(object.at("model_type")) +
                               " (expected " + expected + ", found " + excerpt(object.at(key)) + ")");
 }
