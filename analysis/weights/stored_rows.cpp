@@ -22,7 +22,7 @@ BlockScales scales_of(const Checkpoint& checkpoint, const Weight& weight) {
 void read_transposed_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t first_row,
                           std::span<float> values) {
   const SourceFile& shard = checkpoint.shards()[weight.shard];
-  const std::uint64_t width = dtype_bits(weight.dtype) / 8, rows = values.size() / weight.cols;
+  const std::uint64_t width = dtype_bytes(weight.dtype, 1), rows = values.size() / weight.cols;
   const std::uint64_t at_once = std::max<std::uint64_t>(1, (std::uint64_t{1} << 20) / weight.rows);
   std::vector<std::byte> bytes;
   std::vector<float> columns;
@@ -48,13 +48,12 @@ void read_rows(const Checkpoint& checkpoint, const Weight& weight, std::uint64_t
   assert(values.size() % weight.cols == 0 && first_row + values.size() / weight.cols <= weight.rows);
   const SourceFile& shard = checkpoint.shards()[weight.shard];
   const bool forget = outgrows_page_cache(checkpoint.bytes());
-  const std::uint64_t bits = dtype_bits(weight.dtype);
   const BlockScales scales = scales_of(checkpoint, weight);
   std::vector<std::byte> bytes;
   for (std::uint64_t done = 0; done < values.size(); done += piece) {
     const std::uint64_t count = std::min(piece, values.size() - done);
-    const std::uint64_t offset = weight.offset + (first_row * weight.cols + done) * bits / 8;
-    bytes.resize(count * bits / 8);
+    const std::uint64_t offset = weight.offset + dtype_bytes(weight.dtype, first_row * weight.cols + done);
+    bytes.resize(dtype_bytes(weight.dtype, count));
     shard.read(offset, bytes);
     if (forget) shard.forget(offset, bytes.size());
     convert_to_float(weight.dtype, bytes, &scales, first_row * weight.cols + done,

@@ -132,10 +132,10 @@ class PieceSequence {
     if (weight.scales && first_ == 0 && !std::exchange(scales_are_read_, true))
       return scales_of(series_[checkpoint_], weight);
     scales_are_read_ = false;
-    const std::uint64_t bits = dtype_bits(weight.dtype);
     const std::uint64_t count = std::min(piece_elements_, weight.size() - first_);
     const FileRange range{&series_[checkpoint_].checkpoint->shards()[weight.shard],
-                          weight.offset + first_ * bits / 8, count * bits / 8};
+                          weight.offset + dtype_bytes(weight.dtype, first_),
+                          dtype_bytes(weight.dtype, count)};
     if (++checkpoint_ == series_.size()) {
       checkpoint_ = 0;
       first_ += piece_elements_;
@@ -210,7 +210,7 @@ std::uint64_t weight_pass_bytes(std::span<const Weight> weights, std::size_t che
   std::uint64_t piece = 0;
   for (const Weight& weight : weights) {
     const std::uint64_t elements = std::min(weight.size(), cutting.piece_elements());
-    piece = std::max(piece, elements * dtype_bits(weight.dtype) / 8);
+    piece = std::max(piece, dtype_bytes(weight.dtype, elements));
   }
   const std::uint64_t pieces =
       std::max(least_pieces * checkpoints, cutting.memory() / cutting.largest_range());

@@ -107,7 +107,7 @@ class MatrixTrace {
   void read(std::size_t c, std::uint64_t first_row, std::span<float> values) {
     const Weight& stored = series_[c].weights->all()[index_];
     read_rows(*series_[c].checkpoint, stored, first_row, values);
-    on_read_(values.size() * dtype_bits(stored.dtype) / 8);
+    on_read_(dtype_bytes(stored.dtype, values.size()));
   }
   const Weight& weight() const { return weight_; }
   std::size_t checkpoints() const { return series_.size(); }

@@ -100,9 +100,8 @@ Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
   if (part) {
     weight.transposed = part->transposed;
     if (part->scales != nullptr) read_packed(*part, weight);
-    weight.offset +=
-        (static_cast<std::uint64_t>(std::max<std::int64_t>(0, key.expert)) * part->elements + part->before) *
-        dtype_bits(weight.dtype) / 8;
+    const auto expert = static_cast<std::uint64_t>(std::max<std::int64_t>(0, key.expert));
+    weight.offset += dtype_bytes(weight.dtype, expert * part->elements + part->before);
   }
   return weight;
 }
