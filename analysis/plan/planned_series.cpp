@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 /// Why a checkpoint cannot be opened yet, in words; empty when all of it is there.
 std::string what_is_missing(const fs::path& directory) {
+  if (!path_exists(directory / config_name)) return {};  // GGUF: nothing describes it but itself
   const std::optional<IndexFile> index = read_index(directory);
   const WeightFiles files = find_weight_files(directory);
   if (!index && files.of(chosen_format(directory, files)).empty()) return "no file of weights is";

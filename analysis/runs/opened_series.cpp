@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "readers/checkpoint/weight_files.h"
+
 namespace moescope {
 namespace {
 
@@ -18,7 +20,7 @@ std::string shape_of(const Weight& weight) {
 }
 
 std::string config_file(const ModelView& model) {
-  return (model.entry.path / "config.json").string();
+  return config_source(model.entry.path);
 }
 
 constexpr const char* one_model = "a series holds checkpoints of one model";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "analysis/machine/memory.h"
@@ -33,12 +34,24 @@ std::string shape_of(const Weight& weight) {
 
 /// Elements are compared in the order in which they are stored.
 void require_same_order(const CheckpointWeights& first, const CheckpointWeights& other) {
+  const auto is_interleaved = [](const CheckpointWeights& one) {
+    return one.checkpoint->config().attention.rotary.interleaved;
+  };
+  if (is_interleaved(first) != is_interleaved(other)) {
+    const auto& [interleaved, halved] =
+        is_interleaved(first) ? std::tie(first, other) : std::tie(other, first);
+    throw FormatError(
+        interleaved.checkpoint->path().string(), {},
+        "holds the rows of queries and keys in another order (interleaved for the rotary embedding) than " +
+            halved.checkpoint->path().string() + ", so that their weights cannot be compared",
+        "their routing and their losses can: analyze both with --only forward");
+  }
   for (const Weight& weight : first.weights->all()) {
     const Weight* stored = other.weights->find(weight.key);
     if (stored == nullptr || stored->transposed == weight.transposed) continue;
-    throw FormatError(other.checkpoint->directory().string(), "tensor '" + weight.name + "'",
+    throw FormatError(other.checkpoint->path().string(), "tensor '" + weight.name + "'",
                       "is stored transposed in one of two checkpoints (the other is " +
-                          first.checkpoint->directory().string() + "), which moescope does not compare");
+                          first.checkpoint->path().string() + "), which moescope does not compare");
   }
 }
 
@@ -46,8 +59,8 @@ void require_same_weights(const CheckpointWeights& first, const CheckpointWeight
   require_same_order(first, other);
   const auto difference = first_difference(first.weights->all(), other.weights->all());
   if (!difference) return;
-  const std::string file = other.checkpoint->directory().string();
-  const std::string as_in = " as in " + first.checkpoint->directory().string();
+  const std::string file = other.checkpoint->path().string();
+  const std::string as_in = " as in " + first.checkpoint->path().string();
   const auto [expected, found] = *difference;
   if (expected != nullptr && other.weights->find(expected->key) == nullptr)
     throw FormatError(file, "tensor '" + expected->name + "'", "is missing (expected" + as_in + ")");

@@ -22,6 +22,22 @@ struct SizeKey {
   std::optional<std::int64_t> absent;  // what it is when the key is not there; empty: it must be
 };
 
+/// A key of config.json with its value.
+struct ConfigConstant {
+  std::string_view key;
+  bool value = false;
+};
+
+/// What GGUF files of a family are: as llama.cpp's converter writes, and its code runs them.
+struct GgufScheme {
+  std::string_view architecture = {};  // general.architecture; empty: the family is not read from such files
+  /// Which files of the architecture are meant, where several families share it.
+  bool has_experts = true;
+  std::optional<ScoreFunction> score = {};  // expert_gating_func; of none it is softmax
+  /// What no file tells, for it is so in all of them; a file that tells it all the same is believed.
+  std::vector<ConfigConstant> constants = {};
+};
+
 struct Family {
   std::string_view model_type;
   std::vector<std::string_view> architectures;  // they decide where families share a model_type
@@ -34,6 +50,7 @@ struct Family {
   std::string_view layer_prefix = "model.layers.";  // of the names of all that belongs to a layer
   std::vector<WeightRule> weights;                  // in any order
   std::vector<FusedRule> fused = {};
+  GgufScheme gguf = {};
 };
 
 /// In the order of their names.
