@@ -184,6 +184,7 @@ void Checkpoint::Assembly::configure(std::span<const Family> families) {
   checkpoint.config_json_ = gguf_config_json(checkpoint.gguf_metadata_, find, file, families);
   checkpoint.config_ = parse_model_config(checkpoint.config_json_, file, families);
   require_as_told(checkpoint.gguf_metadata_, checkpoint.config_, file);
+  checkpoint.notes_ = notes_on_untold(checkpoint.gguf_metadata_, checkpoint.config_, file);
 }
 
 // Shards are written in the order of names, so that a tensor's place is most often right behind the last

@@ -130,13 +130,13 @@ const Family& gguf_family(const ToldByGguf& told, std::span<const Family> famili
   }
   std::ranges::sort(known);
   known.erase(std::unique(known.begin(), known.end()), known.end());
-  const bool by_experts = std::ranges::find(known, told.architecture()) != known.end();
+  const bool is_known = std::ranges::find(known, told.architecture()) != known.end();
   throw UnsupportedModel(
       told.file(), std::string("metadata '") + architecture_key + "'",
-      by_experts ? single_quoted(told.architecture()) + (experts ? " with experts" : " without experts") +
-                       " is not a model that moescope reads from GGUF files"
-                 : "is not an architecture that moescope reads from GGUF files (expected " +
-                       name_list(known) + ", found " + single_quoted(told.architecture()) + ")");
+      is_known ? single_quoted(told.architecture()) + (experts ? " with experts" : " without experts") +
+                     " is not a model that moescope reads from GGUF files"
+               : "is not an architecture that moescope reads from GGUF files (expected " + name_list(known) +
+                     ", found " + single_quoted(told.architecture()) + ")");
 }
 
 /// Writes config.json.
@@ -162,6 +162,7 @@ class ConfigWriter {
   void shared_experts();
   void attention();
   void rotary();
+  void refuse_stored_factors() const;
   void scaling();
 
   const ToldByGguf& told_;
@@ -202,9 +203,8 @@ void ConfigWriter::sizes() {
   size("max_position_embeddings", told_.required("context_length"));
   size("intermediate_size", told_.integer("feed_forward_length"));
   const TensorInfo* embedding = find_("token_embd.weight");
-  if (embedding != nullptr)
-    size("vocab_size", static_cast<std::int64_t>(std::min(embedding->shape.front(), std::uint64_t{1} << 62)));
   if (embedding == nullptr) throw FormatError(told_.file(), tensor_thing("token_embd.weight"), "is missing");
+  size("vocab_size", static_cast<std::int64_t>(std::min(embedding->shape.front(), std::uint64_t{1} << 62)));
 }
 
 void ConfigWriter::heads() {
@@ -288,11 +288,17 @@ void ConfigWriter::rotary() {
     config_["partial_rotary_factor"] = features == head ? 1 : std::nextafter(share, 2.0);
     config_["rotary_dim"] = features;
   }
-  if (find_("rope_freqs.weight") != nullptr || find_("rope_factors_long.weight") != nullptr)
-    throw UnsupportedModel(told_.file(), tensor_thing("rope_freqs.weight"),
+  refuse_stored_factors();
+  scaling();
+}
+
+void ConfigWriter::refuse_stored_factors() const {
+  for (const char* name : {"rope_freqs.weight", "rope_factors_long.weight"}) {
+    if (find_(name) == nullptr) continue;
+    throw UnsupportedModel(told_.file(), tensor_thing(name),
                            "stretches the rotary embedding feature by feature, which moescope does not read",
                            "the model's safetensors tell the same in config.json, which is read");
-  scaling();
+  }
 }
 
 void ConfigWriter::scaling() {
@@ -315,8 +321,7 @@ void ConfigWriter::scaling() {
     if (const auto value = told_.number(name)) scaling[key] = *value;
   }
   if (const auto multiplier = told_.number("rope.scaling.yarn_log_multiplier")) {
-    const double all =
-        std::round(*multiplier * 1e7) / 1e6;  // of seven digits, as a float has; it is 0.1 mscale_all_dim
+    const double all = std::round(*multiplier * 1e7) / 1e6;  // it is 0.1 mscale_all_dim, as a float
     scaling["mscale_all_dim"] = scaling["mscale"] = all;
   }
   config_["rope_scaling"] = std::move(scaling);
@@ -353,7 +358,7 @@ void require_as_told(const GgufMetadata& metadata, const ModelConfig& config, co
   const auto refuse = [&](std::string_view name) {
     told.unsupported(name, "is not followed for the model_type " + single_quoted(config.model_type));
   };
-  if (config.moe_layers().size() > 0) {
+  if (!config.moe_layers().empty()) {
     if (told.score().value_or(config.routing.score) != config.routing.score) refuse("expert_gating_func");
     if (told.boolean("expert_weights_norm").value_or(config.routing.renormalise) !=
         config.routing.renormalise)
@@ -370,6 +375,16 @@ void require_as_told(const GgufMetadata& metadata, const ModelConfig& config, co
                            "attn_logit_softcapping", "final_logit_softcapping"}) {
     if (told.number(name).value_or(0) != 0) refuse(name);
   }
+}
+
+// Of the models that are read, those with latent attention alone may have groups that are not told.
+std::vector<std::string> notes_on_untold(const GgufMetadata& metadata, const ModelConfig& config,
+                                         const std::string& file) {
+  const ToldByGguf told(metadata, file);
+  if (!config.attention.latent || told.integer("expert_group_count")) return {};
+  return {"the metadata do not tell of groups of experts (" + told.architecture() +
+          ".expert_group_count), as older files never do: experts are chosen from all, though the "
+          "original model may choose from its best groups"};
 }
 
 }  // namespace moescope

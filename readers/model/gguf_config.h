@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "readers/model/family.h"
 #include "readers/storage/gguf.h"
@@ -27,5 +28,9 @@ std::string gguf_config_json(const GgufMetadata& metadata, const FindTensor& fin
 /// Throws UnsupportedModel where the metadata tell of something that the family's reader does not follow:
 /// `config` is what it made of gguf_config_json().
 void require_as_told(const GgufMetadata& metadata, const ModelConfig& config, const std::string& file);
+
+/// What a file should tell and does not, so that the model may have been another: one note each.
+std::vector<std::string> notes_on_untold(const GgufMetadata& metadata, const ModelConfig& config,
+                                         const std::string& file);
 
 }  // namespace moescope

@@ -147,12 +147,14 @@ def dtype_of(name, values, dtype):
 
 
 def metadata_of(config):
-    """What the converter writes of a config.json, and a vocabulary as it does."""
-    name = ARCHITECTURES[config["model_type"]]
-    metadata = {"general.architecture": ("str", name), "general.name": ("str", "a test"),
-                "tokenizer.ggml.tokens": ("array", ("str", [f"t{i}" for i in range(config["vocab_size"])])),
-                "tokenizer.ggml.scores": ("array", ("f32", [0.5] * config["vocab_size"])),
-                "tokenizer.ggml.nested": ("array", ("array", [("u8", [1, 2]), ("str", ["a"])]))}
+    """What the converter writes of a config.json, and a vocabulary with which llama.cpp opens the file."""
+    name, size = ARCHITECTURES[config["model_type"]], config["vocab_size"]
+    tokens = ["\u010a", "\u0120"] + [chr(33 + i) for i in range(93)] + [f"t{i}" for i in range(size)]
+    metadata = {"general.architecture": ("str", name), "general.name": ("str", "a test"), "general.file_type": ("u32", 0),
+                "tokenizer.ggml.model": ("str", "gpt2"), "tokenizer.ggml.pre": ("str", "default"),
+                "tokenizer.ggml.tokens": ("array", ("str", tokens[:size])),
+                "tokenizer.ggml.token_type": ("array", ("i32", [1] * size)),
+                "tokenizer.ggml.merges": ("array", ("str", ["a b"])), "tokenizer.ggml.bos_token_id": ("u32", 0)}
 
     def tell(key, kind, *of):
         value = next((config[key] for key in of if config.get(key) is not None), None)
@@ -186,6 +188,8 @@ def metadata_of(config):
     score = next((config[key] for key in ("score_function", "scoring_func", "score_func") if key in config), None)
     if score is not None or name == "glm4moe":
         metadata[f"{name}.expert_gating_func"] = ("u32", 1 if score == "softmax" else 2)
+    if name == "minimax-m2":
+        metadata[f"{name}.expert_feed_forward_length"] = ("u32", config["intermediate_size"])
     if name == "afmoe":
         tell("attention.sliding_window", "u32", "sliding_window")
     head = config.get("head_dim")
@@ -312,9 +316,22 @@ def read_header(path):
     return metadata, {name: (dtype, shape, begin + offset, size(dtype, shape)) for name, (dtype, shape, offset) in tensors.items()}
 
 
-GOLDEN_FILES = {"deepseek_v2": "Q8_0", "mixtral": "F16", "qwen2_moe": "BF16"}  # of data/families, for data/golden/gguf
+# Of data/families, for data/golden/gguf; llama.cpp opens no others (of Ling it wants heads that are as wide as the model, and
+# it tells DeepSeek-V2 by its number of layers).
+GOLDEN_FILES = {"deepseek_v2": "Q8_0", "mixtral": "F16", "qwen2_moe": "BF16"}
+GOLDEN_FORWARDS = ["afmoe", "deepseek_v3", "glm4_moe", "minimax_m2", "mixtral", "olmo2", "olmoe", "qwen2_moe",
+                   "qwen3", "qwen3_moe"]
+NESTED = {"test.nested": ("array", ("array", [("u8", [1, 2]), ("str", ["a"])]))}
 
+
+def convert_golden_file(fixture, directory):
+    return convert(FIXTURES / fixture, directory / f"{fixture}.gguf", GOLDEN_FILES[fixture], **NESTED)[0]
+
+
+FIXTURES = pathlib.Path(__file__).parents[2] / "data/families"
 
 if __name__ == "__main__":
-    for fixture, stored_type in GOLDEN_FILES.items():
-        convert(pathlib.Path(__file__).parents[2] / "data/families" / fixture, pathlib.Path(sys.argv[1]) / f"{fixture}.gguf", stored_type)
+    for name in GOLDEN_FILES:
+        convert_golden_file(name, pathlib.Path(sys.argv[1]) / "headers")
+    for name in GOLDEN_FORWARDS:
+        convert(FIXTURES / name, pathlib.Path(sys.argv[1]) / f"forwards/{name}.gguf", "F32")

@@ -38,7 +38,7 @@ FAMILIES = {
     "bailing_moe_v2": ("bailing_moe_v2", dict(moe_shared_expert_intermediate_size=32, **ROUND_MOE)),
     "minimax_m2": ("minimax_m2", dict(hidden_size=64, intermediate_size=32, num_hidden_layers=2)),
     "afmoe": ("afmoe", dict(layer_types=None, global_attn_every_n_layers=4, num_dense_layers=1, **ROUND_MOE)),
-    "deepseek_v2": ("deepseek_v2", dict(kv_lora_rank=32, v_head_dim=16, rope_scaling=YARN, **ROUND_MOE)),
+    "deepseek_v2": ("deepseek_v2", dict(kv_lora_rank=32, q_lora_rank=32, v_head_dim=16, rope_scaling=YARN, **ROUND_MOE)),
     "deepseek_v3": ("deepseek_v3", dict(kv_lora_rank=32, q_lora_rank=32, v_head_dim=16, rope_scaling=YARN, **ROUND_MOE)),
     "qwen3": ("qwen3", dict(head_dim=16, **ROUND)),
     "olmo2": ("olmo2", dict(ROUND)),
@@ -284,13 +284,28 @@ class InspectionTest(GgufTest):
 
 
 class GoldenTest(GgufTest):
-    """Hugging Face's own parser finds the same in our files as moescope does (data/golden/gguf)."""
+    """Others find the same in our files as moescope does: Hugging Face's parser, and llama.cpp (data/golden/gguf)."""
+
+    # llama.cpp keeps keys and values in float16, whose steps are 2^-11 of a value.
+    def test_llama_cpp_predicts_the_same(self):
+        golden = json.loads((DATA / "golden/gguf/forwards.json").read_text())
+        self.assertEqual(list(golden["models"]), gguf_maker.GOLDEN_FORWARDS)
+        corpus = write_corpus(self.directory / "golden", [("prose", golden["ids"])])
+        for name, expected in golden["models"].items():
+            with self.subTest(name):
+                file = gguf_maker.convert(DATA / "families" / name, self.directory / f"forward_{name}.gguf", "F32")[0]
+                run = analyze(self.directory / f"forward_{name}.h5", [file], *corpus, "--only", "forward", "--precision", "f32",
+                              "--save", "logits")
+                with h5py.File(run) as opened:
+                    logits = opened["logits/logit"][0].astype(np.float64)
+                found = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+                np.testing.assert_allclose(found, expected, rtol=0, atol=0.02)
 
     def test_headers(self):
-        golden = json.loads((DATA / "golden/gguf/goldens.json").read_text())["files"]
+        golden = json.loads((DATA / "golden/gguf/headers.json").read_text())["files"]
         self.assertEqual({name.removesuffix(".gguf") for name in golden}, set(gguf_maker.GOLDEN_FILES))
-        for name, dtype in gguf_maker.GOLDEN_FILES.items():
-            file = gguf_maker.convert(DATA / "families" / name, self.directory / f"{name}.gguf", dtype)[0]
+        for name in gguf_maker.GOLDEN_FILES:
+            file = gguf_maker.convert_golden_file(name, self.directory)
             expected, found = golden[file.name], self.json("inspect", file, "--tensors")
             self.assertEqual(hashlib.sha256(file.read_bytes()).hexdigest(), expected["sha256"], "not the file of the golden")
             tensors = {t["name"]: (t["dtype"], t["shape"], t["offset"]) for t in found["tensors"]}

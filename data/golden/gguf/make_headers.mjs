@@ -1,9 +1,9 @@
-// Writes goldens.json: what Hugging Face's own parser finds in the GGUF files that tests/python/gguf_maker.py makes of
+// Writes headers.json: what Hugging Face's own parser finds in the GGUF files that tests/python/gguf_maker.py makes of
 // three checkpoints of ../../families.
 //
 //     npm install @huggingface/gguf@0.4.6 --prefix /tmp/reference
 //     python3 ../../../tests/python/gguf_maker.py /tmp/reference/files
-//     cp make_goldens.mjs /tmp/reference && node /tmp/reference/make_goldens.mjs /tmp/reference/files "$PWD"
+//     cp make_headers.mjs /tmp/reference && node /tmp/reference/make_headers.mjs /tmp/reference/files/headers "$PWD"
 
 import crypto from 'crypto';
 import fs from 'fs';
@@ -25,4 +25,4 @@ for (const name of fs.readdirSync(source).sort()) {
   };
 }
 const lines = Object.entries(files).map(([name, file]) => `${JSON.stringify(name)}:${JSON.stringify(file)}`).join(',\n');
-fs.writeFileSync(`${folder}/goldens.json`, `{"reference":"npm @huggingface/gguf@0.4.6",\n"files":{\n${lines}}}\n`);
+fs.writeFileSync(`${folder}/headers.json`, `{"reference":"npm @huggingface/gguf@0.4.6",\n"files":{\n${lines}}}\n`);

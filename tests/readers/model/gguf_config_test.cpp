@@ -13,7 +13,9 @@
 namespace moescope {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 /// Metadata of a small model, and the tensors that tell something.
 struct ToldModel {
@@ -124,6 +126,12 @@ TEST(GgufConfig, OfDeepSeekTheScoreDecides) {
   EXPECT_NEAR(model.config().attention.score_factor, std::pow(0.1 * 0.707 * std::log(40) + 1, 2), 1e-9);
   model.tell("expert_gating_func", std::uint64_t{2});
   EXPECT_EQ(model.config().model_type, "deepseek_v3");
+  EXPECT_THAT(notes_on_untold(model.metadata, model.config(), "m.gguf"),
+              ElementsAre(HasSubstr("do not tell of groups of experts (deepseek2.expert_group_count)")));
+  model.tell("expert_group_count", std::uint64_t{4});
+  model.tell("expert_group_used_count", std::uint64_t{2});
+  EXPECT_EQ(model.config().routing.groups, 4);
+  EXPECT_THAT(notes_on_untold(model.metadata, model.config(), "m.gguf"), IsEmpty());
   model.add("blk.0.attn_k_b.weight", {4, 16, 32});
   EXPECT_THAT(model.refusal(), HasSubstr("has split kv_b_proj"));
 }
