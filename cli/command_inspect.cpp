@@ -34,11 +34,11 @@ struct Options {
 bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"inspect", "PATH... [options]",
-       "Shows what is in a checkpoint, in one shard (.safetensors, .bin) or in a series of checkpoints, and "
-       "validates it: every file, header, name and shape. Only headers are read, so a checkpoint of any size "
-       "takes a moment. Of a run file (.h5) it tells what it holds, how far it is, and what was noted while "
-       "it was made. Invalid input ends with exit code 3 and one sentence that names the file and the "
-       "tensor.",
+       "Shows what is in a checkpoint (a directory or a .gguf file), in one shard (.safetensors, .bin) or in "
+       "a series of checkpoints, and validates it: every file, header, name and shape. Only headers are "
+       "read, so a checkpoint of any size takes a moment. Of a run file (.h5) it tells what it holds, how "
+       "far it is, and what was noted while it was made. Invalid input ends with exit code 3 and one "
+       "sentence that names the file and the tensor.",
        "moescope inspect data/tiny-dots1\n"
        "moescope inspect data/tiny-dots1/tiny-dots1-05T --json\n"
        "moescope inspect build/demo/run.h5"});
