@@ -139,8 +139,8 @@ nlohmann::ordered_json config_json(const ModelConfig& config) {
 
 CheckpointSummary summarize(const Checkpoint& checkpoint, const ModelWeights& weights) {
   CheckpointSummary summary;
-  std::filesystem::path directory = std::filesystem::absolute(checkpoint.directory()).lexically_normal();
-  summary.path = checkpoint.directory().string();
+  std::filesystem::path directory = std::filesystem::absolute(checkpoint.path()).lexically_normal();
+  summary.path = checkpoint.path().string();
   if (!directory.has_filename()) directory = directory.parent_path();  // "a/b/" -> "a/b"
   summary.name = directory.filename().string();
   summary.config = checkpoint.config();
@@ -148,7 +148,7 @@ CheckpointSummary summarize(const Checkpoint& checkpoint, const ModelWeights& we
   summary.bytes = checkpoint.bytes();
   summary.tensors = checkpoint.tensors().size();
   for (const SourceFile& shard : checkpoint.shards()) summary.shards.push_back({shard.name(), shard.size()});
-  summary.format = format_name(shard_format(checkpoint.shards().front().name()));
+  summary.format = format_name(checkpoint.format());
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     DTypeSummary& dtype = summary.dtypes[std::string(dtype_name(tensor.info.dtype))];
     dtype.tensors += 1;

@@ -29,9 +29,9 @@ CommandText command_text() {
   return {
       "analyze", "SERIES --corpus FILE... -o run.h5 [options]",
       "Runs the model of every checkpoint on the texts and compares the weights of all checkpoints; writes a "
-      "run file. SERIES is several checkpoint directories in order, one directory that holds them, a Hugging "
-      "Face cache repository, or a series file (.json). Every input is validated before the first long "
-      "computation.\n"
+      "run file. SERIES is several checkpoints (directories or .gguf files) in order, one directory that "
+      "holds them, a Hugging Face cache repository, or a series file (.json). Every input is validated "
+      "before the first long computation.\n"
       "\n"
       "The run file is there from the first second, with NaN where nothing is finished yet; it can be read "
       "meanwhile. Whatever ends the program (Ctrl-C, which stops cleanly, a kill, a full disk, a loss of "

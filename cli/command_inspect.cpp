@@ -4,7 +4,9 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "analysis/runs/opened_series.h"
 #include "cli/checkpoint_summary.h"
@@ -32,18 +34,19 @@ struct Options {
 bool parse(const Arguments& arguments, Options& options) {
   CommandLine line(
       {"inspect", "PATH... [options]",
-       "Shows what is in a checkpoint, in one shard (.safetensors, .bin) or in a series of checkpoints, and "
-       "validates it: every file, header, name and shape. Only headers are read, so a checkpoint of any size "
-       "takes a moment. Of one checkpoint it tells which keys of config.json are followed, and notes those "
-       "that moescope does not know. Of a run file (.h5) it tells what it holds, how far it is, and what was noted while "
-       "it was made. Invalid input ends with exit code 3 and one sentence that names the file and the "
-       "tensor.",
+       "Shows what is in a checkpoint (a directory or a .gguf file), in one shard (.safetensors, .bin) or in "
+       "a series of checkpoints, and validates it: every file, header, name and shape. Only headers are "
+       "read, so a checkpoint of any size takes a moment. Of one checkpoint it tells which keys of its "
+       "configuration are followed, and notes those that moescope does not know. Of a run file (.h5) it "
+       "tells what it holds, how far it is, and what was noted while it was made. Invalid input ends with "
+       "exit code 3 and one sentence that names the file and the tensor.",
        "moescope inspect data/tiny-dots1\n"
        "moescope inspect data/tiny-dots1/tiny-dots1-05T --json\n"
        "moescope inspect build/demo/run.h5"});
   line.positional("PATH", &options.paths, 1);
   line.flag("json", &options.json, "print everything as JSON, sizes in bytes");
-  line.flag("tensors", &options.tensors, "list every stored tensor too");
+  line.flag("tensors", &options.tensors,
+            "list every stored tensor too; with --json, also the metadata of a GGUF file");
   line.common(&options.common);
   return line.parse(arguments);
 }
@@ -51,6 +54,26 @@ bool parse(const Arguments& arguments, Options& options) {
 Json tensor_json(const TensorInfo& tensor, const std::string& shard) {
   return {{"name", tensor.name}, {"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape},
           {"shard", shard},      {"offset", tensor.offset},           {"bytes", tensor.bytes}};
+}
+
+/// Of a GGUF file; of arrays, type and length.
+Json metadata_json(const GgufMetadata& metadata) {
+  Json json = Json::object();
+  for (const auto& [key, value] : metadata) {
+    const auto* text = std::get_if<std::string>(&value);
+    if (text != nullptr || std::holds_alternative<GgufArray>(value)) {
+      json[key] = gguf_words(value);
+    } else if (const auto* number = std::get_if<float>(&value)) {
+      json[key] = decimal_value(*number);
+    } else {
+      std::visit(
+          [&](const auto& plain) {
+            if constexpr (std::is_arithmetic_v<std::decay_t<decltype(plain)>>) json[key] = plain;
+          },
+          value);
+    }
+  }
+  return json;
 }
 
 Table tensor_table() {
@@ -126,6 +149,8 @@ void inspect_checkpoint(const fs::path& path, const std::vector<std::string>& no
   const auto shard_of = [&](const StoredTensor& tensor) { return checkpoint.shards()[tensor.shard].name(); };
   if (options.json) {
     Json json = json_of(summary);
+    if (options.tensors && checkpoint.format() == ShardFormat::gguf)
+      json["metadata"] = metadata_json(checkpoint.gguf_metadata());
     if (options.tensors) json["tensors"] = Json::array();
     for (const auto& [name, tensor] : checkpoint.tensors()) {
       if (options.tensors) json["tensors"].push_back(tensor_json(tensor.info, shard_of(tensor)));

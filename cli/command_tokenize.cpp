@@ -46,9 +46,11 @@ bool parse(const Arguments& arguments, Options& options) {
   return line.parse(arguments);
 }
 
+// Of a GGUF file, the one that lies beside it.
 fs::path tokenizer_file(const fs::path& checkpoint) {
-  if (!fs::is_directory(checkpoint)) return checkpoint;
-  const fs::path file = checkpoint / "tokenizer.json";
+  const bool is_directory = fs::is_directory(checkpoint);
+  if (!is_directory && checkpoint.extension() != ".gguf") return checkpoint;
+  const fs::path file = (is_directory ? checkpoint : checkpoint.parent_path()) / "tokenizer.json";
   if (!fs::exists(file)) throw FormatError(checkpoint.string(), "tokenizer.json", "is missing");
   return file;
 }
@@ -57,7 +59,8 @@ fs::path tokenizer_file(const fs::path& checkpoint) {
 void require_order(const std::string& checkpoint, const std::string& file) {
   std::error_code ignored;
   const auto is_one = [&](const fs::path& path) {
-    return fs::is_directory(path, ignored) || path.filename() == "tokenizer.json";
+    return fs::is_directory(path, ignored) || path.filename() == "tokenizer.json" ||
+           path.extension() == ".gguf";
   };
   if (is_one(checkpoint) || !is_one(file) || fs::path(checkpoint).extension() == ".json") return;
   throw UsageError(

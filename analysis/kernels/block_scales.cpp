@@ -26,11 +26,11 @@ void expand_run(DType dtype, std::span<const std::byte> bytes, float scale, std:
 void expand_run(DType dtype, std::span<const std::byte> bytes, float scale, std::span<Bfloat16> values) {
   if (dtype == DType::f8_e4m3) return expand_float8(bytes.data(), values.size(), scale, values.data());
   constexpr std::size_t at_once = 64;  // of which any number fills whole bytes
-  const std::size_t bits = dtype_bits(dtype);
   float floats[at_once];
   for (std::size_t done = 0; done < values.size(); done += at_once) {
     const std::size_t count = std::min(at_once, values.size() - done);
-    expand_run(dtype, bytes.subspan(done * bits / 8, count * bits / 8), scale, std::span(floats, count));
+    expand_run(dtype, bytes.subspan(dtype_bytes(dtype, done), dtype_bytes(dtype, count)), scale,
+               std::span(floats, count));
     std::transform(floats, floats + count, values.begin() + static_cast<std::ptrdiff_t>(done), upper_half);
   }
 }
@@ -39,14 +39,14 @@ void expand_run(DType dtype, std::span<const std::byte> bytes, float scale, std:
 template <class Element>
 void expand_blocks(DType dtype, std::span<const std::byte> bytes, const BlockScales& scales,
                    std::uint64_t first, std::span<Element> values) {
-  const std::size_t bits = dtype_bits(dtype);
   std::size_t row = first / scales.columns, column = first % scales.columns;
   for (std::size_t done = 0; done < values.size();) {
     const std::size_t block = column / scales.block_columns;
     const std::size_t end = std::min((block + 1) * scales.block_columns, scales.columns);
     const std::size_t count = std::min(end - column, values.size() - done);
     const float scale = scales.values[row / scales.block_rows * scales.per_row + block];
-    expand_run(dtype, bytes.subspan(done * bits / 8, count * bits / 8), scale, values.subspan(done, count));
+    expand_run(dtype, bytes.subspan(dtype_bytes(dtype, done), dtype_bytes(dtype, count)), scale,
+               values.subspan(done, count));
     done += count;
     row += end == scales.columns;
     column = end == scales.columns ? 0 : end;

@@ -47,6 +47,22 @@ void convert_halves(std::span<const std::byte> bytes, std::span<float> values) {
   }
 }
 
+/// Blocks of an F16 scale and 32 signed bytes (ggml-common.h of llama.cpp, block_q8_0).
+void convert_scaled_bytes(std::span<const std::byte> bytes, std::span<float> values) {
+  constexpr std::size_t block = 32, scale_bytes = 2;
+  assert(values.size() % block == 0);
+  const std::byte* source = bytes.data();
+  for (float* value = values.data(); value != values.data() + values.size(); value += block) {
+    std::uint16_t bits;
+    std::int8_t numbers[block];
+    std::memcpy(&bits, source, sizeof bits);
+    std::memcpy(numbers, source + scale_bytes, sizeof numbers);
+    const float scale = float16_value(bits);
+    for (std::size_t i = 0; i < block; ++i) value[i] = scale * static_cast<float>(numbers[i]);
+    source += scale_bytes + block;
+  }
+}
+
 /// A power of two (OCP Microscaling Formats 1.0, E8M0); 255 is NaN.
 float float8_power(std::uint8_t exponent) {
   if (exponent == 255) return std::numeric_limits<float>::quiet_NaN();
@@ -65,6 +81,8 @@ void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<f
       return convert_halves(bytes, values);
     case DType::f8_e8m0:
       return convert_each<std::uint8_t>(bytes, values, float8_power);
+    case DType::q8_0:
+      return convert_scaled_bytes(bytes, values);
     case DType::f8_e4m3:
       assert(bytes.size() == values.size());
       return expand_float8(bytes.data(), values.size(), 1, values.data());

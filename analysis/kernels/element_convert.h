@@ -11,8 +11,9 @@
 
 namespace moescope {
 
-/// Expands BF16, F16, F32, F8_E4M3, F4 or F8_E8M0 elements, exactly; quantised ones are not yet scaled.
-/// `bytes` holds values.size() elements and may be unaligned. Thread-safe.
+/// Expands BF16, F16, F32, F8_E4M3, F4 or F8_E8M0 elements, exactly; quantised ones are not yet scaled. Those
+/// of Q8_0, whole blocks, are: the product is rounded to float32. `bytes` holds values.size() elements and
+/// may be unaligned. Thread-safe.
 void convert_to_float(DType dtype, std::span<const std::byte> bytes, std::span<float> values);
 
 /// The nearest bfloat16 value, ties to even; NaN stays NaN.

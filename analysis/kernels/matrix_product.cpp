@@ -53,11 +53,10 @@ struct Group {
 /// Asks for these weights to come into the cache.
 void prefetch(const WeightTile& tile, const Group& group) {
   if (tile.transposed) return;
-  const std::size_t bits = dtype_bits(tile.dtype);
+  const std::size_t bytes = dtype_bytes(tile.dtype, group.columns);
   for (std::size_t r = group.row; r < std::min(group.row + group.rows, tile.rows); ++r) {
-    const std::byte* begin = tile.bytes.data() + (r * tile.columns + group.column) * bits / 8;
-    for (const std::byte* at = begin; at < begin + group.columns * bits / 8; at += cache_line)
-      __builtin_prefetch(at);
+    const std::byte* begin = tile.bytes.data() + dtype_bytes(tile.dtype, r * tile.columns + group.column);
+    for (const std::byte* at = begin; at < begin + bytes; at += cache_line) __builtin_prefetch(at);
   }
 }
 
@@ -71,7 +70,7 @@ void store_weight(float value, Bfloat16& weight) {
 /// Weights of a transposed tile: those of the group's rows lie side by side.
 template <class Element>
 void load_transposed(const WeightTile& tile, const Group& group, Element* weights) {
-  const std::size_t element = dtype_bits(tile.dtype) / 8;
+  const std::size_t element = dtype_bytes(tile.dtype, 1);
   float together[group_rows];
   for (std::size_t c = 0; c < group.columns; ++c) {
     const std::size_t first = (group.column + c) * tile.rows + group.row;
@@ -99,16 +98,16 @@ std::uint64_t first_element(const WeightTile& tile, const Group& group, std::siz
 /// The same, expanded to float32, and scaled where they are quantised.
 void load_weights(const WeightTile& tile, const Group& group, float* weights) {
   if (tile.transposed) return load_transposed(tile, group, weights);
-  const std::size_t bits = dtype_bits(tile.dtype), row_bytes = tile.columns * bits / 8;
-  const std::size_t offset = group.row * row_bytes + group.column * bits / 8;
+  const std::size_t row_bytes = dtype_bytes(tile.dtype, tile.columns);
+  const std::size_t offset = group.row * row_bytes + dtype_bytes(tile.dtype, group.column);
   if (tile.dtype == DType::bf16) {
     return expand_bfloat16(tile.bytes.data() + offset, row_bytes, group.rows, group.columns, weights,
                            column_block);
   }
   for (std::size_t r = 0; r < group.rows; ++r) {
-    convert_to_float(tile.dtype, tile.bytes.subspan(offset + r * row_bytes, group.columns * bits / 8),
-                     tile.scales, first_element(tile, group, r),
-                     std::span(weights + r * column_block, group.columns));
+    convert_to_float(
+        tile.dtype, tile.bytes.subspan(offset + r * row_bytes, dtype_bytes(tile.dtype, group.columns)),
+        tile.scales, first_element(tile, group, r), std::span(weights + r * column_block, group.columns));
   }
 }
 
@@ -116,12 +115,11 @@ void load_weights(const WeightTile& tile, const Group& group, float* weights) {
 void load_weights(const WeightTile& tile, const Group& group, Bfloat16* weights) {
   if (tile.transposed) return load_transposed(tile, group, weights);
   if (tile.dtype == DType::bf16) return copy_weights(tile, group, weights);
-  const std::size_t bits = dtype_bits(tile.dtype);
+  const std::size_t bytes = dtype_bytes(tile.dtype, group.columns);
   for (std::size_t r = 0; r < group.rows; ++r) {
     const std::size_t offset = (group.row + r) * tile.columns + group.column;
-    convert_to_bfloat16(tile.dtype, tile.bytes.subspan(offset * bits / 8, group.columns * bits / 8),
-                        *tile.scales, first_element(tile, group, r),
-                        std::span(weights + r * column_block, group.columns));
+    convert_to_bfloat16(tile.dtype, tile.bytes.subspan(dtype_bytes(tile.dtype, offset), bytes), *tile.scales,
+                        first_element(tile, group, r), std::span(weights + r * column_block, group.columns));
   }
 }
 

@@ -74,7 +74,7 @@ void read_sample(const Sample& sample, std::vector<std::byte>& buffer) {
 }  // namespace
 
 double measure_product_rate(ThreadPool& threads, const ProductShape& shape, Precision precision) {
-  const std::uint64_t bytes = std::uint64_t{shape.rows} * shape.columns * dtype_bits(shape.weights) / 8;
+  const std::uint64_t bytes = dtype_bytes(shape.weights, std::uint64_t{shape.rows} * shape.columns);
   const std::uint64_t matrices = std::max<std::uint64_t>(1, uncached_bytes / bytes);
   const std::vector<std::byte> weights = ordinary_elements(matrices * bytes, shape.weights);
   Matrix x(shape.tokens, shape.columns), y(shape.tokens, shape.rows);
@@ -96,13 +96,13 @@ double measure_product_rate(ThreadPool& threads, const ProductShape& shape, Prec
 
 double measure_weight_pass_rate(ThreadPool& threads, std::size_t checkpoints, DType dtype) {
   constexpr std::uint64_t task = WeightTrajectorySum::task_elements;
-  const std::uint64_t width = dtype_bits(dtype) / 8;
+  const std::uint64_t task_bytes = dtype_bytes(dtype, task);
   const std::uint64_t tasks =
-      std::max<std::uint64_t>(threads.threads(), uncached_bytes / (checkpoints * task * width));
-  const std::vector<std::byte> stored = ordinary_elements(checkpoints * tasks * task * width, dtype);
+      std::max<std::uint64_t>(threads.threads(), uncached_bytes / (checkpoints * task_bytes));
+  const std::vector<std::byte> stored = ordinary_elements(checkpoints * tasks * task_bytes, dtype);
   std::vector<StoredElements> elements;
   for (std::size_t c = 0; c < checkpoints; ++c) {
-    elements.push_back({dtype, std::span(stored).subspan(c * tasks * task * width, tasks * task * width)});
+    elements.push_back({dtype, std::span(stored).subspan(c * tasks * task_bytes, tasks * task_bytes)});
   }
   WeightTrajectorySum sum(checkpoints, threads);
   sum.begin(0);

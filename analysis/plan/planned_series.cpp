@@ -15,6 +15,8 @@ namespace fs = std::filesystem;
 
 /// Why a checkpoint cannot be opened yet, in words; empty when all of it is there.
 std::string what_is_missing(const fs::path& directory) {
+  if (!is_directory_path(directory) || !has_config(directory))
+    return {};  // GGUF: nothing describes it but itself
   const WeightFiles files = find_weight_files(directory);
   const std::optional<IndexFile> index = read_index(files);
   if (!index && files.of(chosen_format(files)).empty()) return "no file of weights is";

@@ -20,7 +20,7 @@ std::string shape_of(const Weight& weight) {
 }
 
 std::string config_file(const ModelView& model) {
-  return config_path(model.entry.path).string();
+  return config_source(model.entry.path);
 }
 
 constexpr const char* one_model = "a series holds checkpoints of one model";

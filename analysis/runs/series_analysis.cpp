@@ -115,7 +115,7 @@ std::vector<fs::path> SeriesAnalysis::input_files() const {
   for (std::size_t c = 0; c < series_.size(); ++c) {
     for (const SourceFile& shard : series_.checkpoints[c].shards()) files.push_back(shard.name());
     for (const char* name : {"config.json", "args.json", "tokenizer.json", "model.safetensors.index.json"})
-      files.push_back(series_.entries[c].path / name);
+      files.push_back(series_.checkpoints[c].directory() / name);
   }
   return files;
 }

@@ -28,12 +28,11 @@ void for_each_piece(const Checkpoint& checkpoint, const Weight& weight, std::uin
                     std::uint64_t count, const Use& use) {
   const SourceFile& shard = checkpoint.shards()[weight.shard];
   const bool forget = outgrows_page_cache(checkpoint.bytes());
-  const std::uint64_t bits = dtype_bits(weight.dtype);
   std::vector<std::byte> bytes;
   for (std::uint64_t done = 0; done < count; done += piece_elements) {
     const std::uint64_t elements = std::min(piece_elements, count - done);
-    const std::uint64_t offset = weight.offset + (first + done) * bits / 8;
-    bytes.resize(elements * bits / 8);
+    const std::uint64_t offset = weight.offset + dtype_bytes(weight.dtype, first + done);
+    bytes.resize(dtype_bytes(weight.dtype, elements));
     shard.read(offset, bytes);
     if (forget) shard.forget(offset, bytes.size());
     use(bytes, first + done, elements);
@@ -48,7 +47,7 @@ TransposedPiece piece_of(const Weight& weight, std::span<const std::byte> bytes,
 /// Elements of a matrix that is stored transposed, as stored, in the order of rows.
 std::vector<std::byte> read_in_order(const Checkpoint& checkpoint, const Weight& weight) {
   std::vector<std::byte> matrix(weight.bytes());
-  const std::size_t width = dtype_bits(weight.dtype) / 8;
+  const std::size_t width = dtype_bytes(weight.dtype, 1);
   for_each_piece(checkpoint, weight, 0, weight.size(),
                  [&](std::span<const std::byte> bytes, std::uint64_t first, std::uint64_t) {
                    put_rows(piece_of(weight, bytes, first, width), 0, weight.rows, matrix);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 
 #include "analysis/weights/weight_pieces.h"
 #include "readers/errors.h"
@@ -18,11 +19,28 @@ std::string shape_of(const Weight& weight) {
   return weight.rows == 1 ? format_shape({weight.cols}) : format_shape({weight.rows, weight.cols});
 }
 
+/// A converter reorders rows where the rotary embedding is interleaved.
+void require_same_rows(const CheckpointWeights& first, const CheckpointWeights& other) {
+  const auto is_interleaved = [](const CheckpointWeights& one) {
+    return one.checkpoint->config().attention.rotary.interleaved;
+  };
+  if (is_interleaved(first) != is_interleaved(other)) {
+    const auto& [interleaved, halved] =
+        is_interleaved(first) ? std::tie(first, other) : std::tie(other, first);
+    throw FormatError(
+        interleaved.checkpoint->path().string(), {},
+        "holds the rows of queries and keys in another order (interleaved for the rotary embedding) than " +
+            halved.checkpoint->path().string() + ", so that their weights cannot be compared",
+        "their routing and their losses can: analyze both with --only forward");
+  }
+}
+
 void require_same_weights(const CheckpointWeights& first, const CheckpointWeights& other) {
+  require_same_rows(first, other);
   const auto difference = first_difference(first.weights->all(), other.weights->all());
   if (!difference) return;
-  const std::string file = other.checkpoint->directory().string();
-  const std::string as_in = " as in " + first.checkpoint->directory().string();
+  const std::string file = other.checkpoint->path().string();
+  const std::string as_in = " as in " + first.checkpoint->path().string();
   const auto [expected, found] = *difference;
   if (expected != nullptr && other.weights->find(expected->key) == nullptr)
     throw FormatError(file, "tensor '" + expected->name + "'", "is missing (expected" + as_in + ")");
@@ -92,7 +110,7 @@ std::uint64_t weight_pass_bytes(std::span<const ModelWeights* const> series, uns
   std::uint64_t piece = 0;  // bytes of the largest
   for (const ModelWeights* model : series) {
     for (const Weight& weight : model->all())
-      piece = std::max(piece, std::min(weight.size(), cutting.piece_elements) * dtype_bits(weight.dtype) / 8);
+      piece = std::max(piece, std::min(weight.size(), cutting.piece_elements));
   }
   const std::uint64_t pieces =
       std::max(least_pieces_ahead * series.size(), cutting.reading_memory / cutting.largest_range);

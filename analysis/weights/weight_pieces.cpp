@@ -53,8 +53,8 @@ FileRange scales_of(const CheckpointWeights& one, const Weight& weight) {
 /// Some elements of a weight, counted as they lie in the file.
 FileRange elements_of(const CheckpointWeights& one, const Weight& weight, std::uint64_t first,
                       std::uint64_t count) {
-  const std::uint64_t bits = dtype_bits(weight.dtype);
-  return {&one.checkpoint->shards()[weight.shard], weight.offset + first * bits / 8, count * bits / 8};
+  return {&one.checkpoint->shards()[weight.shard], weight.offset + dtype_bytes(weight.dtype, first),
+          dtype_bytes(weight.dtype, count)};
 }
 
 /// What is read: of each weight first what a checkpoint's pieces need, the scales or, where it is stored
@@ -168,7 +168,7 @@ void WeightPieces::take_matrix(const Weight& weight, std::vector<std::byte>& mat
   matrix.resize(weight.bytes());
   for (std::uint64_t first = 0; first < weight.size(); first += piece_elements_) {
     ReadAhead::Loaded loaded = reader_.take();
-    const TransposedPiece piece{loaded.bytes, first, weight.rows, weight.cols, dtype_bits(weight.dtype) / 8};
+    const TransposedPiece piece{loaded.bytes, first, weight.rows, weight.cols, dtype_bytes(weight.dtype, 1)};
     pool_.for_each((weight.rows + task_rows - 1) / task_rows, [&](std::size_t task, unsigned) {
       put_rows(piece, task * task_rows, std::min(weight.rows, (task + 1) * task_rows), matrix);
     });
@@ -181,7 +181,7 @@ std::span<const StoredElements> WeightPieces::take(std::uint64_t first, std::uin
     const Weight& weight = weight_of(series_[c], index_);
     std::span<const std::byte> bytes;
     if (weight.transposed) {
-      const std::size_t width = dtype_bits(weight.dtype) / 8;
+      const std::size_t width = dtype_bytes(weight.dtype, 1);
       bytes = std::span(matrices_[c]).subspan(first * width, count * width);
     } else {
       loaded_[c] = reader_.take();

@@ -110,7 +110,7 @@ class MatrixTrace {
   const Weight& stored(std::size_t c) const { return series_[c].weights->all()[index_]; }
   /// To be called for what was read.
   void count(std::size_t c, std::span<const float> values) const {
-    on_read_(values.size() * dtype_bits(stored(c).dtype) / 8);
+    on_read_(dtype_bytes(stored(c).dtype, values.size()));
   }
   const Weight& weight() const { return weight_; }
   std::size_t checkpoints() const { return series_.size(); }

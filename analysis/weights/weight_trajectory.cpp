@@ -20,9 +20,9 @@ constexpr std::uint64_t task_blocks = WeightTrajectorySum::task_elements / sketc
 static_assert(inner_product_run % product_elements == 0);
 
 StoredElements part_of(const StoredElements& elements, std::uint64_t first, std::uint64_t count) {
-  const std::uint64_t bits = dtype_bits(elements.dtype);
-  return {elements.dtype, elements.bytes.subspan(first * bits / 8, count * bits / 8), elements.scales,
-          elements.first + first};
+  const DType dtype = elements.dtype;
+  return {dtype, elements.bytes.subspan(dtype_bytes(dtype, first), dtype_bytes(dtype, count)),
+          elements.scales, elements.first + first};
 }
 
 void convert_to_float(const StoredElements& elements, std::span<float> values) {
@@ -178,7 +178,7 @@ void WeightTrajectorySum::add_elements(const StoredElements& elements, std::uint
     if (with_sketches_) partial.sketches[c].add(sketch_key_, block, patterns);
     return;
   }
-  const std::size_t count = elements.bytes.size() * 8 / dtype_bits(elements.dtype);
+  const std::size_t count = dtype_elements(elements.dtype, elements.bytes.size());
   const std::span values = std::span(worker.floats).first(count);
   convert_to_float(elements, values);
   if (with_sketches_) partial.sketches[c].add(sketch_key_, block, values);

@@ -91,7 +91,7 @@ _DTYPES = {"BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32
 
 
 class Checkpoint(Mapping):
-    """A checkpoint in Hugging Face layout: numpy arrays by the names of its tensors.
+    """A checkpoint in Hugging Face layout, or a GGUF file: numpy arrays by the names of its tensors.
 
     Opening it validates everything but the data, as `moescope inspect` does. The arrays are the files themselves, mapped
     into memory and read-only: nothing is copied, only what is looked at is read, and an array stays valid when the
@@ -99,7 +99,8 @@ class Checkpoint(Mapping):
     numbers. So do the smaller float types, as uint8; several elements in one byte as the bytes, in one dimension. A file
     must not be shortened while its arrays are in use: that ends the process, as with any mapped file.
 
-    shapes and dtypes (as the files spell them, "BF16") are dictionaries by name, config is config.json.
+    shapes and dtypes (as the files spell them, "BF16") are dictionaries by name, config is config.json, or what the
+    metadata of a GGUF file amount to.
     """
 
     def __init__(self, directory):
@@ -133,10 +134,14 @@ class Checkpoint(Mapping):
         return self._maps[shard]
 
     def float32(self, name):
-        """The tensor's numbers as a new array of float32; bfloat16 and float16 are exact in it."""
+        """The tensor's numbers as a new array of float32; bfloat16 and float16 are exact in it, Q8_0 is rounded once."""
         array = self[name]
         if self.dtypes[name] == "BF16":
             return bfloat16_to_float32(array)
+        if self.dtypes[name] == "Q8_0":  # blocks of a float16, and 32 int8 that it multiplies
+            blocks = array.reshape(-1, 34)
+            scales = numpy.ascontiguousarray(blocks[:, :2]).view("<f2").astype(numpy.float32)
+            return (scales * blocks[:, 2:].view("i1")).reshape(self.shapes[name])
         if array.dtype == _BYTES:
             raise TypeError(f"{self.directory}: {name}: {self.dtypes[name]} has no conversion to float32")
         return array.astype(numpy.float32)

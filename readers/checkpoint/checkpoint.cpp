@@ -9,6 +9,7 @@
 #include "readers/errors.h"
 #include "readers/files/directory.h"
 #include "readers/files/sha256.h"
+#include "readers/model/gguf_config.h"
 #include "readers/model/weight_table.h"
 #include "readers/text/quoted_text.h"
 #include "readers/text/strict_json.h"
@@ -19,12 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t largest_config = std::uint64_t{1} << 24;
-
-void require_directory(const fs::path& directory) {
-  if (!path_exists(directory)) throw MissingInput(directory.string());
-  if (!is_directory_path(directory))
-    throw FormatError(directory.string(), {}, "is not a checkpoint directory");
-}
 
 std::string read_config_text(const fs::path& directory) {
   if (!path_exists(config_path(directory))) {
@@ -108,12 +103,15 @@ std::uint64_t stored_bytes(const std::map<std::string, StoredTensor, std::less<>
 struct Checkpoint::Assembly {
   Checkpoint& checkpoint;
   const std::optional<IndexFile>& index;
+  std::size_t parts;  // shards that there are
   Sha256 hash = {};
   std::vector<std::string> shard_names = {};  // of checkpoint.shards_
   std::size_t superseded = 0;                 // copies of tensors that the index does not name
   std::string first_superseded = {};          // "'lm_head.weight' in model-00002-of-00002.safetensors"
 
   void add_shard(const std::string& name);
+  void require_part(const GgufMetadata& metadata, const SourceFile& shard) const;
+  void configure(std::span<const Family> families);
   void add_tensors(std::vector<TensorInfo> tensors);
   StoredTensor chosen(const StoredTensor& known, StoredTensor other);
   void check_index();
@@ -133,6 +131,39 @@ void Checkpoint::Assembly::add_shard(const std::string& name) {
   hash_part(hash, std::to_string(shard.size()));
   hash_part(hash, header.text);
   add_tensors(std::move(header.tensors));
+  if (checkpoint.format_ != ShardFormat::gguf) return;
+  require_part(header.gguf, shard);
+  if (shard_names.size() == 1) checkpoint.gguf_metadata_ = std::move(header.gguf);
+}
+
+/// Of a split model, each file tells which of its parts it is.
+void Checkpoint::Assembly::require_part(const GgufMetadata& metadata, const SourceFile& shard) const {
+  const auto told = [&](const char* key, std::uint64_t absent) {
+    const auto found = metadata.find(key);
+    const auto* value = found == metadata.end() ? nullptr : std::get_if<std::uint64_t>(&found->second);
+    return value == nullptr ? absent : *value;
+  };
+  const std::uint64_t part = told("split.no", shard_names.size() - 1),
+                      count = std::max<std::uint64_t>(1, told("split.count", parts));
+  if (part == shard_names.size() - 1 && count == parts) return;
+  throw FormatError(shard.name(), {},
+                    "tells that it is part " + std::to_string(part + 1) + " of " + std::to_string(count) +
+                        " of a model (expected part " + std::to_string(shard_names.size()) + " of " +
+                        std::to_string(parts) + ", by its name)",
+                    "llama.cpp calls the parts of a model NAME-00001-of-00003.gguf");
+}
+
+/// After the shards: their metadata tell the configuration.
+void Checkpoint::Assembly::configure(std::span<const Family> families) {
+  const std::string& file = checkpoint.shards_.front().name();
+  const FindTensor find = [&](std::string_view name) {
+    const StoredTensor* stored = checkpoint.find(name);
+    return stored == nullptr ? nullptr : &stored->info;
+  };
+  checkpoint.config_json_ = gguf_config_json(checkpoint.gguf_metadata_, find, file, families);
+  checkpoint.config_ = parse_model_config(checkpoint.config_json_, file, families);
+  require_as_told(checkpoint.gguf_metadata_, checkpoint.config_, file);
+  checkpoint.notes_ = notes_on_untold(checkpoint.gguf_metadata_, checkpoint.config_, file);
 }
 
 // Shards are written in the order of names, so that a tensor's place is most often right behind the last
@@ -255,32 +286,41 @@ void Checkpoint::Assembly::resolve_head() {
                               ": the stored one is used");
 }
 
-Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
-  return open(directory, known_families());
+Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+  return open(path, known_families());
 }
 
-Checkpoint Checkpoint::open(const std::filesystem::path& directory, std::span<const Family> families) {
-  require_directory(directory);
+Checkpoint Checkpoint::open(const std::filesystem::path& path, std::span<const Family> families) {
+  if (!path_exists(path)) throw MissingInput(path.string());
+  const bool is_directory = is_directory_path(path);
+  if (!is_directory && shard_format(path) != ShardFormat::gguf)
+    throw FormatError(path.string(), {}, "is not a checkpoint directory");
   Checkpoint checkpoint;
-  checkpoint.directory_ = directory;
-  checkpoint.config_json_ = read_config_text(directory);
-  checkpoint.config_ = parse_model_config(checkpoint.config_json_, config_path(directory).string(), families);
-
-  if (std::string note = note_on_unknown_keys(checkpoint.config_.keys); !note.empty())
-    checkpoint.notes_.push_back(std::move(note));
-  const WeightFiles files = find_weight_files(directory);
-  const std::optional<IndexFile> index = read_index(files);
-  const std::vector<std::string> shards = expected_shards(files, index);
+  checkpoint.path_ = path;
+  checkpoint.directory_ = is_directory ? path : path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const WeightFiles files = find_weight_files(checkpoint.directory_);
+  checkpoint.format_ = is_directory ? chosen_format(files) : ShardFormat::gguf;
+  if (checkpoint.format_ != ShardFormat::gguf) {
+    checkpoint.config_json_ = read_config_text(path);
+    checkpoint.config_ = parse_model_config(checkpoint.config_json_, config_path(path).string(), families);
+  }
+  const std::optional<IndexFile> index = is_directory ? read_index(files) : std::nullopt;
+  const std::vector<std::string> shards =
+      is_directory ? expected_shards(files, index) : gguf_shards(path.filename().string());
   require_shards(files, index, shards);
-  Assembly assembly{checkpoint, index};
+  Assembly assembly{checkpoint, index, shards.size()};
   hash_part(assembly.hash, checkpoint.config_json_);
   hash_part(assembly.hash, index ? index->text : "");
   for (const std::string& name : shards) assembly.add_shard(name);
   checkpoint.bytes_ = stored_bytes(checkpoint.tensors_);
+  if (checkpoint.format_ == ShardFormat::gguf) assembly.configure(families);
   if (index) assembly.check_index();
   assembly.hash_tensors();
   assembly.resolve_head();
   checkpoint.fingerprint_ = assembly.hash.hex();
+  if (std::string note = note_on_unknown_keys(checkpoint.config_.keys); !note.empty())
+    checkpoint.notes_.push_back(std::move(note));
+  if (!is_directory) return checkpoint;
   for (std::string& note : notes_on_unread(files, index, shards))
     checkpoint.notes_.push_back(std::move(note));
   return checkpoint;

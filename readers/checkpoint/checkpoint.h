@@ -1,5 +1,5 @@
 #pragma once
-/// One checkpoint: a directory in Hugging Face layout as one set of named tensors.
+/// One checkpoint as one set of named tensors: a directory in Hugging Face layout, or a model in GGUF.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,19 +24,28 @@ struct StoredTensor {
 /// Opens and validates everything except the tensor data itself. Thread-safe once constructed.
 class Checkpoint {
  public:
-  /// Reads config.json, the index if there is one, and the header of every shard. Where there is an index, it
+  /// `path` is a directory, or one of the GGUF files of a model: then it and its other parts are read. Reads
+  /// config.json, the index if there is one, and the header of every shard; a GGUF file's metadata are in the
+  /// place of a config.json, even of one that lies beside it. Where there is an index, it
   /// decides: copies of a tensor in other shards than it names are superseded, and files that it does not
   /// name are not read. Throws FormatError, UnsupportedModel, std::system_error. Problems that do not stop an
   /// analysis (a wrong total_size, superseded copies, weights that are not read) become `notes()`, which name
   /// files as they are called inside the directory.
-  static Checkpoint open(const std::filesystem::path& directory);
+  static Checkpoint open(const std::filesystem::path& path);
   /// By other families than those that moescope knows; they must outlive the checkpoint.
-  static Checkpoint open(const std::filesystem::path& directory, std::span<const Family> families);
+  static Checkpoint open(const std::filesystem::path& path, std::span<const Family> families);
 
+  /// As it was opened: a directory, or a GGUF file.
+  const std::filesystem::path& path() const { return path_; }
+  /// In which the shards lie.
   const std::filesystem::path& directory() const { return directory_; }
+  ShardFormat format() const { return format_; }
   /// As config.json says, but for tie_word_embeddings: false where a head of its own is stored all the same.
   const ModelConfig& config() const { return config_; }
+  /// As read; of a GGUF file the one that its metadata amount to.
   const std::string& config_json() const { return config_json_; }
+  /// Of a GGUF file; else empty.
+  const GgufMetadata& gguf_metadata() const { return gguf_metadata_; }
   const std::vector<SourceFile>& shards() const { return shards_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -47,9 +56,10 @@ class Checkpoint {
 
   /// Sum of the tensors' bytes; those that several share (tied weights in PyTorch's format) count once.
   std::uint64_t bytes() const { return bytes_; }
-  /// SHA-256 over config.json, the index, shard names, sizes and headers, and samples of every tensor: those
-  /// of up to 64 KiB whole, of larger ones 256 bytes in the middle of every 16 MiB. It changes when the
-  /// checkpoint does, without all of its data having been read, and not with its place or its times.
+  /// SHA-256 over config.json (of GGUF, the metadata are part of a header), the index, shard names, sizes and
+  /// headers, and samples of every tensor: those of up to 64 KiB whole, of larger ones 256 bytes in the
+  /// middle of every 16 MiB. It changes when the checkpoint does, without all of its data having been read,
+  /// and not with its place or its times.
   const std::string& fingerprint() const { return fingerprint_; }
   /// Of each shard one line, "BYTES MODIFIED INODE 'NAME'", the time in nanoseconds since 1970: with the
   /// path, it tells that a file has been written to even where no sample was.
@@ -62,9 +72,11 @@ class Checkpoint {
  private:
   struct Assembly;
   Checkpoint() = default;
-  std::filesystem::path directory_;
+  std::filesystem::path path_, directory_;
+  ShardFormat format_ = ShardFormat::safetensors;
   ModelConfig config_;
   std::string config_json_;
+  GgufMetadata gguf_metadata_;
   std::vector<SourceFile> shards_;
   std::map<std::string, StoredTensor, std::less<>> tensors_;
   std::vector<std::string> notes_;

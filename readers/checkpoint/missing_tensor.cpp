@@ -87,9 +87,20 @@ bool is_head(const Checkpoint& checkpoint, const std::string& name) {
   });
 }
 
+/// "blk.0.ffn_up_exps.weight" was "blk.0.ffn_up.0.weight" and so on.
+MissingTensor explain_missing_in_gguf(const Checkpoint& checkpoint, const std::string& name) {
+  constexpr std::string_view stacked = "_exps.weight";
+  if (!name.ends_with(stacked)) return {};
+  const std::string first = name.substr(0, name.size() - stacked.size()) + ".0.weight";
+  if (checkpoint.find(first) == nullptr) return {};
+  return {"its experts are stored one by one, as " + single_quoted(first) + " and so on",
+          "llama.cpp wrote such files before April 2024; a newer one converts the model anew"};
+}
+
 }  // namespace
 
 MissingTensor explain_missing(const Checkpoint& checkpoint, const std::string& name) {
+  if (checkpoint.format() == ShardFormat::gguf) return explain_missing_in_gguf(checkpoint, name);
   if (const auto alias = find_alias(checkpoint, name)) {
     return {"__metadata__ calls it the same as " + single_quoted(*alias) + ", under which it is stored",
             is_head(checkpoint, name)

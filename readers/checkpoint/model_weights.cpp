@@ -14,6 +14,7 @@
 
 #include "readers/checkpoint/missing_tensor.h"
 #include "readers/errors.h"
+#include "readers/model/gguf_names.h"
 #include "readers/model/weight_table.h"
 #include "readers/text/quoted_text.h"
 
@@ -44,7 +45,11 @@ Shape stored_shape(const WeightRule& rule, const WeightShape& shape) {
 class Resolver {
  public:
   explicit Resolver(const Checkpoint& checkpoint)
-      : checkpoint_(checkpoint), config_(checkpoint.config()), family_(family_of(config_)) {}
+      : checkpoint_(checkpoint),
+        config_(checkpoint.config()),
+        family_(family_of(config_)),
+        is_gguf_(checkpoint.format() == ShardFormat::gguf),
+        fused_(is_gguf_ ? gguf_fused() : std::span<const FusedRule>(family_.fused)) {}
 
   std::vector<Weight> resolve();
   std::vector<std::string> notes(std::span<const Weight> resolved) const;
@@ -65,15 +70,17 @@ class Resolver {
   void require_no_single_expert(const FusedRule& fused, std::int64_t layer) const;
   const StoredTensor& require(const std::string& name, const Shape& shape,
                               std::optional<DType> dtype = std::nullopt);
-  std::string name_of(std::string_view name, std::int64_t layer, std::int64_t expert = -1) const {
-    return tensor_name(family_, name, layer, expert);
-  }
+  std::string name_of(std::string_view name, std::int64_t layer, std::int64_t expert = -1) const;
+  std::string stored_name(const WeightRule& rule, const WeightKey& key) const;
+  bool has_shape(const StoredTensor& stored, const Shape& shape) const;
   bool is_beyond_layers(std::string_view name) const;
   std::string other_part(std::string_view name) const;
 
   const Checkpoint& checkpoint_;
   const ModelConfig& config_;
   const Family& family_;
+  bool is_gguf_;
+  std::span<const FusedRule> fused_;
   std::int64_t fused_layer_ = -1;  // whose fused parts these are
   std::vector<FusedPart> fused_parts_;
   std::unordered_set<const StoredTensor*> used_;  // of the checkpoint's tensors
@@ -87,15 +94,33 @@ std::vector<Weight> Resolver::resolve() {
   return weights;
 }
 
+/// Of a tensor, as the storage calls it.
+std::string Resolver::name_of(std::string_view name, std::int64_t layer, std::int64_t expert) const {
+  if (!is_gguf_) return tensor_name(family_, name, layer, expert);
+  return layer < 0 ? std::string(name)
+                   : std::string(gguf_layer_prefix) + std::to_string(layer) + "." + std::string(name);
+}
+
+/// Of a weight's own tensor; of several names the one that is there.
+std::string Resolver::stored_name(const WeightRule& rule, const WeightKey& key) const {
+  const auto names = is_gguf_ ? gguf_names(rule.role) : std::span<const std::string_view>(&rule.name, 1);
+  for (const std::string_view name : names) {
+    std::string whole = name_of(name, key.layer, key.expert);
+    if (checkpoint_.find(whole) != nullptr) return whole;
+  }
+  return name_of(names.empty() ? rule.name : names.front(), key.layer, key.expert);
+}
+
 Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
   const WeightShape shape = shape_of(rule, config_);
   Weight weight;
   weight.key = key;
-  weight.name = name_of(rule.name, key.layer, key.expert);
+  weight.name = tensor_name(family_, rule.name, key.layer, key.expert);
   weight.rows = shape.rows;
   weight.cols = shape.cols;
   const FusedPart* part = key.layer >= 0 ? fused_part(key) : nullptr;
-  const StoredTensor& stored = part ? *part->stored : require(weight.name, stored_shape(rule, shape));
+  const StoredTensor& stored =
+      part ? *part->stored : require(stored_name(rule, key), stored_shape(rule, shape));
   weight.dtype = stored.info.dtype;
   weight.shard = stored.shard;
   weight.offset = stored.info.offset;
@@ -103,9 +128,8 @@ Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
   if (part) {
     weight.transposed = part->transposed;
     if (part->scales != nullptr) read_packed(*part, weight);
-    weight.offset +=
-        (static_cast<std::uint64_t>(std::max<std::int64_t>(0, key.expert)) * part->elements + part->before) *
-        dtype_bits(weight.dtype) / 8;
+    const auto expert = static_cast<std::uint64_t>(std::max<std::int64_t>(0, key.expert));
+    weight.offset += dtype_bytes(weight.dtype, expert * part->elements + part->before);
   }
   return weight;
 }
@@ -166,7 +190,7 @@ std::vector<FusedPart> Resolver::find_fused_parts(std::int64_t layer) {
   const FusedRule* stored = stored_fusion(layer);
   if (stored != nullptr) require_no_single_expert(*stored, layer);
   std::vector<FusedPart> parts;
-  for (const FusedRule& fused : family_.fused) {
+  for (const FusedRule& fused : fused_) {
     const WeightRule* rule = first_rule(fused, layer);
     if (rule == nullptr || (!fused.only && stored == nullptr)) continue;
     std::ranges::copy(fused_parts(fused, *rule, layer), std::back_inserter(parts));
@@ -211,7 +235,7 @@ FusedPart Resolver::packed_part(const FusedRule& fused, std::int64_t layer) {
 }
 
 const FusedRule* Resolver::stored_fusion(std::int64_t layer) const {
-  for (const FusedRule& fused : family_.fused) {
+  for (const FusedRule& fused : fused_) {
     if (!fused.only && checkpoint_.find(name_of(fused.name, layer)) != nullptr) return &fused;
   }
   return nullptr;
@@ -229,20 +253,29 @@ void Resolver::require_no_single_expert(const FusedRule& fused, std::int64_t lay
   }
 }
 
+/// GGUF leaves out the extents of 1 that a shape begins with.
+bool Resolver::has_shape(const StoredTensor& stored, const Shape& shape) const {
+  if (stored.info.shape == shape) return true;
+  const auto without_ones = [](const Shape& whole) {
+    return Shape(std::ranges::find_if(whole, [](std::uint64_t extent) { return extent != 1; }), whole.end());
+  };
+  return is_gguf_ && without_ones(stored.info.shape) == without_ones(shape);
+}
+
 /// Of the shape, and of this dtype or any that weights have.
 const StoredTensor& Resolver::require(const std::string& name, const Shape& shape,
                                       std::optional<DType> dtype) {
   const auto found = checkpoint_.tensors().find(name);
   if (found == checkpoint_.tensors().end()) {
     const MissingTensor why = explain_missing(checkpoint_, name);
-    throw FormatError(checkpoint_.directory().string(), tensor_thing(name),
+    throw FormatError(checkpoint_.path().string(), tensor_thing(name),
                       "is missing (expected shape " + format_shape(shape) + ")" +
                           (why.found.empty() ? "" : "; " + why.found),
                       why.hint);
   }
   const StoredTensor& stored = found->second;
   const std::string& file = checkpoint_.shards()[stored.shard].name();
-  if (stored.info.shape != shape) {
+  if (!has_shape(stored, shape)) {
     throw FormatError(file, tensor_thing(name),
                       "expected shape " + format_shape(shape) + ", found " + format_shape(stored.info.shape));
   }
@@ -251,7 +284,9 @@ const StoredTensor& Resolver::require(const std::string& name, const Shape& shap
   if (!fits) {
     throw FormatError(file, tensor_thing(name),
                       "expected dtype " +
-                          (dtype ? std::string(dtype_name(*dtype)) : "BF16, F16, F32 or F8_E4M3") +
+                          (dtype      ? std::string(dtype_name(*dtype))
+                           : is_gguf_ ? "BF16, F16, F32 or Q8_0"
+                                      : "BF16, F16, F32 or F8_E4M3") +
                           ", found " + std::string(dtype_name(stored.info.dtype)));
   }
   used_.insert(&stored);
@@ -259,8 +294,9 @@ const StoredTensor& Resolver::require(const std::string& name, const Shape& shap
 }
 
 bool Resolver::is_beyond_layers(std::string_view name) const {
-  if (!name.starts_with(family_.layer_prefix)) return false;
-  name.remove_prefix(family_.layer_prefix.size());
+  const std::string_view prefix = is_gguf_ ? gguf_layer_prefix : family_.layer_prefix;
+  if (!name.starts_with(prefix)) return false;
+  name.remove_prefix(prefix.size());
   std::int64_t layer = -1;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
   return error == std::errc() && end != name.data() + name.size() && *end == '.' &&

@@ -27,10 +27,6 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-bool is_checkpoint(const fs::path& path) {
-  return is_directory_path(path) && path_exists(config_path(path));
-}
-
 bool is_cache_repository(const fs::path& path) {
   return is_directory_path(path / "snapshots");
 }
@@ -109,7 +105,7 @@ SeriesEntry named_entry(const std::string& name, const fs::path& path) {
 /// A child that is no checkpoint is not one of the series.
 void add_child(FoundSeries& found, const fs::path& path) {
   try {
-    if (is_checkpoint(path)) found.entries.push_back(named_entry(path.filename().string(), path));
+    if (is_checkpoint_place(path)) found.entries.push_back(named_entry(path.filename().string(), path));
   } catch (const std::system_error& error) {  // no permission, a link to itself
     found.notes.push_back(std::string(error.what()) + ", so that it is left out");
   }
@@ -151,7 +147,7 @@ void collect_refs(const fs::path& repository, const std::string& prefix, FoundSe
       continue;
     }
     const fs::path snapshot = repository / "snapshots" / read_commit(ref);
-    if (!is_checkpoint(snapshot)) {
+    if (!is_checkpoint_place(snapshot)) {
       throw FormatError(ref.string(), "snapshot " + snapshot.filename().string(),
                         "is not a downloaded checkpoint (expected it with a config.json in " +
                             snapshot.parent_path().string() + ")");
@@ -192,16 +188,27 @@ double read_progress(const JsonObject& object, const char* key) {
   object.fail(key, "expected a number that is not negative, found " + excerpt(*value));
 }
 
+// The last name of a path that may end in '/' or '.'.
+fs::path plain_path(const fs::path& path) {
+  const fs::path normal = fs::absolute(path).lexically_normal();
+  return normal.has_filename() ? normal : normal.parent_path();
+}
+
+/// The name of a directory, or of the model that a GGUF file holds.
+std::string name_of_place(const fs::path& path) {
+  const std::string name = plain_path(path).filename().string();
+  return shard_format(path) == ShardFormat::gguf && !is_directory_path(path) ? gguf_model_name(name) : name;
+}
+
 SeriesEntry read_entry(const JsonObject& object, const fs::path& base) {
   const fs::path path = base / object.string("path");  // an absolute path stays as it is
-  const std::string directory_name = fs::path(path / ".").parent_path().filename().string();
   SeriesEntry entry =
-      named_entry(object.find("name") != nullptr ? object.string("name") : directory_name, path);
+      named_entry(object.find("name") != nullptr ? object.string("name") : name_of_place(path), path);
   if (entry.name.empty()) object.fail("name", "is empty");
   entry.tokens = read_progress(object, "tokens");
   entry.step = read_progress(object, "step");
   if (object.find("phase") != nullptr) entry.phase = object.string("phase");
-  if (!is_checkpoint(path))
+  if (!is_checkpoint_place(path))
     object.fail("path", "is not a checkpoint: " + path.string() + " has no config.json");
   return entry;
 }
@@ -238,12 +245,6 @@ FoundSeries read_series_file(const fs::path& file) {
   return found;
 }
 
-// The last name of a path that may end in '/' or '.'.
-fs::path plain_path(const fs::path& path) {
-  const fs::path normal = fs::absolute(path).lexically_normal();
-  return normal.has_filename() ? normal : normal.parent_path();
-}
-
 // Directory names; where they coincide, with as many parents as it takes; at last with a number.
 void name_uniquely(FoundSeries& found) {
   std::vector<fs::path> parents;
@@ -255,7 +256,7 @@ void name_uniquely(FoundSeries& found) {
 }
 
 void require_checkpoint(const fs::path& path) {
-  if (is_checkpoint(path)) return;
+  if (is_checkpoint_place(path)) return;
   if (!is_directory_path(path)) throw FormatError(path.string(), {}, "is not a checkpoint directory");
   const NoCheckpoint why = why_no_checkpoint(path);
   throw FormatError(path.string(), {}, why.what, why.hint);
@@ -278,7 +279,7 @@ FoundSeries series_as_given(const std::vector<fs::path>& paths) {
   for (const fs::path& path : paths) {
     if (!path_exists(path)) throw MissingInput(path.string());
     require_checkpoint(path);
-    found.entries.push_back(named_entry(plain_path(path).filename().string(), path));
+    found.entries.push_back(named_entry(name_of_place(path), path));
   }
   count_targets_once(found);
   const SeriesOrder told = order_by_names(names_of(found));
@@ -322,9 +323,10 @@ FoundSeries find_series(const std::vector<std::filesystem::path>& paths) {
   if (!path_exists(path)) throw MissingInput(path.string());
   if (!is_directory_path(path)) {
     if (path.extension() == ".json") return read_series_file(path);
+    if (is_checkpoint_place(path)) return series_as_given(paths);
     refuse_file(path);
   }
-  if (is_checkpoint(path)) return series_as_given(paths);
+  if (is_checkpoint_place(path)) return series_as_given(paths);
   if (is_cache_repository(path)) {
     FoundSeries found = series_of_cache(path);
     if (found.entries.empty()) refuse_without_checkpoint(path);

@@ -27,7 +27,8 @@ std::string short_list(std::span<const std::string> names) {
 }
 
 constexpr const char* adapter_config_name = "adapter_config.json";
-constexpr std::string_view safetensors_suffix = ".safetensors", torch_bin_suffix = ".bin";
+constexpr std::string_view safetensors_suffix = ".safetensors", torch_bin_suffix = ".bin",
+                           gguf_suffix = ".gguf";
 
 bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> suffixes) {
   return std::ranges::any_of(suffixes, [&](std::string_view suffix) { return name.ends_with(suffix); });
@@ -56,6 +57,11 @@ bool is_other_state(const std::string& name) {
                                         "training_args", "scaler",    "tokenizer", "vocab"};
   return std::ranges::any_of(words, [&](std::string_view word) { return name.starts_with(word); }) ||
          name.ends_with("optim_states.pt");
+}
+
+// Of what llama.cpp keeps beside a model: an image encoder, an importance matrix.
+bool is_gguf_companion(std::string_view name) {
+  return name.starts_with("mmproj") || name.starts_with("imatrix");
 }
 
 bool is_adapter(std::string_view name) {
@@ -97,7 +103,9 @@ std::optional<std::size_t> whole_number(std::string_view text) {
 std::optional<NumberedShard> parse_numbered(std::string_view name) {
   constexpr std::size_t most = 100'000;
   constexpr std::string_view separator = "-of-";
-  const std::string suffix(name.ends_with(torch_bin_suffix) ? torch_bin_suffix : safetensors_suffix);
+  const std::string suffix(name.ends_with(torch_bin_suffix) ? torch_bin_suffix
+                           : name.ends_with(gguf_suffix)    ? gguf_suffix
+                                                            : safetensors_suffix);
   if (!name.ends_with(suffix)) return std::nullopt;
   name.remove_suffix(suffix.size());
   const auto of = name.rfind(separator);
@@ -139,9 +147,20 @@ void require_one_set(const fs::path& directory, ShardFormat format, const Names&
   }
 }
 
+/// Quantisations of one model lie in one directory most often: which is meant, its name tells.
+void require_one_gguf(const fs::path& directory, const Names& files) {
+  std::map<std::string, std::string> first_of;  // by model
+  for (const std::string& name : files) first_of.emplace(gguf_model_name(name), name);
+  if (first_of.size() < 2) return;
+  Names firsts;
+  for (const auto& [model, first] : first_of) firsts.push_back(first);
+  throw FormatError(directory.string(), {}, "holds several GGUF models: " + short_list(firsts),
+                    "name one of the files in place of the directory");
+}
+
 [[noreturn]] void throw_without_weights(const WeightFiles& files) {
   const std::string directory = files.directory.string();
-  const std::string none = "holds neither *.safetensors nor pytorch_model*.bin files";
+  const std::string none = "holds neither *.safetensors nor pytorch_model*.bin nor *.gguf files";
   if (std::ranges::any_of(files.others, is_adapter)) {
     throw FormatError(directory, {}, none + " but an adapter's (" + short_list(files.others) + ")",
                       "merge the adapter into the model that it adapts first");
@@ -185,6 +204,12 @@ Names without(const Names& names, const Names& excluded) {
   Names rest;
   std::ranges::set_difference(names, excluded, std::back_inserter(rest));
   return rest;
+}
+
+Names merged(const Names& a, const Names& b) {
+  Names all;
+  std::ranges::merge(a, b, std::back_inserter(all));
+  return all;
 }
 
 [[noreturn]] void throw_missing_shards(const WeightFiles& files, const std::optional<IndexFile>& index,
@@ -269,7 +294,8 @@ Names directories_with_weights(const WeightFiles& files) {
 
 const WeightNames& weight_names(ShardFormat format) {
   static constexpr WeightNames safetensors{"model.safetensors.index.json", "model.safetensors"},
-      torch_bin{"pytorch_model.bin.index.json", "pytorch_model.bin"};
+      torch_bin{"pytorch_model.bin.index.json", "pytorch_model.bin"}, gguf{nullptr, nullptr};
+  if (format == ShardFormat::gguf) return gguf;
   return format == ShardFormat::torch_bin ? torch_bin : safetensors;
 }
 
@@ -278,12 +304,14 @@ ShardFormat chosen_format(const WeightFiles& files) {
     return path_exists(files.directory / weight_names(format).index);
   };
   if (!files.safetensors.empty() || has_index(ShardFormat::safetensors)) return ShardFormat::safetensors;
-  const bool any = !files.torch_bins.empty() || has_index(ShardFormat::torch_bin);
-  return any ? ShardFormat::torch_bin : ShardFormat::safetensors;
+  if (!files.torch_bins.empty() || has_index(ShardFormat::torch_bin)) return ShardFormat::torch_bin;
+  return files.ggufs.empty() ? ShardFormat::safetensors : ShardFormat::gguf;
 }
 
 std::optional<IndexFile> read_index(const WeightFiles& files) {
-  const std::string name = weight_names(chosen_format(files)).index;
+  const ShardFormat format = chosen_format(files);
+  if (format == ShardFormat::gguf) return std::nullopt;
+  const std::string name = weight_names(format).index;
   const fs::path path = files.directory / name;
   if (!path_exists(path)) return std::nullopt;
   IndexFile result{path.string(), name, read_whole_file(path), {}};
@@ -304,6 +332,8 @@ WeightFiles find_weight_files(const fs::path& directory) {
       files.safetensors.push_back(name);
     } else if (is_torch_bin(name)) {
       files.torch_bins.push_back(name);
+    } else if (name.ends_with(gguf_suffix) && !is_gguf_companion(name)) {
+      files.ggufs.push_back(name);
     } else if (is_other_format(name) || name.ends_with(safetensors_suffix)) {
       files.others.push_back(name);
     }
@@ -314,6 +344,10 @@ WeightFiles find_weight_files(const fs::path& directory) {
 std::vector<std::string> expected_shards(const WeightFiles& files, const std::optional<IndexFile>& index) {
   if (index) return index->index.shards();
   const ShardFormat format = chosen_format(files);
+  if (format == ShardFormat::gguf) {
+    require_one_gguf(files.directory, files.ggufs);
+    return gguf_shards(files.ggufs.front());
+  }
   const std::string single = weight_names(format).single;
   if (path_exists(files.directory / single)) return {single};
   const Names& there = files.of(format);
@@ -351,6 +385,30 @@ bool has_config(const fs::path& directory) {
   return exists_quietly(config_path(directory));
 }
 
+std::vector<std::string> gguf_shards(const std::string& name) {
+  const auto part = parse_numbered(name);
+  if (!part) return {name};
+  Names names;
+  for (std::size_t number = 1; number <= part->count; ++number) names.push_back(part->name(number));
+  return names;
+}
+
+std::string gguf_model_name(const std::string& name) {
+  const auto part = parse_numbered(name);
+  return part ? part->prefix : fs::path(name).stem().string();
+}
+
+bool is_checkpoint_place(const fs::path& path) {
+  if (!is_directory_path(path)) return shard_format(path) == ShardFormat::gguf && path_exists(path);
+  if (has_config(path)) return true;
+  const WeightFiles files = find_weight_files(path);
+  return !files.ggufs.empty() && chosen_format(files) == ShardFormat::gguf && checkpoints_in(files).empty();
+}
+
+std::string config_source(const fs::path& checkpoint) {
+  return has_config(checkpoint) ? config_path(checkpoint).string() : checkpoint.string();
+}
+
 NoCheckpoint why_no_checkpoint(const fs::path& directory) {
   const WeightFiles files = find_weight_files(directory);
   const Names checkpoints = checkpoints_in(files);
@@ -378,7 +436,7 @@ NoCheckpoint why_no_checkpoint(const fs::path& directory) {
 std::vector<std::string> notes_on_unread(const WeightFiles& files, const std::optional<IndexFile>& index,
                                          const std::vector<std::string>& shards) {
   const ShardFormat format = chosen_format(files);
-  Names unread = without(files.of(format), shards), notes;
+  Names unread = format == ShardFormat::gguf ? Names{} : without(files.of(format), shards), notes;
   if (!unread.empty()) {
     notes.push_back(short_list(unread) + ": not read, for " +
                     (index ? index->name + " does not name " + (unread.size() == 1 ? "it" : "them")
@@ -387,7 +445,8 @@ std::vector<std::string> notes_on_unread(const WeightFiles& files, const std::op
   const Names torch_bins = without(files.torch_bins, shards);
   if (format == ShardFormat::safetensors && !torch_bins.empty())
     notes.push_back(short_list(torch_bins) + ": not read, for the model is there as safetensors, too");
-  if (!files.others.empty()) notes.push_back(short_list(files.others) + ": weights that are not read");
+  const Names others = format == ShardFormat::gguf ? files.others : merged(files.others, files.ggufs);
+  if (!others.empty()) notes.push_back(short_list(others) + ": weights that are not read");
   if (!files.unfinished.empty())
     notes.push_back(short_list(files.unfinished) + ": unfinished downloads, not read");
   const Names inner = checkpoints_in(files), deeper = directories_with_weights(files);
@@ -401,8 +460,9 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
   Names notes, plain;
   for (const std::string& name : files.names) {
     const fs::path path = directory / name;
-    if (!is_directory_quietly(path) || has_config(path)) continue;
+    if (!is_directory_quietly(path)) continue;
     try {
+      if (is_checkpoint_place(path)) continue;
       const NoCheckpoint why = why_no_checkpoint(path);
       if (why.is_unrelated) {
         plain.push_back(name);
@@ -414,7 +474,7 @@ std::vector<std::string> notes_on_left_out(const fs::path& directory) {
   }
   if (!plain.empty()) notes.push_back(short_list(plain) + ": left out: no config.json there");
   Names stray = std::move(files.safetensors);
-  for (const Names& more : {files.torch_bins, files.others})
+  for (const Names& more : {files.torch_bins, merged(files.others, files.ggufs)})
     stray.insert(stray.end(), more.begin(), more.end());
   if (!stray.empty()) notes.push_back(short_list(stray) + ": left out: not in the directory of a checkpoint");
   return notes;

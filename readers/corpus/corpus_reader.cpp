@@ -123,8 +123,9 @@ Corpus read_corpus(const std::vector<CorpusSource>& sources, const CorpusOptions
 }
 
 void refuse_text_without_tokenizer(const std::string& place) {
-  throw FormatError(place, {}, "is text, which needs a tokenizer",
-                    "the checkpoint has no tokenizer.json; give token ids as .npy");
+  throw FormatError(
+      place, {}, "is text, which needs a tokenizer",
+      "the checkpoint has no tokenizer.json, and that inside a GGUF file is not read; give token ids as .npy");
 }
 
 }  // namespace moescope

@@ -14,7 +14,8 @@ struct ConfigKey {
   KeyUse use = KeyUse::unknown;
 };
 
-/// "configuration: not followed, for moescope does not know it: attn_logit_cap=30"; empty where all are known.
+/// "configuration: not followed, for moescope does not know it: attn_logit_cap=30"; empty where all are
+/// known.
 std::string note_on_unknown_keys(const std::vector<ConfigKey>& keys);
 
 /// "rope_theta=10000000"; a long value is shortened.

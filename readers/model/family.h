@@ -28,13 +28,29 @@ struct OtherPart {
   std::string_view what;    // "multi-token prediction"
 };
 
+/// A key of config.json with its value.
+struct ConfigConstant {
+  std::string_view key;
+  bool value = false;
+};
+
+/// What GGUF files of a family are: as llama.cpp's converter writes, and its code runs them.
+struct GgufScheme {
+  std::string_view architecture = {};  // general.architecture; empty: the family is not read from such files
+  /// Which files of the architecture are meant, where several families share it.
+  bool has_experts = true;
+  std::optional<ScoreFunction> score = {};  // expert_gating_func; of none it is softmax
+  /// What no file tells, for it is so in all of them; a file that tells it all the same is believed.
+  std::vector<ConfigConstant> constants = {};
+};
+
 struct Family {
   std::string_view model_type;
   std::vector<std::string_view> architectures;  // they decide where families share a model_type
   std::vector<SizeKey> size_keys = {};          // all others are as in ModelConfig, and must be there
   bool has_latent_attention = false;            // sizes of heads are LatentScheme's
-  /// Its configuration is the arguments of a Megatron-LM run: of them the sizes are read by size_keys, and all
-  /// else by read_schemes.
+  /// Its configuration is the arguments of a Megatron-LM run: of them the sizes are read by size_keys, and
+  /// all else by read_schemes.
   bool is_megatron = false;
   /// Sets has_experts, routing, attention and n_shared_experts; sizes are read before, and checked after it.
   /// Without has_experts no layer has any.
@@ -46,6 +62,7 @@ struct Family {
   std::vector<WeightRule> weights;                  // in any order
   std::vector<FusedRule> fused = {};
   std::vector<OtherPart> other_parts = {};
+  GgufScheme gguf = {};
 };
 
 /// In the order of their names.

@@ -39,7 +39,7 @@ constexpr std::string_view harmless[] = {
     "tf_legacy_loss", "tie_encoder_decoder"};
 
 /// Where a model with other parts keeps the keys of its language model.
-constexpr std::string_view language_model = "text_config.";
+constexpr std::string_view inner_prefix = "text_config.";
 constexpr std::string_view quantisation = "quantization_config.";
 
 /// Which weights are quantised, their stored dtypes and scales tell; activations never are.
@@ -120,7 +120,7 @@ bool is_harmless_argument(std::string_view name) {
 }
 
 bool is_harmless_key(std::string_view name) {
-  if (name.starts_with(language_model)) name.remove_prefix(language_model.size());
+  if (name.starts_with(inner_prefix)) name.remove_prefix(inner_prefix.size());
   if (!name.starts_with(quantisation)) return std::ranges::find(harmless, name) != std::end(harmless);
   const std::string_view last = name.substr(name.rfind('.') + 1);
   return std::ranges::find(harmless_of_quantisation, last) != std::end(harmless_of_quantisation);

@@ -59,8 +59,10 @@ void compare_linear(const LinearScheme& a, const LinearScheme& b, Differences& d
 void compare_rotary(const RotaryScheme& a, const RotaryScheme& b, Differences& differences) {
   differences.compare("rope_theta", a.base, b.base);
   differences.compare("rope scaling factor", a.scaling.factor, b.scaling.factor);
+  differences.compare("rope_interleave", a.interleaved, b.interleaved);
   const auto rest = [](RotaryScheme scheme) {
     scheme.base = scheme.scaling.factor = 0;
+    scheme.interleaved = false;
     scheme.features = scheme.first = 0;
     return scheme;
   };
@@ -104,7 +106,8 @@ std::vector<std::string> config_differences(const ModelConfig& a, const ModelCon
   compare_attention(a, b, differences);
   differences.compare("tie_word_embeddings", a.tie_word_embeddings, b.tie_word_embeddings);
   differences.compare("eos_token_id", a.eos_token_id, b.eos_token_id);
-  differences.compare("torch_dtype", a.torch_dtype, b.torch_dtype);
+  if (!a.torch_dtype.empty() && !b.torch_dtype.empty())  // GGUF files tell none
+    differences.compare("torch_dtype", a.torch_dtype, b.torch_dtype);
   return differences.found;
 }
 

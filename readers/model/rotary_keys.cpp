@@ -162,6 +162,10 @@ void read_whole_rotary(const JsonObject& object, ModelConfig& config, const Know
   if (latent) config.attention.rotary.first = latent->own_features;
 }
 
+void read_interleaving(const JsonObject& object, ModelConfig& config) {
+  config.attention.rotary.interleaved = boolean_or(object, "rope_interleave", false);
+}
+
 void read_partial_rotary(const JsonObject& object, ModelConfig& config, double absent) {
   const std::optional<JsonObject> share = find_share(object);
   const std::int64_t features =

@@ -17,6 +17,10 @@ using KnownStretches = std::vector<RotaryStretch>;
 /// is refused. With yarn, mscale_all_dim sets the scheme's score_factor.
 void read_whole_rotary(const JsonObject& object, ModelConfig& config, const KnownStretches& known = {});
 
+/// rope_interleave, absent false. The reference implementation of Llama and Mixtral has no such key: it is of
+/// models whose queries and keys were reordered, as in GGUF files.
+void read_interleaving(const JsonObject& object, ModelConfig& config);
+
 /// Of the first partial_rotary_factor of each head, rounded down to a whole feature.
 void read_partial_rotary(const JsonObject& object, ModelConfig& config, double absent);
 

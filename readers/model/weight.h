@@ -32,10 +32,10 @@ struct Weight {
   bool transposed = false;  // in the shard: `cols` rows of `rows` elements
 
   std::uint64_t size() const { return rows * cols; }
-  std::uint64_t row_bytes() const { return cols * dtype_bits(dtype) / 8; }
+  std::uint64_t row_bytes() const { return dtype_bytes(dtype, cols); }
   std::uint64_t bytes() const { return rows * row_bytes(); }
   std::uint64_t scale_bytes() const {
-    return scales ? scales->rows_for(rows) * scales->cols_for(cols) * dtype_bits(scales->dtype) / 8 : 0;
+    return scales ? dtype_bytes(scales->dtype, scales->rows_for(rows) * scales->cols_for(cols)) : 0;
   }
   /// The weight and its scales.
   std::uint64_t stored_bytes() const { return bytes() + scale_bytes(); }

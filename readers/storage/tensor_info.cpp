@@ -22,7 +22,9 @@ std::optional<std::uint64_t> checked_bits(const std::vector<std::uint64_t>& shap
   for (const std::uint64_t extent : shape) {
     if (__builtin_mul_overflow(bits, extent, &bits)) return std::nullopt;
   }
-  if (__builtin_mul_overflow(bits, std::uint64_t{dtype_bits(dtype)}, &bits)) return std::nullopt;
+  const DTypeBlock block = dtype_block(dtype);
+  if (block.elements > 1 && (shape.empty() || shape.back() % block.elements != 0)) return std::nullopt;
+  if (__builtin_mul_overflow(bits / block.elements, std::uint64_t{block.bits}, &bits)) return std::nullopt;
   return bits;
 }
 

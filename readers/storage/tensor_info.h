@@ -24,7 +24,7 @@ std::string format_shape(const std::vector<std::uint64_t>& shape);
 /// "tensor 'NAME'", for messages.
 std::string tensor_thing(const std::string& name);
 
-/// Bits of a tensor of this shape; empty where they do not fit 64 bits.
+/// Bits of a tensor of this shape; empty where they do not fit 64 bits, or rows are no whole blocks.
 std::optional<std::uint64_t> checked_bits(const std::vector<std::uint64_t>& shape, DType dtype);
 
 }  // namespace moescope

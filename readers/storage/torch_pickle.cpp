@@ -174,7 +174,7 @@ PickleObject StateDictCalls::persistent(const Pickle& pickle, PickleItem id) {
   TorchStorage storage{std::nullopt, *key, number(pickle, tuple->items[4], "the size of a storage")};
   if (type->kind == Torch::storage_type) {
     storage.dtype = static_cast<DType>(type->index);
-    if (__builtin_mul_overflow(storage.bytes, std::uint64_t{dtype_bits(*storage.dtype) / 8}, &storage.bytes))
+    if (__builtin_mul_overflow(storage.bytes, dtype_bytes(*storage.dtype, 1), &storage.bytes))
       fail("asks for a storage of more than 2^64 bytes");
   }
   storages_.push_back(storage);
@@ -268,7 +268,7 @@ PickledTensor StateDictCalls::placed(const std::string& name, const RebuiltTenso
   const TorchStorage& storage = storages_[rebuilt.storage];
   PickledTensor placed;
   const auto bits = checked_bits(rebuilt.shape, rebuilt.dtype);
-  const std::uint64_t element = dtype_bits(rebuilt.dtype) / 8;
+  const std::uint64_t element = dtype_bytes(rebuilt.dtype, 1);
   if (!bits || __builtin_mul_overflow(rebuilt.offset, element, &placed.info.offset) ||
       !ends_within(placed.info.offset, *bits / 8, storage.bytes)) {
     fail_tensor(name, "shape " + format_shape(rebuilt.shape) + " of " +

@@ -19,7 +19,7 @@ struct Signature {
   const char* hint;
 };
 constexpr Signature signatures[] = {
-    {"GGUF"sv, "is a GGUF file (llama.cpp's format), which moescope does not read", ""},
+    {"GGUF"sv, "is a GGUF file (llama.cpp's format)", ""},
     {"PK\x03\x04"sv, "is a ZIP archive, as torch.save writes one", ""},
     {"\x80\x02"sv,
      "is a pickle of Python, as torch.save wrote one before PyTorch 1.6, which moescope does not read",

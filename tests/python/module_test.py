@@ -17,6 +17,7 @@ import xarray
 RUN = pathlib.Path(sys.argv.pop(2))
 
 import analysis_run
+import gguf_maker
 from analysis_run import DATA, TINY, TestCase, moescope as program
 from checkpoint_maker import make_checkpoint
 
@@ -51,6 +52,16 @@ class CheckpointTest(TestCase):
                 self.assertEqual((checkpoint[name].shape, checkpoint[name].tobytes()), (shape, data))
                 if stored == dtype:
                     self.assertEqual(checkpoint[name].dtype, numpy_type)
+
+    def test_numbers_of_a_gguf_file(self):
+        source = self.directory / "source"
+        make_checkpoint(source, seed=1, hidden_size=64, intermediate_size=64, moe_intermediate_size=32)
+        file = gguf_maker.convert(source, self.directory / "model.gguf", "Q8_0")[0]
+        checkpoint, stored = moescope.Checkpoint(file), gguf_maker.tensors_of(*gguf_maker.read_checkpoint(source), "Q8_0")
+        self.assertEqual(set(checkpoint), set(stored))
+        for name, (dtype, shape, _, numbers, _) in stored.items():
+            self.assertEqual((checkpoint.dtypes[name], checkpoint.shapes[name]), (dtype, shape))
+            np.testing.assert_array_equal(checkpoint.float32(name), numbers.reshape(shape))
 
     def test_arrays_are_mapped_files_and_read_only(self):
         checkpoint = moescope.Checkpoint(BEFORE)

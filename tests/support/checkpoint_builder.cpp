@@ -85,7 +85,7 @@ void fuse_experts(BuiltCheckpoint& checkpoint, const CheckpointOptions& options)
 
 std::string encode_elements(const std::vector<float>& values, DType dtype) {
   std::string data;
-  data.reserve(values.size() * dtype_bits(dtype) / 8);
+  data.reserve(values.size() * dtype_bytes(dtype, 1));
   for (const float value : values) {
     if (dtype == DType::bf16) append_little_endian(data, to_bf16(value), 2);
     if (dtype == DType::f16) append_little_endian(data, to_f16(value), 2);

@@ -70,7 +70,7 @@ std::uint64_t PlannedTensor::size() const {
 }
 
 std::uint64_t PlannedTensor::bytes() const {
-  return size() * dtype_bits(dtype) / 8;
+  return size() * dtype_bytes(dtype, 1);
 }
 
 std::vector<PlannedTensor> plan_tensors(const ModelConfig& config, const PlannedStorage& storage) {

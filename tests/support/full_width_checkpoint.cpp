@@ -25,7 +25,7 @@ bool is_hole(const PlannedTensor& tensor, Holes holes) {
 
 // The reference writer's order.
 bool lies_before(const PlannedTensor& a, const PlannedTensor& b) {
-  const unsigned a_bits = dtype_bits(a.dtype), b_bits = dtype_bits(b.dtype);
+  const unsigned a_bits = dtype_block(a.dtype).bits, b_bits = dtype_block(b.dtype).bits;
   return a_bits != b_bits ? a_bits > b_bits : a.name < b.name;
 }
 
@@ -69,7 +69,7 @@ class ShardWriter {
 void ShardWriter::write_values(StreamedFile& file, const PlannedTensor& tensor) {
   const NormalValues values(options_.seed, tensor.name,
                             {tensor.mean, tensor.deviation, options_.changes, options_.change}, tensor.dtype);
-  const std::uint64_t element = dtype_bits(tensor.dtype) / 8;
+  const std::uint64_t element = dtype_bytes(tensor.dtype, 1);
   for (std::uint64_t done = 0; done < tensor.bytes();) {
     const auto part =
         std::span(buffer_).first(std::min<std::uint64_t>(buffer_.size(), tensor.bytes() - done));

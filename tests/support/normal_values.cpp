@@ -104,7 +104,7 @@ void NormalValues::fill_block(std::uint64_t first, std::span<float> values) cons
 }
 
 void NormalValues::fill(std::uint64_t first, std::span<std::byte> bytes) const {
-  const std::size_t element = dtype_bits(dtype_) / 8;
+  const std::size_t element = dtype_bytes(dtype_, 1);
   std::size_t done = 0;
   if (!encoded_.empty()) {
     done = bytes.size() / (4 * element) * (4 * element);

@@ -164,7 +164,7 @@ std::string torch_bin_bytes(const std::vector<BuiltTensor>& tensors) {
   std::vector<std::string> storages;
   for (const BuiltTensor& tensor : tensors) {
     const std::vector<std::int64_t> shape(tensor.shape.begin(), tensor.shape.end());
-    const auto elements = static_cast<std::int64_t>(tensor.data.size() * 8 / dtype_bits(tensor.dtype));
+    const auto elements = static_cast<std::int64_t>(dtype_elements(tensor.dtype, tensor.data.size()));
     const std::string storage =
         pickled::storage(storage_name(tensor.dtype), std::to_string(storages.size()), elements);
     entries.push_back({tensor.name, pickled::tensor(storage, 0, shape, c_strides(shape))});

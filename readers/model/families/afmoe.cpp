@@ -69,7 +69,8 @@ Family afmoe() {
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), norms(), projections(), query_key_norms(), router_and_gate(),
                              dense_mlp(), single_experts(), shared_experts()}),
-          .fused = fused_experts()};
+          .fused = fused_experts(),
+          .gguf = {.architecture = "afmoe", .constants = {{"mup_enabled", true}}}};
 }
 
 }  // namespace moescope::families

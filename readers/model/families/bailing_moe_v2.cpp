@@ -69,7 +69,8 @@ Family bailing_moe_v2() {
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights("model.word_embeddings.weight"), weights(), layer_norms(),
                              dense_mlp(), router_and_experts(), shared_experts()}),
-          .fused = fused()};
+          .fused = fused(),
+          .gguf = {.architecture = "bailingmoe2"}};
 }
 
 }  // namespace moescope::families

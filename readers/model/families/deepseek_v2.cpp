@@ -39,7 +39,10 @@ Family deepseek_v2() {
           .has_latent_attention = true,
           .read_schemes = read_schemes,
           .weights = latent_mixture(),
-          .fused = fused_experts()};
+          .fused = fused_experts(),
+          .gguf = {.architecture = "deepseek2",
+                   .score = ScoreFunction::softmax,
+                   .constants = {{"norm_topk_prob", false}}}};
 }
 
 }  // namespace moescope::families

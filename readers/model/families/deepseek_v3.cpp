@@ -20,7 +20,10 @@ Family deepseek_v3() {
           .has_latent_attention = true,
           .read_schemes = read_schemes,
           .weights = all_of({latent_mixture(), score_correction_bias()}),
-          .fused = fused_experts()};
+          .fused = fused_experts(),
+          .gguf = {.architecture = "deepseek2",
+                   .score = ScoreFunction::sigmoid,
+                   .constants = {{"norm_topk_prob", false}}}};
 }
 
 }  // namespace moescope::families

@@ -47,7 +47,8 @@ Family dots1() {
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
                              query_key_norms(), dense_mlp(), router_and_experts(), score_correction_bias(),
                              shared_experts()}),
-          .fused = fused_experts()};
+          .fused = fused_experts(),
+          .gguf = {.architecture = "dots1"}};
 }
 
 }  // namespace moescope::families

@@ -26,7 +26,8 @@ Family glm4_moe() {
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), query_key_norms(),
                              dense_mlp(), router_and_experts(), score_correction_bias(), shared_experts()}),
-          .fused = fused_experts()};
+          .fused = fused_experts(),
+          .gguf = {.architecture = "glm4moe"}};
 }
 
 }  // namespace moescope::families

@@ -13,6 +13,7 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
   config.attention.bias = boolean_or(object, "attention_bias", false);
   config.dense_bias = boolean_or(object, "mlp_bias", false);
   read_whole_rotary(object, config, {RotaryStretch::linear, RotaryStretch::llama3});
+  read_interleaving(object, config);
 }
 
 }  // namespace
@@ -23,7 +24,8 @@ Family llama() {
           .size_keys = dense_sizes(),
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
-                             dense_mlp(), dense_mlp_biases()})};
+                             dense_mlp(), dense_mlp_biases()}),
+          .gguf = {.architecture = "llama", .has_experts = false, .constants = {{"rope_interleave", true}}}};
 }
 
 }  // namespace moescope::families

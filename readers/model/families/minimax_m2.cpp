@@ -58,7 +58,8 @@ Family minimax_m2() {
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), query_key_norms(),
                              block_sparse_moe(), correction_bias()}),
-          .fused = fused_block_sparse_moe()};
+          .fused = fused_block_sparse_moe(),
+          .gguf = {.architecture = "minimax-m2"}};
 }
 
 }  // namespace moescope::families

@@ -17,6 +17,7 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
     config.attention.sliding.assign(static_cast<std::size_t>(config.num_hidden_layers), true);
   }
   read_whole_rotary(object, config);
+  read_interleaving(object, config);
 }
 
 }  // namespace
@@ -28,7 +29,8 @@ Family mixtral() {
                         {"moe_intermediate_size", "intermediate_size", {}}},
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), block_sparse_moe()}),
-          .fused = fused_block_sparse_moe()};
+          .fused = fused_block_sparse_moe(),
+          .gguf = {.architecture = "llama", .constants = {{"rope_interleave", true}}}};
 }
 
 }  // namespace moescope::families

@@ -30,7 +30,8 @@ Family olmo2() {
           .size_keys = dense_sizes(),
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), norms(), projections(), input_biases(), output_bias(),
-                             query_key_norms(), dense_mlp()})};
+                             query_key_norms(), dense_mlp()}),
+          .gguf = {.architecture = "olmo2", .has_experts = false}};
 }
 
 }  // namespace moescope::families

@@ -28,7 +28,8 @@ Family olmoe() {
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
                              query_key_norms(), router_and_experts()}),
-          .fused = fused_experts()};
+          .fused = fused_experts(),
+          .gguf = {.architecture = "olmoe", .constants = {{"norm_topk_prob", false}}}};
 }
 
 }  // namespace moescope::families

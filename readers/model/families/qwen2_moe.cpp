@@ -26,7 +26,8 @@ Family qwen2_moe() {
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), dense_mlp(),
                              router_and_experts(), gated_shared_expert()}),
-          .fused = fused_experts()};
+          .fused = fused_experts(),
+          .gguf = {.architecture = "qwen2moe", .constants = {{"norm_topk_prob", false}}}};
 }
 
 }  // namespace moescope::families

@@ -23,7 +23,8 @@ Family qwen3() {
           .size_keys = dense_sizes(),
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
-                             query_key_norms(), dense_mlp()})};
+                             query_key_norms(), dense_mlp()}),
+          .gguf = {.architecture = "qwen3", .has_experts = false}};
 }
 
 }  // namespace moescope::families

@@ -26,7 +26,8 @@ Family qwen3_moe() {
           .read_schemes = read_schemes,
           .weights = all_of({outer_weights(), layer_norms(), projections(), input_biases(), output_bias(),
                              query_key_norms(), dense_mlp(), router_and_experts()}),
-          .fused = fused_experts()};
+          .fused = fused_experts(),
+          .gguf = {.architecture = "qwen3moe", .constants = {{"norm_topk_prob", true}}}};
 }
 
 }  // namespace moescope::families

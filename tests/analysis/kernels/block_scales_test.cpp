@@ -183,6 +183,21 @@ TEST(BlockScales, AQuantisedProductIsThatOfItsTwin) {
   }
 }
 
+// Columns in more than one block of the activations, with a rest.
+TEST(MatrixProduct, OfScaledBytesIsThatOfTheirTwin) {
+  const std::size_t rows = 150, columns = 448;
+  std::vector<std::byte> blocks = random_patterns(dtype_bytes(DType::q8_0, rows * columns));
+  for (std::size_t block = 0; block < blocks.size(); block += 34)
+    blocks[block + 1] = static_cast<std::byte>(0x2c);
+  const WeightTile tile{DType::q8_0, 0, rows, columns, blocks};
+  std::vector<float> twin(rows * columns);
+  convert_to_float(tile, twin);
+  const WeightTile twin_tile{DType::f32, 0, rows, columns, std::as_bytes(std::span(twin))};
+  const Matrix x = random_tokens(20, columns);
+  for (const Precision precision : {Precision::f32, Precision::bf16})
+    EXPECT_EQ(product(tile, x, precision).values, product(twin_tile, x, precision).values);
+}
+
 TEST(MatrixProduct, OfATransposedTileIsThatOfTheMatrix) {
   const std::size_t rows = 150, columns = 300;
   std::mt19937 random(8);

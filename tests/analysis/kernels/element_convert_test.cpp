@@ -55,6 +55,25 @@ TEST(ElementConvert, Float32MayBeUnaligned) {
   EXPECT_EQ(out, value);
 }
 
+// A block is an F16 number and 32 signed bytes; each product is rounded to float32 once.
+TEST(ElementConvert, ScaledBytesAreTheirProducts) {
+  const std::uint16_t scales[] = {0x3c00, 0xb555, 0x0001, 0x7bff};  // 1, -0.3333, 2^-24, 65504
+  std::vector<std::byte> bytes;
+  for (const std::uint16_t scale : scales) {
+    bytes.push_back(static_cast<std::byte>(scale & 0xff));
+    bytes.push_back(static_cast<std::byte>(scale >> 8));
+    for (int i = 0; i < 32; ++i) bytes.push_back(static_cast<std::byte>(i * 8 - 128 + (i == 31 ? 7 : 0)));
+  }
+  ASSERT_EQ(bytes.size(), dtype_bytes(DType::q8_0, 128));
+  EXPECT_EQ(dtype_elements(DType::q8_0, bytes.size()), 128u);
+  std::vector<float> values(128);
+  convert_to_float(DType::q8_0, bytes, values);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const int number = static_cast<int>(i % 32) * 8 - 128 + (i % 32 == 31 ? 7 : 0);
+    EXPECT_EQ(values[i], static_cast<float>(value_of(scales[i / 32], 5, 10) * number)) << i;
+  }
+}
+
 TEST(ElementConvert, RoundsToNearestEven) {
   EXPECT_EQ(round_to_bfloat16(1.0f + 0x1p-8f), 1.0f);                // tie: even neighbour below
   EXPECT_EQ(round_to_bfloat16(1.0f + 3 * 0x1p-8f), 1.0f + 0x1p-6f);  // tie: even neighbour above

@@ -27,14 +27,14 @@ struct Version {
   std::string bytes;
 
   Version(DType type, const std::vector<float>& values) : dtype(type), bytes(encode_elements(values, type)) {}
-  std::size_t size() const { return bytes.size() * 8 / dtype_bits(dtype); }
+  std::size_t size() const { return dtype_elements(dtype, bytes.size()); }
   std::vector<float> values() const {
     std::vector<float> result(size());
     convert_to_float(dtype, std::as_bytes(std::span(bytes)), result);
     return result;
   }
   StoredElements part(std::size_t first, std::size_t count) const {
-    const std::size_t width = dtype_bits(dtype) / 8;
+    const std::size_t width = dtype_bytes(dtype, 1);
     return {dtype, std::as_bytes(std::span(bytes)).subspan(first * width, count * width)};
   }
 };

@@ -32,7 +32,7 @@ CheckpointOptions two_shards() {
   return options;
 }
 
-std::string refusal(const fs::path& directory) {
+std::string checkpoint_refusal(const fs::path& directory) {
   try {
     Checkpoint::open(directory);
   } catch (const FormatError& error) {
@@ -55,7 +55,7 @@ std::string refusal_after(const std::function<void(const fs::path&)>& damage) {
   TemporaryDirectory directory;
   write_checkpoint(directory.path(), two_shards());
   damage(directory.path());
-  return refusal(directory.path());
+  return checkpoint_refusal(directory.path());
 }
 
 std::string refusal_with_shard_name(const std::string& name) {
@@ -146,11 +146,12 @@ TEST(Checkpoint, FindsTheTokenizerWhenThereIsOne) {
 
 TEST(Checkpoint, WhatIsNoCheckpointIsOneClearSentence) {
   TemporaryDirectory directory;
-  EXPECT_THAT(refusal(directory / "absent"), HasSubstr("/absent: does not exist"));
+  EXPECT_THAT(checkpoint_refusal(directory / "absent"), HasSubstr("/absent: does not exist"));
   EXPECT_THROW(Checkpoint::open(directory / "absent"), MissingInput);
-  EXPECT_THAT(refusal(directory.path()), HasSubstr(": is not a checkpoint directory: it has no config.json"));
+  EXPECT_THAT(checkpoint_refusal(directory.path()),
+              HasSubstr(": is not a checkpoint directory: it has no config.json"));
   write_file(directory / "file", "");
-  EXPECT_THAT(refusal(directory / "file"), HasSubstr("/file: is not a checkpoint directory"));
+  EXPECT_THAT(checkpoint_refusal(directory / "file"), HasSubstr("/file: is not a checkpoint directory"));
   fs::create_directory_symlink("loop", directory / "loop");
   EXPECT_THAT(system_failure(directory / "loop"), HasSubstr("Too many levels of symbolic links"));
 }
@@ -159,8 +160,8 @@ TEST(Checkpoint, WithoutShardsIsRefused) {
   TemporaryDirectory directory;
   write_checkpoint(directory.path());
   fs::remove(directory / "model.safetensors");
-  EXPECT_THAT(refusal(directory.path()),
-              HasSubstr("holds neither *.safetensors nor pytorch_model*.bin files"));
+  EXPECT_THAT(checkpoint_refusal(directory.path()),
+              HasSubstr("holds neither *.safetensors nor pytorch_model*.bin nor *.gguf files"));
 }
 
 TEST(Checkpoint, ADirectoryInPlaceOfAFileIsAnError) {
@@ -169,7 +170,7 @@ TEST(Checkpoint, ADirectoryInPlaceOfAFileIsAnError) {
     write_checkpoint(directory.path());
     fs::remove(directory / name);
     fs::create_directory(directory / name);
-    EXPECT_THAT(refusal(directory.path()),
+    EXPECT_THAT(checkpoint_refusal(directory.path()),
                 HasSubstr(std::string(name) + ": is a directory (expected a file)"));
   }
 }
@@ -195,7 +196,7 @@ TEST(Checkpoint, NamesOfFilesNeedNotBeText) {
   write_checkpoint(directory.path());
   fs::rename(directory / "model.safetensors", directory / "a.safetensors");
   fs::create_symlink("absent", directory / "b\xFF.safetensors");
-  EXPECT_THAT(refusal(directory.path()),
+  EXPECT_THAT(checkpoint_refusal(directory.path()),
               HasSubstr("shard 'b\uFFFD.safetensors': is a symbolic link to a file"));
 }
 
@@ -356,7 +357,7 @@ TEST(Checkpoint, AnIndexOfAnotherShardingIsNamedWithTheFilesThatAreThere) {
   fs::copy_file(directory / "four" / index_file, directory / index_file,
                 fs::copy_options::overwrite_existing);
   EXPECT_THAT(
-      refusal(directory.path()),
+      checkpoint_refusal(directory.path()),
       HasSubstr(
           "index.json: is of another sharding than the files: of the shards that it names, these are not "
           "there: model-00001-of-00004.safetensors, model-00002-of-00004.safetensors, "
@@ -403,7 +404,8 @@ TEST(Checkpoint, TwoSetsOfShardsWithoutAnIndexAreRefused) {
   write_checkpoint(directory.path(), two_shards());
   write_checkpoint(directory.path(), three);
   fs::remove(directory / index_file);
-  EXPECT_THAT(refusal(directory.path()), HasSubstr("holds two sets of weights (model-00001-of-00002"));
+  EXPECT_THAT(checkpoint_refusal(directory.path()),
+              HasSubstr("holds two sets of weights (model-00001-of-00002"));
 }
 
 TEST(Checkpoint, HiddenFilesAreNoShards) {
@@ -446,9 +448,9 @@ TEST(Checkpoint, WhatLiesThereInsteadOfWeightsIsNamed) {
     });
   };
   EXPECT_THAT(
-      with({"model.gguf"}),
+      with({"model.onnx"}),
       HasSubstr(
-          "holds neither *.safetensors nor pytorch_model*.bin files, but weights in a format that is not read: model.gguf"));
+          "holds neither *.safetensors nor pytorch_model*.bin nor *.gguf files, but weights in a format that is not read: model.onnx"));
   EXPECT_THAT(with({"adapter_model.safetensors"}), HasSubstr("but an adapter's (adapter_model.safetensors)"));
   EXPECT_THAT(with({"model.safetensors.incomplete"}),
               HasSubstr("but an unfinished download: model.safetensors.inc"));
@@ -472,18 +474,19 @@ TEST(Checkpoint, WithoutAConfigurationItSaysWhatIsThere) {
              R"({"peft_type": "LORA", "base_model_name_or_path": "llama"})");
   write_checkpoint(directory / "half");
   fs::remove(directory / "half/config.json");
-  write_file(directory / "gguf/model.gguf", "GGUF");
+  write_file(directory / "onnx/model.onnx", "ONNX");
   write_file(directory / "trainer/checkpoint-10/config.json", "{}");
   fs::create_directory(directory / "linked");
   fs::create_symlink("absent", directory / "linked/config.json");
-  EXPECT_THAT(refusal(directory / "adapter"),
+  EXPECT_THAT(checkpoint_refusal(directory / "adapter"),
               HasSubstr("/adapter: is a LoRA adapter of llama, not a checkpoint"));
-  EXPECT_THAT(refusal(directory / "half"),
+  EXPECT_THAT(checkpoint_refusal(directory / "half"),
               HasSubstr("/half: is not a checkpoint: it has weights, but no config.json"));
-  EXPECT_THAT(refusal(directory / "gguf"), HasSubstr("weights in a format that is not read: model.gguf"));
-  EXPECT_THAT(refusal(directory / "trainer"),
+  EXPECT_THAT(checkpoint_refusal(directory / "onnx"),
+              HasSubstr("weights in a format that is not read: model.onnx"));
+  EXPECT_THAT(checkpoint_refusal(directory / "trainer"),
               HasSubstr("not a checkpoint itself, but holds others: checkpoint-10"));
-  EXPECT_THAT(refusal(directory / "linked"),
+  EXPECT_THAT(checkpoint_refusal(directory / "linked"),
               HasSubstr("config.json is a symbolic link to a file that does not exist"));
 }
 

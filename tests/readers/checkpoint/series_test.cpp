@@ -153,13 +153,13 @@ TEST(Series, WhatIsNoCheckpointIsNamedForWhatItIs) {
   TemporaryDirectory directory;
   make_checkpoint(directory / "1T");
   write_file(directory / "lora/adapter_config.json", R"({"peft_type":"IA3"})");
-  write_file(directory / "model.gguf", "GGUF");
+  write_file(directory / "model.ckpt", "GGUF");
   write_file(directory / "model.safetensors", "");
   EXPECT_THAT(series_refusal({directory / "lora"}),
               HasSubstr("/lora: is an adapter (IA3), not a checkpoint"));
   EXPECT_THAT(series_refusal({directory / "1T", directory / "lora"}),
               HasSubstr("/lora: is an adapter (IA3)"));
-  EXPECT_THAT(series_refusal({directory / "model.gguf"}), HasSubstr("; it is a GGUF file"));
+  EXPECT_THAT(series_refusal({directory / "model.ckpt"}), HasSubstr("; it is a GGUF file"));
 }
 
 TEST(Series, OneCheckpointIsASeriesOfOne) {

@@ -149,7 +149,7 @@ TEST(TorchCheckpoint, TiedWeightsShareTheirStorage) {
   std::vector<std::string> storages;
   for (const BuiltTensor& tensor : built.tensors) {
     const std::string key = std::to_string(storages.size());
-    const auto elements = static_cast<std::int64_t>(tensor.data.size() * 8 / dtype_bits(tensor.dtype));
+    const auto elements = static_cast<std::int64_t>(dtype_elements(tensor.dtype, tensor.data.size()));
     const std::string kept =
         pickled::storage(tensor.dtype == DType::f32 ? "FloatStorage" : "BFloat16Storage", key, elements);
     const std::vector<std::int64_t> shape(tensor.shape.begin(), tensor.shape.end());

@@ -29,13 +29,13 @@ std::string dictionary(const std::string& descr, const std::string& shape,
   return "{'descr': '" + descr + "', 'fortran_order': " + fortran + ", 'shape': " + shape + ", }    \n";
 }
 
-NpyHeader parse(const std::string& start, std::uint64_t data_bytes) {
+NpyHeader parse_npy(const std::string& start, std::uint64_t data_bytes) {
   return parse_npy_header(start, start.size() + data_bytes, "a.npy");
 }
 
 std::string failure(const std::string& start, std::uint64_t data_bytes) {
   try {
-    parse(start, data_bytes);
+    parse_npy(start, data_bytes);
   } catch (const FormatError& error) {
     return error.what();
   }
@@ -82,11 +82,11 @@ TEST(Npy, KeepsTheSign) {
 }
 
 TEST(Npy, TakesAnArrayOfOneDimensionAsOneRow) {
-  const NpyHeader array = parse(header(dictionary("<i4", "(5,)")), 20);
+  const NpyHeader array = parse_npy(header(dictionary("<i4", "(5,)")), 20);
   EXPECT_EQ(array.rows, 1u);
   EXPECT_EQ(array.columns, 5u);
-  EXPECT_EQ(parse(header(dictionary("<i4", "(0,)")), 0).columns, 0u);
-  EXPECT_EQ(parse(header(dictionary("<i4", "(3, 0)")), 0).rows, 3u);
+  EXPECT_EQ(parse_npy(header(dictionary("<i4", "(0,)")), 0).columns, 0u);
+  EXPECT_EQ(parse_npy(header(dictionary("<i4", "(3, 0)")), 0).rows, 3u);
 }
 
 TEST(Npy, RefusesOtherTypes) {

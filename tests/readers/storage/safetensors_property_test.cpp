@@ -28,7 +28,7 @@ std::string random_name(Random& random, std::size_t number) {
 BuiltTensor random_tensor(Random& random, std::size_t number) {
   static const DType dtypes[] = {DType::u8, DType::bf16, DType::f32, DType::i64, DType::f8_e4m3};
   BuiltTensor tensor{random_name(random, number), dtypes[random() % std::size(dtypes)], {}, {}};
-  std::uint64_t bytes = dtype_bits(tensor.dtype) / 8;
+  std::uint64_t bytes = dtype_bytes(tensor.dtype, 1);
   for (std::uint64_t i = random() % 4; i > 0; --i) {
     tensor.shape.push_back(random() % 5);
     bytes *= tensor.shape.back();
@@ -66,7 +66,7 @@ void expect_guarantees(const SafetensorsHeader& header, std::uint64_t file_bytes
     EXPECT_EQ(info.offset, end);
     const std::uint64_t count =
         std::accumulate(info.shape.begin(), info.shape.end(), std::uint64_t{1}, std::multiplies<>());
-    EXPECT_EQ(count * dtype_bits(info.dtype), info.bytes * 8);
+    EXPECT_EQ(dtype_bytes(info.dtype, count), info.bytes);
     end = info.offset + info.bytes;
   }
   EXPECT_EQ(end, file_bytes);

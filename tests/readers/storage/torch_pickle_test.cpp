@@ -72,7 +72,7 @@ TEST(TorchPickle, ReadsEveryTypeOfStorage) {
         parse_torch_pickle(whole(dictionary({{"w", tensor(storage(type, "0", 1), 0, {}, {})}})), "f");
     EXPECT_EQ(tensors.at(0).info.dtype, dtype) << type;
     EXPECT_THAT(tensors.at(0).info.shape, IsEmpty());
-    EXPECT_EQ(tensors.at(0).info.bytes, dtype_bits(dtype) / 8);
+    EXPECT_EQ(tensors.at(0).info.bytes, dtype_bytes(dtype, 1));
   }
 }
 
