@@ -160,7 +160,13 @@ void Checkpoint::Assembly::configure(std::span<const Family> families) {
     const StoredTensor* stored = checkpoint.find(name);
     return stored == nullptr ? nullptr : &stored->info;
   };
-  checkpoint.config_json_ = gguf_config_json(checkpoint.gguf_metadata_, find, file, families);
+  const ReadTensor read = [&](const TensorInfo& info) {
+    std::vector<float> values(info.bytes / sizeof(float));
+    checkpoint.shards_[checkpoint.find(info.name)->shard].read(info.offset,
+                                                               std::as_writable_bytes(std::span(values)));
+    return values;
+  };
+  checkpoint.config_json_ = gguf_config_json(checkpoint.gguf_metadata_, find, read, file, families);
   checkpoint.config_ = parse_model_config(checkpoint.config_json_, file, families);
   require_as_told(checkpoint.gguf_metadata_, checkpoint.config_, file);
   checkpoint.notes_ = notes_on_untold(checkpoint.gguf_metadata_, checkpoint.config_, file);

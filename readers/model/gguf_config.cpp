@@ -139,11 +139,28 @@ const Family& gguf_family(const ToldByGguf& told, std::span<const Family> famili
                      ", found " + single_quoted(told.architecture()) + ")");
 }
 
+/// What all releases of Llama 3.1 to 3.3 have in common.
+constexpr double llama3_low = 1, llama3_high = 4, llama3_positions = 8192;
+
+/// Whether these are by what each frequency is divided (the converter's generate_extra_tensors, in float32).
+bool are_llama3_factors(std::span<const float> factors, double base, double factor) {
+  constexpr double pi = 3.14159265358979323846, tolerance = 1e-4;
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    const double turns = llama3_positions *
+                         std::pow(base, -static_cast<double>(i) / static_cast<double>(factors.size())) /
+                         (2 * pi);
+    const double kept = std::clamp((turns - llama3_low) / (llama3_high - llama3_low), 0.0, 1.0);
+    const double expected = 1 / ((1 - kept) / factor + kept);
+    if (!(std::fabs(double{factors[i]} - expected) <= tolerance * expected)) return false;
+  }
+  return factor > 1;
+}
+
 /// Writes config.json.
 class ConfigWriter {
  public:
-  ConfigWriter(const ToldByGguf& told, const FindTensor& find, const Family& family)
-      : told_(told), find_(find), family_(family) {}
+  ConfigWriter(const ToldByGguf& told, const FindTensor& find, const ReadTensor& read, const Family& family)
+      : told_(told), find_(find), read_(read), family_(family) {}
   std::string text();
 
  private:
@@ -162,11 +179,12 @@ class ConfigWriter {
   void shared_experts();
   void attention();
   void rotary();
-  void refuse_stored_factors() const;
+  void stored_factors(std::int64_t features);
   void scaling();
 
   const ToldByGguf& told_;
   const FindTensor& find_;
+  const ReadTensor& read_;
   const Family& family_;
   std::int64_t layers_ = 0;
   Json config_;
@@ -288,17 +306,32 @@ void ConfigWriter::rotary() {
     config_["partial_rotary_factor"] = features == head ? 1 : std::nextafter(share, 2.0);
     config_["rotary_dim"] = features;
   }
-  refuse_stored_factors();
   scaling();
+  stored_factors(features);
 }
 
-void ConfigWriter::refuse_stored_factors() const {
-  for (const char* name : {"rope_freqs.weight", "rope_factors_long.weight"}) {
-    if (find_(name) == nullptr) continue;
-    throw UnsupportedModel(told_.file(), tensor_thing(name),
-                           "stretches the rotary embedding feature by feature, which moescope does not read",
-                           "the model's safetensors tell the same in config.json, which is read");
+/// Llama 3's stretch is stored as what it amounts to, and told where its parameters are those of the
+/// releases.
+void ConfigWriter::stored_factors(std::int64_t features) {
+  const TensorInfo* info = find_("rope_freqs.weight");
+  if (info == nullptr && find_("rope_factors_long.weight") == nullptr) return;
+  const auto pairs = static_cast<std::uint64_t>(std::max<std::int64_t>(0, features / 2));
+  if (info != nullptr && info->dtype == DType::f32 && info->shape == std::vector{pairs}) {
+    const std::vector<float> factors = read_(*info);
+    const double largest = double{*std::ranges::max_element(factors)};
+    if (are_llama3_factors(factors, config_["rope_theta"], largest)) {
+      config_["rope_scaling"] = {{"rope_type", "llama3"},
+                                 {"factor", largest},
+                                 {"low_freq_factor", llama3_low},
+                                 {"high_freq_factor", llama3_high},
+                                 {"original_max_position_embeddings", llama3_positions}};
+      return;
+    }
   }
+  throw UnsupportedModel(
+      told_.file(), tensor_thing(info != nullptr ? "rope_freqs.weight" : "rope_factors_long.weight"),
+      "stretches the rotary embedding feature by feature, not as Llama 3 does, which moescope does not read",
+      "the model's safetensors tell the same in config.json, which is read");
 }
 
 void ConfigWriter::scaling() {
@@ -347,10 +380,10 @@ std::string ConfigWriter::text() {
 
 }  // namespace
 
-std::string gguf_config_json(const GgufMetadata& metadata, const FindTensor& find, const std::string& file,
-                             std::span<const Family> families) {
+std::string gguf_config_json(const GgufMetadata& metadata, const FindTensor& find, const ReadTensor& read,
+                             const std::string& file, std::span<const Family> families) {
   const ToldByGguf told(metadata, file);
-  return ConfigWriter(told, find, gguf_family(told, families)).text();
+  return ConfigWriter(told, find, read, gguf_family(told, families)).text();
 }
 
 void require_as_told(const GgufMetadata& metadata, const ModelConfig& config, const std::string& file) {

@@ -17,13 +17,16 @@ namespace moescope {
 /// Empty where the file has no tensor of the name.
 using FindTensor = std::function<const TensorInfo*(std::string_view name)>;
 
+/// The elements of an F32 tensor that was found.
+using ReadTensor = std::function<std::vector<float>(const TensorInfo& tensor)>;
+
 /// The text of a config.json. Some of it is told by tensors: the vocabulary by the embedding's rows, whether
-/// there are biases, norms and a head by whether they are stored. Throws FormatError (metadata that are
-/// missing or of a wrong type) and UnsupportedModel (an architecture of none of the families, a scaling
-/// of rotary embeddings of another kind, weights that the converter has taken apart). `file` names the
-/// source.
-std::string gguf_config_json(const GgufMetadata& metadata, const FindTensor& find, const std::string& file,
-                             std::span<const Family> families);
+/// there are biases, norms and a head by whether they are stored, Llama 3's rotary embedding by its factors.
+/// Throws FormatError (metadata that are missing or of a wrong type) and UnsupportedModel (an architecture of
+/// none of the families, a scaling of rotary embeddings of another kind, weights that the converter has taken
+/// apart). `file` names the source.
+std::string gguf_config_json(const GgufMetadata& metadata, const FindTensor& find, const ReadTensor& read,
+                             const std::string& file, std::span<const Family> families);
 
 /// Throws UnsupportedModel where the metadata tell of something that the family's reader does not follow:
 /// `config` is what it made of gguf_config_json().

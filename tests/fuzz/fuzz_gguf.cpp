@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "readers/errors.h"
 #include "readers/files/source_file.h"
@@ -30,8 +32,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const auto found = std::ranges::find(header.tensors, name, &moescope::TensorInfo::name);
       return found == header.tensors.end() ? nullptr : &*found;
     };
+    const moescope::ReadTensor read = [&](const moescope::TensorInfo& tensor) {
+      std::vector<float> values(tensor.bytes / sizeof(float));
+      file.read(tensor.offset, std::as_writable_bytes(std::span(values)));
+      return values;
+    };
     const std::string json =
-        moescope::gguf_config_json(header.metadata, find, "model.gguf", moescope::known_families());
+        moescope::gguf_config_json(header.metadata, find, read, "model.gguf", moescope::known_families());
     moescope::require_as_told(header.metadata, moescope::parse_model_config(json, "model.gguf"),
                               "model.gguf");
   } catch (const moescope::InputError&) {

@@ -230,6 +230,19 @@ def read_checkpoint(directory):
     return json.loads((pathlib.Path(directory) / "config.json").read_text()), stored
 
 
+def llama3_factors(config):
+    """By what each frequency of Llama 3's rotary embedding is divided, in float32; None for other models."""
+    scaling = config.get("rope_scaling") or {}
+    if scaling.get("rope_type") != "llama3":
+        return None
+    dim = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    frequencies = 1 / (config["rope_theta"] ** (np.arange(0, dim, 2, dtype=np.float32) / np.float32(dim)))
+    length = 2 * math.pi / frequencies
+    low, high, old = scaling["low_freq_factor"], scaling["high_freq_factor"], scaling["original_max_position_embeddings"]
+    smooth = 1 / ((1 - (old / length - low) / (high - low)) / scaling["factor"] + (old / length - low) / (high - low))
+    return np.where(length < old / high, 1, np.where(length > old / low, scaling["factor"], smooth)).astype(np.float32)
+
+
 def tensors_of(config, stored, dtype):
     """GGUF name -> (type, shape, bytes, the numbers as float32, names of the tensors that it holds)."""
     tensors = {}
@@ -238,6 +251,9 @@ def tensors_of(config, stored, dtype):
         data, numbers = stored_as(values, kind)
         shape = values.shape[1:] if values.shape[0] == 1 and values.ndim == 2 else values.shape
         tensors[name] = (kind, shape, data, numbers, holds)
+    factors = llama3_factors(config)
+    if factors is not None:
+        tensors["rope_freqs.weight"] = ("F32", factors.shape, factors.tobytes(), factors, [])
     return tensors
 
 
@@ -264,6 +280,8 @@ def twin(directory, target, dtype):
     config, stored = read_checkpoint(directory)
     typed = {}
     for kind, _, _, numbers, holds in tensors_of(config, stored, dtype).values():
+        if not holds:
+            continue
         for name, values in zip(holds, numbers if len(holds) > 1 or numbers.ndim > stored[holds[0]].ndim else [numbers]):
             if ARCHITECTURES[config["model_type"]] == "llama" and ("q_proj" in name or "k_proj" in name):
                 values = as_before(values, config["num_attention_heads" if "q_proj" in name else "num_key_value_heads"])

@@ -44,7 +44,10 @@ FAMILIES = {
     "olmo2": ("olmo2", dict(ROUND)),
 }
 QUICK_FAMILIES = ["olmoe", "bailing_moe_v2", "deepseek_v2"]
-REORDERED = {"mixtral": ("mixtral", dict(hidden_size=64, intermediate_size=32, num_key_value_heads=2)),
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 8192}
+REORDERED = {"llama 3": ("llama", dict(rope_scaling=LLAMA3, **ROUND)),
+             "mixtral": ("mixtral", dict(hidden_size=64, intermediate_size=32, num_key_value_heads=2)),
              "llama": ("llama", dict(rope_scaling={"rope_type": "linear", "factor": 4.0}, attention_bias=True, mlp_bias=True, **ROUND))}
 
 
@@ -135,7 +138,7 @@ class ReorderedTest(GgufTest):
                 with self.subTest(name, dtype=dtype):
                     file = gguf_maker.convert(directory, self.directory / f"{name}-{dtype}.gguf", dtype)[0]
                     model = family_models.of(gguf_maker.twin(directory, self.directory / f"{name}-{dtype}", dtype))
-                    self.check(file, from_passes([model.forward(ids) for _, ids in sequences]), f"{name}-{dtype}", name == "llama")
+                    self.check(file, from_passes([model.forward(ids) for _, ids in sequences]), f"{name}-{dtype}", family == "llama")
 
     def test_the_fixture(self):
         directory = DATA / "families/mixtral"

@@ -22,6 +22,7 @@ struct ToldModel {
   std::string architecture;
   GgufMetadata metadata;
   std::map<std::string, TensorInfo, std::less<>> tensors;
+  std::vector<float> factors = {};  // of the rotary embedding
 
   explicit ToldModel(const std::string& name) : architecture(name) {
     metadata["general.architecture"] = name;
@@ -56,7 +57,8 @@ struct ToldModel {
       const auto found = tensors.find(name);
       return found == tensors.end() ? nullptr : &found->second;
     };
-    const std::string text = gguf_config_json(metadata, find, "m.gguf", known_families());
+    const ReadTensor read = [&](const TensorInfo&) { return factors; };
+    const std::string text = gguf_config_json(metadata, find, read, "m.gguf", known_families());
     ModelConfig config = parse_model_config(text, "m.gguf");
     require_as_told(metadata, config, "m.gguf");
     return config;
@@ -102,7 +104,21 @@ TEST(GgufConfig, LlamaIsDenseOrAMixture) {
   llama.tell("expert_count", std::uint64_t{0});
   EXPECT_EQ(llama.config().model_type, "llama");
   EXPECT_TRUE(llama.config().attention.rotary.interleaved);
+}
+
+// The factors are those that llama.cpp's converter writes for Llama 3.1, with a base of 500000 and heads
+// of 16.
+TEST(GgufConfig, FactorsOfLlama3TellItsStretch) {
+  ToldModel llama("llama");
+  llama.tell("expert_count", std::uint64_t{0});
+  llama.tell("rope.freq_base", 500000.0f);
   llama.add("rope_freqs.weight", {8});
+  llama.factors = {1, 1, 1, 1, 2.69453f, 8, 8, 8};
+  const RotaryScaling scaling = llama.config().attention.rotary.scaling;
+  EXPECT_EQ(scaling.stretch, RotaryStretch::llama3);
+  EXPECT_EQ(scaling.factor, 8);
+  EXPECT_EQ(scaling.original_positions, 8192);
+  llama.factors[4] += 0.01f;
   EXPECT_THAT(llama.refusal(),
               HasSubstr("tensor 'rope_freqs.weight': stretches the rotary embedding feature by feature"));
 }
