@@ -1,9 +1,7 @@
 #pragma once
 /// Which keys of a config.json are followed, and which are not.
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "readers/text/key_use.h"
@@ -15,10 +13,6 @@ struct ConfigKey {
   std::string value;  // as JSON
   KeyUse use = KeyUse::unknown;
 };
-
-/// Every key of `document`, ascending. What nobody asked for has no effect where harmless_keys.h knows it or
-/// its value is null, else it is unknown. Pure.
-std::vector<ConfigKey> config_keys(const nlohmann::json& document, const KeyUses& uses);
 
 /// "config.json: not followed, for moescope does not know it: attn_logit_cap=30"; empty where all are known.
 std::string note_on_unknown_keys(const std::vector<ConfigKey>& keys);

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "readers/model/config_key.h"
 #include "readers/model/config_keys.h"
+#include "readers/model/document_keys.h"
 #include "readers/model/family.h"
 #include "readers/model/model_config.h"
 #include "readers/model/size_field.h"

@@ -65,7 +65,8 @@ TEST(ModelConfig, FollowsCompressedTensorsOfRowsAlone) {
                  {{"group_0", {{"weights", {{"num_bits", 8}, {"type", "float"}, {"strategy", name}}}}}}}});
   };
   EXPECT_EQ(parse(strategy("channel")).quantisation.scaled_by, ScaledBy::rows);
-  EXPECT_THAT(unsupported(strategy("tensor")), HasSubstr("'quantization_config.config_groups.group_0.weights.strategy'"));
+  EXPECT_THAT(unsupported(strategy("tensor")),
+              HasSubstr("'quantization_config.config_groups.group_0.weights.strategy'"));
 }
 
 TEST(ModelConfig, RefusesOtherActivations) {
