@@ -124,7 +124,9 @@ struct Checkpoint::Assembly {
 };
 
 void Checkpoint::Assembly::add_shard(const std::string& name) {
-  const SourceFile& shard = checkpoint.shards_.emplace_back(checkpoint.directory_ / name);
+  const bool is_file = checkpoint.path_ != checkpoint.directory_;  // named as it was given
+  const SourceFile& shard = checkpoint.shards_.emplace_back(
+      (is_file ? checkpoint.path_.parent_path() : checkpoint.directory_) / name);
   shard_names.push_back(name);
   ShardHeader header = read_shard_header(shard);
   hash_part(hash, name);
