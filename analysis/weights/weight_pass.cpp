@@ -110,7 +110,7 @@ std::uint64_t weight_pass_bytes(std::span<const ModelWeights* const> series, uns
   std::uint64_t piece = 0;  // bytes of the largest
   for (const ModelWeights* model : series) {
     for (const Weight& weight : model->all())
-      piece = std::max(piece, std::min(weight.size(), cutting.piece_elements));
+      piece = std::max(piece, dtype_bytes(weight.dtype, std::min(weight.size(), cutting.piece_elements)));
   }
   const std::uint64_t pieces =
       std::max(least_pieces_ahead * series.size(), cutting.reading_memory / cutting.largest_range);

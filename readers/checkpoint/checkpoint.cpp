@@ -170,6 +170,7 @@ void Checkpoint::Assembly::configure(std::span<const Family> families) {
   };
   checkpoint.config_json_ = gguf_config_json(checkpoint.gguf_metadata_, find, read, file, families);
   checkpoint.config_ = parse_model_config(checkpoint.config_json_, file, families);
+  checkpoint.config_json_ = asked_for(checkpoint.config_json_, checkpoint.config_);
   require_as_told(checkpoint.gguf_metadata_, checkpoint.config_, file);
   checkpoint.notes_ = notes_on_untold(checkpoint.gguf_metadata_, checkpoint.config_, file);
 }

@@ -386,6 +386,16 @@ std::string gguf_config_json(const GgufMetadata& metadata, const FindTensor& fin
   return ConfigWriter(told, find, read, gguf_family(told, families)).text();
 }
 
+std::string asked_for(const std::string& config_json, ModelConfig& config) {
+  Json document = Json::parse(config_json);
+  std::erase_if(config.keys, [&](const ConfigKey& key) {
+    if (key.use != KeyUse::unknown) return false;
+    document.erase(key.name);
+    return true;
+  });
+  return document.dump(2) + "\n";
+}
+
 void require_as_told(const GgufMetadata& metadata, const ModelConfig& config, const std::string& file) {
   const ToldByGguf told(metadata, file);
   const auto refuse = [&](std::string_view name) {

@@ -28,6 +28,10 @@ using ReadTensor = std::function<std::vector<float>(const TensorInfo& tensor)>;
 std::string gguf_config_json(const GgufMetadata& metadata, const FindTensor& find, const ReadTensor& read,
                              const std::string& file, std::span<const Family> families);
 
+/// The text without the keys that its family's reader, which made `config` of it, has not asked for:
+/// gguf_config_json() writes what any family may. They leave config.keys, too.
+std::string asked_for(const std::string& config_json, ModelConfig& config);
+
 /// Throws UnsupportedModel where the metadata tell of something that the family's reader does not follow:
 /// `config` is what it made of gguf_config_json().
 void require_as_told(const GgufMetadata& metadata, const ModelConfig& config, const std::string& file);
