@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "analysis/kernels/inner_products.h"
+#include "analysis/weights/weight_block.h"
 #include "metrics/weights/trajectory_pca.h"
 #include "metrics/weights/weight_drift.h"
 #include "metrics/weights/weight_path.h"
@@ -15,23 +16,27 @@ namespace {
 
 using py::arg;
 
-constexpr std::size_t block_length = 512;  // of as many rows as there are checkpoints: fits into a cache
-
 /// Adds the products of all rows and of their successive differences, block by block.
 void add_products(const std::vector<std::span<const float>>& rows, InnerProductSum& inner,
                   InnerProductSum& delta) {
-  const std::size_t count = rows.size(), size = rows.front().size();
-  std::vector<float> block(count * block_length);
-  std::vector<double> wide(count * block_length), differences((count - 1) * block_length);
-  for (std::size_t begin = 0; begin < size; begin += block_length) {
-    const std::size_t length = std::min(block_length, size - begin);
+  constexpr std::size_t length = weight_block_elements;
+  const std::size_t size = rows.front().size();
+  Aligned<float> block(rows.size() * length);
+  std::vector<BlockRow> sources(rows.size());
+  BlockRoom room(rows.size());
+  for (std::size_t begin = 0; begin < size; begin += length) {
+    const std::size_t count = std::min(length, size - begin);
     std::ranges::fill(block, 0.0f);
-    for (std::size_t i = 0; i < count; ++i)
-      std::ranges::copy(rows[i].subspan(begin, length),
-                        block.begin() + static_cast<std::ptrdiff_t>(i * block_length));
-    widen(block, block_length, wide, differences);
-    inner.add(wide, block_length);
-    if (count > 1) delta.add(differences, block_length);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      sources[i].is_bfloat16 = false;
+      std::ranges::copy(rows[i].subspan(begin, count), &block[i * length]);
+    }
+    BlockSums sums;
+    sums.products = inner.lanes().data();
+    sums.step_products = delta.lanes().data();
+    add_block({sources, nullptr, block.data()}, {}, sums, room);
+    inner.end_run();
+    delta.end_run();
   }
 }
 

@@ -9,19 +9,24 @@
 
 namespace moescope {
 
-/// Rows are handed over in blocks whose length is a multiple of this (padded with zeros).
+/// Each product is summed in as many interleaved sums.
 inline constexpr std::size_t inner_product_lanes = 8;
+/// Elements that are summed in lanes; then these are added up with compensation.
 inline constexpr std::size_t inner_product_run = 1024;
 
-/// The symmetric matrix <row_i, row_j> of `rows` long vectors of doubles. Each product is summed in
-/// inner_product_lanes interleaved sums, the same on every processor; after every inner_product_run elements
-/// these are added up with compensation.
+/// The symmetric matrix <row_i, row_j> of `rows` long vectors of doubles, run after run; add_block forms the
+/// lanes.
 class InnerProductSum {
  public:
   explicit InnerProductSum(std::size_t rows = 0);
 
-  /// `block` is (rows, length), row-major. It should fit into the first-level cache.
-  void add(std::span<const double> block, std::size_t length);
+  /// (pairs, inner_product_lanes): lane l of a pair is for the elements l, l + 8, l + 16 … of the run at
+  /// hand. The pairs are the upper triangle, row by row.
+  std::span<double> lanes();
+  /// Whether a row has had nothing but finite elements in the run at hand.
+  bool is_finite() const;
+  /// A whole run is in the lanes. A shorter one, the last, may be left there.
+  void end_run();
   /// Adds the products of further elements that were summed elsewhere.
   void add(const InnerProductSum& other);
   /// Back to zero.
@@ -32,14 +37,10 @@ class InnerProductSum {
  private:
   void gather(std::vector<CompensatedSum>& sums) const;
 
-  std::size_t rows_ = 0, pending_ = 0;  // elements in lanes_
-  std::vector<double> lanes_;           // (pairs, inner_product_lanes)
-  std::vector<CompensatedSum> sums_;    // (pairs): the upper triangle, row by row
+  std::size_t rows_ = 0;
+  bool pending_ = false;              // lanes_ are not zero
+  std::vector<double> lanes_;         // (pairs, inner_product_lanes)
+  std::vector<CompensatedSum> sums_;  // (pairs)
 };
-
-/// Rows of `length` floats as doubles, into `wide` of the same shape; and each of them minus the one before,
-/// into `differences` of one row less. Returns whether all are finite.
-bool widen(std::span<const float> values, std::size_t length, std::span<double> wide,
-           std::span<double> differences);
 
 }  // namespace moescope

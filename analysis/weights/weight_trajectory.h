@@ -10,6 +10,7 @@
 #include "analysis/kernels/block_scales.h"
 #include "analysis/kernels/inner_products.h"
 #include "analysis/machine/parallel.h"
+#include "analysis/weights/weight_block.h"
 #include "metrics/weights/bfloat16_histogram.h"
 #include "metrics/weights/bfloat16_steps.h"
 #include "metrics/weights/weight_drift.h"
@@ -78,33 +79,43 @@ class WeightTrajectorySum {
   };
   /// What one thread counts, in any order; and its buffers.
   struct Worker {
-    std::vector<Bfloat16Histogram> histograms;             // (C)
-    std::vector<Bfloat16Steps> steps;                      // (C-1)
-    std::vector<std::span<const std::uint16_t>> patterns;  // (C) of a chunk; empty where it is not BF16
-    std::vector<std::vector<std::uint16_t>> room;          // (C)
-    std::vector<float> floats;
-    std::vector<double> values, deltas;  // (C, product_elements), (C-1, product_elements)
+    explicit Worker(std::size_t checkpoints);
+
+    Aligned<std::uint32_t> histograms;  // (C, bfloat16_patterns)
+    Aligned<std::uint32_t> steps;       // (C-1, step_pairs)
+    Aligned<float> windows;             // (C, 2 sketch_size)
+    std::vector<BlockRow> rows;         // (C), of a block
+    Aligned<std::uint16_t> patterns;    // (C, weight_block_elements), where it is stored as BF16
+    Aligned<float> floats;              // (C, weight_block_elements), where not all is stored as BF16
+    BlockRoom room;
   };
 
   Partial nothing() const;
   void add_tasks(std::span<const StoredElements> elements, std::uint64_t first, std::uint64_t count);
   void add_task(std::span<const StoredElements> elements, const Range& range, Worker& worker,
-                Partial& partial) const;
-  void add_elements(const StoredElements& elements, std::uint64_t block, std::size_t c, Worker& worker,
-                    Partial& partial) const;
-  void add_products(std::span<const StoredElements> elements, const Range& chunk, Worker& worker,
-                    Partial& partial) const;
+                Partial& partial);
+  void add_chunk(std::span<const StoredElements> elements, const Range& chunk, Worker& worker,
+                 Partial& partial);
+  void add_one_block(std::span<const StoredElements> elements, const Range& block, Worker& worker,
+                     Partial& partial);
+  void load_block(std::span<const StoredElements> elements, const Range& block, Worker& worker) const;
+  void count_plainly(const Worker& worker, std::size_t count);
   void add_partial(const Partial& partial, std::size_t part);
+  void collect_counts();
 
   static constexpr std::uint64_t most_tasks = 64;  // at once
 
   std::size_t checkpoints_;
   ThreadPool& pool_;
   bool with_sketches_;
+  bool all_bfloat16_ = true;                   // of the weight at hand
   std::uint64_t sketch_key_ = 0, blocks_ = 0;  // blocks: added since begin()
+  std::uint64_t counted_ = 0;                  // elements that are not collected yet
   std::vector<Worker> workers_;
   std::vector<Partial> partials_;
   Partial sums_;
+  std::vector<Bfloat16Histogram> histograms_;  // (C)
+  std::vector<Bfloat16Steps> steps_;           // (C-1)
 };
 
 }  // namespace moescope

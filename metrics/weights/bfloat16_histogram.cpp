@@ -4,7 +4,6 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -117,22 +116,9 @@ double quantile(std::span<const std::int64_t> cumulative, double probability) {
 
 }  // namespace
 
-/// Two or four tables side by side, against waiting for a count that was just stored, gain nothing: weights
-/// rarely repeat at once, and even a constant tensor takes no longer where stores are forwarded by renaming.
 void Bfloat16Histogram::add(std::span<const std::uint16_t> elements) {
   assert(counts.size() == bfloat16_patterns);
-  std::int64_t* const bins = counts.data();
-  constexpr std::size_t at_once = sizeof(std::uint64_t) / sizeof(std::uint16_t);
-  const std::size_t whole = elements.size() - elements.size() % at_once;
-  for (std::size_t i = 0; i < whole; i += at_once) {  // one load for four: increments are all that takes time
-    std::uint64_t four;
-    std::memcpy(&four, elements.data() + i, sizeof four);
-    ++bins[four & 0xffff];
-    ++bins[four >> 16 & 0xffff];
-    ++bins[four >> 32 & 0xffff];
-    ++bins[four >> 48];
-  }
-  for (const std::uint16_t element : elements.subspan(whole)) ++bins[element];
+  for (const std::uint16_t element : elements) ++counts[element];
 }
 
 void Bfloat16Histogram::merge(const Bfloat16Histogram& other) {

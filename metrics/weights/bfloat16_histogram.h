@@ -3,9 +3,7 @@
 /// the values follows from it, exactly and without the weights.
 ///
 /// Counts are integers: any cutting of a tensor, in any order, gives the same histogram. They have 8 bytes,
-/// so no tensor overflows them, and adding needs no second level of small counters that are emptied in time;
-/// what weights touch of the 512 KiB, some ten octaves of each sign, is in the first-level cache with 4 bytes
-/// and with 8. All functions are pure and thread-safe on different histograms.
+/// so no tensor overflows them. All functions are pure and thread-safe on different histograms.
 
 #include <cstddef>
 #include <cstdint>

@@ -34,75 +34,35 @@ float as_float(std::uint16_t element) {
 using Window = std::array<float, 2 * sketch_size>;
 
 template <class Element>
-[[gnu::always_inline]] inline void add_block(std::uint64_t key, std::uint64_t block, const Element* elements,
-                                             Window& window) {
-  const std::uint64_t counter = block * words_of_a_block;
-  float* to = &window[random_word(key, counter + sign_words) >> 54];
-  constexpr std::size_t at_once = 32;  // elements with signs from half a word
-  for (std::size_t i = 0; i < sketch_size; i += at_once, elements += at_once, to += at_once) {
-    const std::uint64_t word = random_word(key, counter + i / 64);
-    const auto signs = static_cast<std::uint32_t>(word >> i % 64);
-    for (std::uint32_t k = 0; k < at_once; ++k) {
-      const std::uint32_t sign = (signs << (at_once - 1 - k)) & 0x80000000;
-      to[k] += std::bit_cast<float>(std::bit_cast<std::uint32_t>(as_float(elements[k])) ^ sign);
-    }
+void add_block(const SketchSigns& signs, std::span<const Element> elements, Window& window) {
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    const auto sign = static_cast<std::uint32_t>(signs.minus[i / 64] >> i % 64) << 31;
+    window[signs.rotation + i] +=
+        std::bit_cast<float>(std::bit_cast<std::uint32_t>(as_float(elements[i])) ^ sign);
   }
 }
 
 /// Adds at most a window of blocks.
 template <class Element>
-[[gnu::always_inline]] inline void add_blocks(std::uint64_t key, std::uint64_t first_block,
-                                              std::span<const Element> elements, double* sums) {
-  alignas(64) Window window{};
-  const std::size_t whole = elements.size() / sketch_size;
-  for (std::size_t block = 0; block < whole; ++block)
-    add_block(key, first_block + block, &elements[block * sketch_size], window);
-  const std::span<const Element> rest = elements.subspan(whole * sketch_size);
-  if (!rest.empty()) {
-    std::array<Element, sketch_size> padded{};
-    std::copy(rest.begin(), rest.end(), padded.begin());
-    add_block(key, first_block + whole, padded.data(), window);
+void add_blocks(std::uint64_t key, std::uint64_t first_block, std::span<const Element> elements,
+                double* sums) {
+  Window window{};
+  for (std::size_t first = 0; first < elements.size(); first += sketch_size) {
+    const auto block = elements.subspan(first, std::min(sketch_size, elements.size() - first));
+    add_block(sketch_signs(key, first_block + first / sketch_size), block, window);
   }
   for (std::size_t j = 0; j < sketch_size; ++j)
     sums[j] += static_cast<double>(window[j]) + static_cast<double>(window[j + sketch_size]);
 }
 
 template <class Element>
-void add_blocks_anywhere(std::uint64_t key, std::uint64_t first_block, std::span<const Element> elements,
-                         double* sums) {
-  add_blocks(key, first_block, elements, sums);
-}
-
-template <class Element>
-using AddBlocks = void (*)(std::uint64_t, std::uint64_t, std::span<const Element>, double*);
-
-#if defined(__x86_64__)
-template <class Element>
-__attribute__((target("avx2"))) void add_blocks_avx2(std::uint64_t key, std::uint64_t first_block,
-                                                     std::span<const Element> elements, double* sums) {
-  add_blocks(key, first_block, elements, sums);
-}
-
-template <class Element>
-AddBlocks<Element> widest_add_blocks() {
-  return __builtin_cpu_supports("avx2") ? add_blocks_avx2<Element> : add_blocks_anywhere<Element>;
-}
-#else
-template <class Element>
-AddBlocks<Element> widest_add_blocks() {
-  return add_blocks_anywhere<Element>;
-}
-#endif
-
-template <class Element>
 void add_windows(std::uint64_t key, std::uint64_t first_block, std::span<const Element> elements,
                  double* sums) {
-  static const AddBlocks<Element> add = widest_add_blocks<Element>();
   constexpr std::size_t window_blocks = sketch_window / sketch_size;
   while (!elements.empty()) {
     const std::size_t blocks = window_blocks - first_block % window_blocks;
     const std::size_t count = std::min(elements.size(), blocks * sketch_size);
-    add(key, first_block, elements.first(count), sums);
+    add_blocks(key, first_block, elements.first(count), sums);
     elements = elements.subspan(count), first_block += blocks;
   }
 }
@@ -134,6 +94,14 @@ std::uint64_t sketch_key(std::string_view tensor_name, std::uint64_t seed) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char letter : tensor_name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3;
   return random_word(hash, seed);
+}
+
+SketchSigns sketch_signs(std::uint64_t key, std::uint64_t block) {
+  SketchSigns signs;
+  const std::uint64_t counter = block * words_of_a_block;
+  for (std::size_t word = 0; word < sign_words; ++word) signs.minus[word] = random_word(key, counter + word);
+  signs.rotation = random_word(key, counter + sign_words) >> 54;
+  return signs;
 }
 
 void WeightSketch::add(std::uint64_t key, std::size_t first_block, std::span<const float> elements) {

@@ -17,6 +17,7 @@
 ///
 /// All functions are pure and thread-safe on different sketches.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -33,6 +34,13 @@ inline constexpr std::size_t sketch_window = 64 * sketch_size;
 /// that are to be compared with each other can share the key of one of them; the errors of sums over such
 /// tensors do not average out for certain.
 std::uint64_t sketch_key(std::string_view tensor_name, std::uint64_t seed);
+
+/// How block `block` of the tensor with this key enters the sketch.
+struct SketchSigns {
+  std::array<std::uint64_t, sketch_size / 64> minus{};  // element i of the block: bit i % 64 of word i / 64
+  std::size_t rotation = 0;
+};
+SketchSigns sketch_signs(std::uint64_t key, std::uint64_t block);
 
 struct WeightSketch {
   std::vector<double> sums = std::vector<double>(sketch_size);
