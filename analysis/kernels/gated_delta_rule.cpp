@@ -1,7 +1,6 @@
 #include "analysis/kernels/gated_delta_rule.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace moescope {
@@ -32,11 +31,9 @@ void pack_features(std::span<const float> x, std::size_t tokens, std::size_t fea
   }
 }
 
-using LowerTriangle = std::array<double, panel_lanes * panel_lanes>;
-
 /// Of a lower triangle with ones on the diagonal, whose entries below it are given: forward substitution.
-LowerTriangle inverse(const LowerTriangle& below) {
-  LowerTriangle result{};
+DeltaTriangle inverse(const DeltaTriangle& below) {
+  DeltaTriangle result{};
   for (std::size_t column = 0; column < panel_lanes; ++column) {
     result[column * panel_lanes + column] = 1;
     for (std::size_t row = column + 1; row < panel_lanes; ++row) {
@@ -111,35 +108,43 @@ void DeltaMemory::read_memory(const DeltaKeys& keys) {
                      {keys.query_panels_.data(), width, read_.data(), stride}, keys.tokens());
 }
 
-/// The changes u that 16 tokens write: u_i = beta_i (v_i - what is known under k_i by then), where each of
-/// them sees the changes of those before it.
-void DeltaMemory::solve_panel(const DeltaKeys& keys, std::size_t panel, std::span<const float> values,
-                              std::span<const float> beta) {
+/// What 16 tokens would write if none of them saw another's change, in right_; how much each sees of the
+/// changes before them, negative, in weights_; and of each other's, in the result.
+DeltaTriangle DeltaMemory::weigh_changes(const DeltaKeys& keys, std::size_t panel,
+                                         std::span<const float> values, std::span<const float> beta) {
   const std::size_t first = panel * panel_lanes, lanes = std::min(panel_lanes, keys.tokens() - first);
   const float* products = keys.key_products_.data() + panel * delta_chunk * panel_lanes;
   const float* known = known_.data() + panel * value_features_ * panel_lanes;
   std::ranges::fill(right_, 0.0f);
   std::ranges::fill(weights_, 0.0f);
-  LowerTriangle below{};
+  DeltaTriangle below{};
   for (std::size_t lane = 0; lane < lanes; ++lane) {
     const std::size_t token = first + lane;
     const float decay = std::exp(static_cast<float>(decay_[token]));
     for (std::size_t d = 0; d < value_features_; ++d) {
-      right_[d * panel_lanes + lane] =
-          beta[token] * (values[token * value_features_ + d] - decay * known[d * panel_lanes + lane]);
+      const float change = values[token * value_features_ + d] - decay * known[d * panel_lanes + lane];
+      right_[d * panel_lanes + lane] = beta[token] * change;
     }
     for (std::size_t before = 0; before < token; ++before) {
-      const float weight = beta[token] * decay_between(token, before) * products[before * panel_lanes + lane];
+      const float seen = beta[token] * decay_between(token, before) * products[before * panel_lanes + lane];
       if (before < first) {
-        weights_[before * panel_lanes + lane] = -weight;
+        weights_[before * panel_lanes + lane] = -seen;
       } else {
-        below[lane * panel_lanes + before - first] = double{weight};
+        below[lane * panel_lanes + before - first] = double{seen};
       }
     }
   }
+  return below;
+}
+
+/// The changes u that 16 tokens write: u_i = beta_i (v_i - what is known under k_i by then), where each of
+/// them sees the changes of those before it.
+void DeltaMemory::solve_panel(const DeltaKeys& keys, std::size_t panel, std::span<const float> values,
+                              std::span<const float> beta) {
+  const std::size_t first = panel * panel_lanes;
+  const DeltaTriangle solution = inverse(weigh_changes(keys, panel, values, beta));
   accumulate_product(changes_.data(), delta_chunk, value_features_, first,
                      {weights_.data(), 0, right_.data(), 0}, panel_lanes);
-  const LowerTriangle solution = inverse(below);
   for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
     for (std::size_t k = 0; k < panel_lanes; ++k)
       weights_[k * panel_lanes + lane] = static_cast<float>(solution[lane * panel_lanes + k]);

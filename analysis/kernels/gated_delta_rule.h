@@ -12,6 +12,7 @@
 /// formed. The bytes depend on the tokens from the sequence's beginning to the end of a token's chunk alone.
 /// A number that is not finite reaches its own token and later ones, none before.
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -44,6 +45,9 @@ class DeltaKeys {
   AlignedFloats key_products_, query_products_;  // with the keys: (delta_chunk / 16, delta_chunk, 16)
 };
 
+/// How 16 tokens see each other's changes: (16, 16), below the diagonal.
+using DeltaTriangle = std::array<double, panel_lanes * panel_lanes>;
+
 /// Not thread-safe: one memory, one thread.
 class DeltaMemory {
  public:
@@ -61,6 +65,8 @@ class DeltaMemory {
   void set_decays(std::size_t tokens, std::span<const float> log_decay);
   float decay_between(std::size_t later, std::size_t earlier) const;
   void read_memory(const DeltaKeys& keys);
+  DeltaTriangle weigh_changes(const DeltaKeys& keys, std::size_t panel, std::span<const float> values,
+                              std::span<const float> beta);
   void solve_panel(const DeltaKeys& keys, std::size_t panel, std::span<const float> values,
                    std::span<const float> beta);
   bool changes_are_finite(std::size_t tokens) const;

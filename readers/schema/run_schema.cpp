@@ -40,10 +40,10 @@ Rows checkpoint_datasets() {
           row(dataset::phase, per_checkpoint, pure_number, "Training phase",
               "Phase of training, e.g. warmup, stable or anneal. Empty where unknown.", "The series file."),
           row(dataset::checkpoint_info_config_json, per_checkpoint, pure_number, "Configuration",
-              "The text of config.json as it was read; of a GGUF file, the one that its metadata amount to. The "
-              "attribute stored_head is there where it calls the head tied, but a stored head of other values "
-              "was used.",
-              "config.json of each checkpoint, or its metadata."),
+              "The text of config.json as it was read, or of Megatron-LM's args.json; of a GGUF file, the one "
+              "that its metadata amount to. The attribute stored_head is there where it calls the head tied, "
+              "but a stored head of other values was used.",
+              "config.json of each checkpoint, or what is in its place."),
           row(dataset::checkpoint_info_fingerprint, per_checkpoint, pure_number, "Fingerprint",
               "SHA-256, hexadecimal, over config.json, the index, the names, sizes and headers of all shards "
               "and samples of every tensor (up to 64 KiB whole, of larger ones 256 bytes in the middle of "
