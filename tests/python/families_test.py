@@ -359,6 +359,17 @@ class WhatAModelLacksTest(analysis_run.TestCase):
         self.assertNotIn("Routing statistics are associations", page)
 
 
+class ThreadsTest(analysis_run.TestCase):
+    def test_linear_attention_gives_the_same_bytes_for_any_threads(self):
+        directory = self.directory / "model"
+        make_family(directory, "qwen3_next", 11, linear_num_value_heads=6, linear_num_key_heads=3)
+        corpus = write_corpus(self.directory / "ids", random_sequences([150, 64, 3, 70], 96, 11))
+        runs = [analyze(self.directory / f"{threads}.h5", [directory], *corpus, "--only", "forward", "--threads", threads,
+                        "--save", "router_logits,hidden_states,logits") for threads in (1, 2, 3)]
+        for run in runs[1:]:
+            self.assertEqual(analysis_run.differing_datasets(runs[0], run), [])
+
+
 class FixturesTest(analysis_run.TestCase):
     def test_the_program_agrees_with_every_fixture(self):
         for name in sorted(FIXTURES):
