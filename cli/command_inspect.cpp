@@ -60,6 +60,7 @@ Json tensor_json(const TensorInfo& tensor, const std::string& shard) {
 Json metadata_json(const GgufMetadata& metadata) {
   Json json = Json::object();
   for (const auto& [key, value] : metadata) {
+    const std::string& name = key;  // clang 14 captures no binding
     const auto* text = std::get_if<std::string>(&value);
     if (text != nullptr || std::holds_alternative<GgufArray>(value)) {
       json[key] = gguf_words(value);
@@ -68,7 +69,7 @@ Json metadata_json(const GgufMetadata& metadata) {
     } else {
       std::visit(
           [&](const auto& plain) {
-            if constexpr (std::is_arithmetic_v<std::decay_t<decltype(plain)>>) json[key] = plain;
+            if constexpr (std::is_arithmetic_v<std::decay_t<decltype(plain)>>) json[name] = plain;
           },
           value);
     }

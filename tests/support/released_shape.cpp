@@ -19,7 +19,7 @@ struct Shape {
 constexpr Shape shapes[] = {{"dots1", "data/dots_llm1/config.json"},                    // dots.llm1
                             {"olmoe", "tests/support/shapes/olmoe.json"},               // OLMoE-1B-7B-0924
                             {"qwen3", "tests/support/shapes/qwen3.json"},               // Qwen3-235B-A22B
-                            {"qwen3_next", "tests/support/shapes/qwen3_next.json"},      // Qwen3-Next-80B-A3B
+                            {"qwen3_next", "tests/support/shapes/qwen3_next.json"},     // Qwen3-Next-80B-A3B
                             {"deepseek_v3", "tests/support/shapes/deepseek_v3.json"}};  // DeepSeek-V3
 
 /// What the family calls a size.
