@@ -35,12 +35,6 @@ struct FusedPart {
   const StoredTensor* scales = nullptr;  // of blocks in 4 bits
 };
 
-/// Of a weight that is stored by itself.
-Shape stored_shape(const WeightRule& rule, const WeightShape& shape) {
-  if (rule.is_vector()) return {shape.cols};
-  return rule.depthwise ? Shape{shape.rows, 1, shape.cols} : Shape{shape.rows, shape.cols};
-}
-
 /// Matches the rules of a family against the stored tensors, and remembers which were used.
 class Resolver {
  public:
@@ -120,7 +114,7 @@ Weight Resolver::find_weight(const WeightRule& rule, const WeightKey& key) {
   weight.cols = shape.cols;
   const FusedPart* part = key.layer >= 0 ? fused_part(key) : nullptr;
   const StoredTensor& stored =
-      part ? *part->stored : require(stored_name(rule, key), stored_shape(rule, shape));
+      part ? *part->stored : require(stored_name(rule, key), stored_shape(rule, config_));
   weight.dtype = stored.info.dtype;
   weight.shard = stored.shard;
   weight.offset = stored.info.offset;

@@ -142,6 +142,13 @@ WeightShape shape_of(const WeightRule& rule, const ModelConfig& config) {
           static_cast<std::uint64_t>(extent_size(rule.cols, config))};
 }
 
+std::vector<std::uint64_t> stored_shape(const WeightRule& rule, const ModelConfig& config) {
+  const WeightShape shape = shape_of(rule, config);
+  if (rule.is_vector()) return {shape.cols};
+  if (rule.depthwise) return {shape.rows, 1, shape.cols};
+  return {shape.rows, shape.cols};
+}
+
 WeightShape shape_of(Role role, const ModelConfig& config) {
   for (const WeightRule& rule : family_of(config).weights) {
     if (rule.role == role && occurrences(rule, config) > 0) return shape_of(rule, config);

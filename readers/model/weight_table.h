@@ -19,6 +19,8 @@ struct WeightShape {
   std::uint64_t size() const { return rows * cols; }
 };
 WeightShape shape_of(const WeightRule& rule, const ModelConfig& config);
+/// The extents of a tensor that is such a weight and nothing else.
+std::vector<std::uint64_t> stored_shape(const WeightRule& rule, const ModelConfig& config);
 /// Of the weights of a role; zeros where the model has none.
 WeightShape shape_of(Role role, const ModelConfig& config);
 

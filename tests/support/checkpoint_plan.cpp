@@ -18,7 +18,7 @@ constexpr double float8_deviation = 100;
 /// What a release stores in 8 bits where it stores anything so.
 bool is_projection(const WeightRule& rule) {
   const RoleGroup group = role_group(rule.role);
-  return !rule.is_vector() && rule.rows != Extent::single &&
+  return !rule.is_vector() && !rule.depthwise && rule.rows != Extent::single &&
          (group == RoleGroup::attention || group == RoleGroup::dense_mlp ||
           group == RoleGroup::routed_expert || group == RoleGroup::shared_expert);
 }
@@ -27,9 +27,7 @@ bool is_projection(const WeightRule& rule) {
 PlannedTensor plan_shape(const WeightRule& rule, const WeightKey& key, const ModelConfig& config) {
   PlannedTensor tensor;
   tensor.name = tensor_name(family_of(config), rule.name, key.layer, key.expert);
-  const WeightShape shape = shape_of(rule, config);
-  if (!rule.is_vector()) tensor.shape.push_back(shape.rows);
-  tensor.shape.push_back(shape.cols);
+  tensor.shape = stored_shape(rule, config);
   tensor.projection = is_projection(rule);
   return tensor;
 }

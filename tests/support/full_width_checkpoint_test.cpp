@@ -123,10 +123,12 @@ TEST(CheckpointPlan, DotsLlm1HasItsPublishedTensorsAndParameters) {
   EXPECT_EQ(parameters, 142'774'381'696u);
 }
 
-// The models' cards: 6.9 B, 235 B, and DeepSeek-V3's 671 B.
+// The models' cards: 6.9 B, 235 B, 80 B, and DeepSeek-V3's 671 B.
 TEST(CheckpointPlan, ReleasedShapesHaveTheirPublishedParameters) {
-  const std::pair<const char*, std::uint64_t> expected[] = {
-      {"olmoe", 6'919'161'856u}, {"qwen3", 235'093'634'560u}, {"deepseek_v3", 671'026'419'200u}};
+  const std::pair<const char*, std::uint64_t> expected[] = {{"olmoe", 6'919'161'856u},
+                                                            {"qwen3", 235'093'634'560u},
+                                                            {"qwen3_next", 79'674'391'296u},
+                                                            {"deepseek_v3", 671'026'419'200u}};
   for (const auto& [shape, parameters] : expected)
     EXPECT_EQ(count_parameters(parsed(released_shape(shape))).total, parameters) << shape;
 }
