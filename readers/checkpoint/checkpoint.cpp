@@ -21,12 +21,13 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t largest_config = std::uint64_t{1} << 24;
 
-std::string read_config_text(const fs::path& directory) {
-  if (!path_exists(config_path(directory))) {
+/// `file`: where it is, or should be.
+std::string read_config_text(const fs::path& directory, const fs::path& file) {
+  if (!path_exists(file)) {
     const NoCheckpoint why = why_no_checkpoint(directory);
     throw FormatError(directory.string(), {}, why.what, why.hint);
   }
-  return read_whole_file(config_path(directory), largest_config);
+  return read_whole_file(file, largest_config);
 }
 
 // Its length before each part, so that no two different lists of parts hash alike.
@@ -310,8 +311,9 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path, std::span<const F
   const WeightFiles files = find_weight_files(checkpoint.directory_);
   checkpoint.format_ = is_directory ? chosen_format(files) : ShardFormat::gguf;
   if (checkpoint.format_ != ShardFormat::gguf) {
-    checkpoint.config_json_ = read_config_text(path);
-    checkpoint.config_ = parse_model_config(checkpoint.config_json_, config_path(path).string(), families);
+    const fs::path config = config_path(path);
+    checkpoint.config_json_ = read_config_text(path, config);
+    checkpoint.config_ = parse_model_config(checkpoint.config_json_, config.string(), families);
   }
   const std::optional<IndexFile> index = is_directory ? read_index(files) : std::nullopt;
   const std::vector<std::string> shards =

@@ -236,11 +236,10 @@ Names merged(const Names& a, const Names& b) {
                     what + more + unfinished_in_words(files, missing.front()));
 }
 
-/// By a key that they have, and no other program's arguments.
 bool is_megatron_arguments(const fs::path& file) {
   constexpr std::uint64_t largest = 1 << 20;
   try {
-    return read_whole_file(file, largest).find("\"padded_vocab_size\"") != std::string::npos;
+    return read_whole_file(file, largest).find(std::string("\"") + megatron_key + "\"") != std::string::npos;
   } catch (const std::exception&) {
     return false;
   }
@@ -406,7 +405,8 @@ bool is_checkpoint_place(const fs::path& path) {
 }
 
 std::string config_source(const fs::path& checkpoint) {
-  return has_config(checkpoint) ? config_path(checkpoint).string() : checkpoint.string();
+  const fs::path config = config_path(checkpoint);
+  return exists_quietly(config) ? config.string() : checkpoint.string();
 }
 
 NoCheckpoint why_no_checkpoint(const fs::path& directory) {

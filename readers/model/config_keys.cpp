@@ -129,6 +129,13 @@ void read_single_shared_expert(const JsonObject& object, ModelConfig& config) {
   config.shared_intermediate_size = object.integer("shared_expert_intermediate_size", 1, 1 << 20);
 }
 
+std::vector<bool> all_but_each(std::int64_t n, const ModelConfig& config) {
+  std::vector<bool> layers;
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
+    layers.push_back((layer + 1) % n != 0);
+  return layers;
+}
+
 void read_linear_attention(const JsonObject& object, ModelConfig& config) {
   constexpr std::int64_t most = 65'536;
   LinearScheme& linear = config.attention.linear.emplace();
@@ -147,9 +154,7 @@ void read_linear_attention(const JsonObject& object, ModelConfig& config) {
     pass_over(object, {"full_attention_interval"});
     return;
   }
-  const std::int64_t every = integer_or(object, "full_attention_interval", 4, 1, 10'000);
-  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
-    linear.layers.push_back((layer + 1) % every != 0);
+  linear.layers = all_but_each(integer_or(object, "full_attention_interval", 4, 1, 10'000), config);
 }
 
 void read_gated_attention(const JsonObject& object, ModelConfig& config) {

@@ -57,6 +57,9 @@ void read_shared_experts(const JsonObject& object, ModelConfig& config);
 /// One, of shared_expert_intermediate_size.
 void read_single_shared_expert(const JsonObject& object, ModelConfig& config);
 
+/// (N): true but in every n-th layer.
+std::vector<bool> all_but_each(std::int64_t n, const ModelConfig& config);
+
 /// Linear attention as in Qwen3-Next: linear_num_key_heads, linear_num_value_heads, linear_key_head_dim,
 /// linear_value_head_dim, linear_conv_kernel_dim. The layers that have it are "linear_attention" in
 /// layer_types; without such a list, those but every full_attention_interval-th.

@@ -17,6 +17,9 @@ namespace moescope {
 
 struct Family;
 
+/// A key of the arguments of a Megatron-LM run, by which they are known: they have no model_type.
+inline constexpr const char* megatron_key = "padded_vocab_size";
+
 /// What an MLP makes of a gate g and an up u: silu(g) u, or with a limit m, as in gpt-oss, g' sigmoid(1.702
 /// g') (u' + 1) with g' = min(g, m), u' = clamp(u, -m, m).
 struct ActivationScheme {

@@ -37,9 +37,6 @@ bool fits(const Family& family, const ModelConfig& config) {
           std::ranges::find(family.architectures, config.architecture) != family.architectures.end());
 }
 
-/// The arguments of a Megatron-LM run; they have no model_type.
-constexpr const char* megatron_key = "padded_vocab_size";
-
 // The architecture decides where model_type is shared by several families.
 const Family& read_family(const JsonObject& object, ModelConfig& config, std::span<const Family> families) {
   if (object.find("model_type") == nullptr && object.find(megatron_key) != nullptr) {

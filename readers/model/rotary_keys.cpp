@@ -137,15 +137,6 @@ std::optional<JsonObject> find_share(const JsonObject& object) {
   return object;
 }
 
-std::int64_t rotated_features(const JsonObject& object, std::int64_t head_dim) {
-  const double share = object.positive_number(rotated_share_key);
-  const auto features = static_cast<std::int64_t>(share * static_cast<double>(head_dim));
-  if (share <= 1 && features >= 2 && features % 2 == 0) return features;
-  object.fail(rotated_share_key, "expected the share of an even number of a head's " +
-                                     std::to_string(head_dim) + " features, found " +
-                                     excerpt(object.at(rotated_share_key)));
-}
-
 void require_whole_head_rotated(const JsonObject& object) {
   if (object.find(rotated_share_key, KeyUse::checked) != nullptr &&
       object.positive_number(rotated_share_key) != 1.0)
@@ -153,6 +144,14 @@ void require_whole_head_rotated(const JsonObject& object) {
 }
 
 }  // namespace
+
+std::int64_t rotated_features(const JsonObject& object, const char* key, std::int64_t head_dim) {
+  const double share = object.positive_number(key);
+  const auto features = static_cast<std::int64_t>(share * static_cast<double>(head_dim));
+  if (share <= 1 && features >= 2 && features % 2 == 0) return features;
+  object.fail(key, "expected the share of an even number of a head's " + std::to_string(head_dim) +
+                       " features, found " + excerpt(object.at(key)));
+}
 
 void read_whole_rotary(const JsonObject& object, ModelConfig& config, const KnownStretches& known) {
   require_whole_head_rotated(object);
@@ -169,7 +168,7 @@ void read_interleaving(const JsonObject& object, ModelConfig& config) {
 void read_partial_rotary(const JsonObject& object, ModelConfig& config, double absent) {
   const std::optional<JsonObject> share = find_share(object);
   const std::int64_t features =
-      share ? rotated_features(*share, config.head_dim)
+      share ? rotated_features(*share, rotated_share_key, config.head_dim)
             : static_cast<std::int64_t>(absent * static_cast<double>(config.head_dim));
   read_rotary(object, config.attention, features, {});
 }

@@ -21,6 +21,9 @@ void read_whole_rotary(const JsonObject& object, ModelConfig& config, const Know
 /// models whose queries and keys were reordered, as in GGUF files.
 void read_interleaving(const JsonObject& object, ModelConfig& config);
 
+/// The share of a head's features that a key tells, rounded down to a whole number of them; an even one.
+std::int64_t rotated_features(const JsonObject& object, const char* key, std::int64_t head_dim);
+
 /// Of the first partial_rotary_factor of each head, rounded down to a whole feature.
 void read_partial_rotary(const JsonObject& object, ModelConfig& config, double absent);
 

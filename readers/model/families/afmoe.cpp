@@ -24,11 +24,8 @@ void read_attention(const JsonObject& object, ModelConfig& config) {
   require_boolean(object, "attention_bias", false);
   read_window_and_types(object, config);
   const char* global = "global_attn_every_n_layers";
-  if (attention.sliding.empty() && attention.window) {
-    const std::int64_t every = integer_or(object, global, 4, 1, 10'000);
-    for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
-      attention.sliding.push_back((layer + 1) % every != 0);
-  }
+  if (attention.sliding.empty() && attention.window)
+    attention.sliding = all_but_each(integer_or(object, global, 4, 1, 10'000), config);
   pass_over(object, {global});  // where the layers are listed
   read_whole_rotary(object, config);
   attention.rotary.only_sliding = true;

@@ -5,6 +5,7 @@
 
 #include "readers/model/config_keys.h"
 #include "readers/model/family.h"
+#include "readers/model/rotary_keys.h"
 
 namespace moescope::families {
 namespace {
@@ -41,13 +42,9 @@ void read_heads(const JsonObject& object, ModelConfig& config) {
 void read_rotary(const JsonObject& object, ModelConfig& config) {
   RotaryScheme& rotary = config.attention.rotary;
   rotary.base = object.positive_number("rotary_base");
-  const double share = number_or(object, "rotary_percent", 1);
-  rotary.features = static_cast<std::int64_t>(share * static_cast<double>(config.head_dim));
-  if (share > 1 || rotary.features < 2 || rotary.features % 2 != 0) {
-    object.fail("rotary_percent", "expected the share of an even number of a head's " +
-                                      std::to_string(config.head_dim) + " features, found " +
-                                      excerpt(object.at("rotary_percent")));
-  }
+  const char* share = "rotary_percent";
+  rotary.features =
+      object.find(share) == nullptr ? config.head_dim : rotated_features(object, share, config.head_dim);
   rotary.interleaved = boolean_or(object, "rotary_interleaved", false);
 }
 
@@ -130,7 +127,7 @@ Family flame_moe() {
                         {"moe_intermediate_size", "moe_ffn_hidden_size", {}},
                         {"n_routed_experts", "num_experts", {}},
                         {"num_experts_per_tok", "moe_router_topk", {}},
-                        {"vocab_size", "padded_vocab_size", {}}},
+                        {"vocab_size", megatron_key, {}}},
           .is_megatron = true,
           .read_schemes = read_schemes,
           .layer_prefix = "decoder.layers.",

@@ -13,8 +13,8 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
   config.routing.renormalise = true;
   read_single_shared_expert(object, config);
   require_boolean(object, "attn_output_gate", true);
-  refuse_sliding_window(object);
   read_gated_attention(object, config);
+  refuse_sliding_window(object);
   // Positions in rows and columns of images, which are those in the text where there are none.
   if (object.find("rope_parameters") != nullptr)
     pass_over(object.member("rope_parameters"), {"mrope_interleaved", "mrope_section"});

@@ -11,8 +11,8 @@ void read_schemes(const JsonObject& object, ModelConfig& config) {
   read_sparse_layers(object, config);
   read_softmax_routing(object, config);
   read_single_shared_expert(object, config);
-  refuse_sliding_window(object);
   read_gated_attention(object, config);
+  refuse_sliding_window(object);
 }
 
 WeightRules linear_projections() {

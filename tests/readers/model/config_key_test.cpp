@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <string>
 
-#include "readers/files/source_file.h"
 #include "tests/readers/model/parsed_config.h"
 #include "tests/support/source_path.h"
 
@@ -16,11 +15,6 @@ namespace {
 
 using nlohmann::json;
 using testing::IsEmpty;
-
-json fixture(const std::string& family) {
-  const std::string name = family == "flame_moe" ? "/args.json" : "/config.json";
-  return json::parse(read_whole_file(source_path("data/families/" + family + name), 1 << 20));
-}
 
 std::vector<ConfigKey> keys_of(const json& document) {
   return parse_model_config(document.dump(), "config.json").keys;
@@ -33,7 +27,7 @@ KeyUse use_of(const std::vector<ConfigKey>& keys, const std::string& name) {
 }
 
 KeyUse use_in(const std::string& family, const std::string& name) {
-  return use_of(keys_of(fixture(family)), name);
+  return use_of(keys_of(fixture_config(family)), name);
 }
 
 std::string note_with(const char* key, const json& value) {
@@ -56,7 +50,7 @@ TEST(ConfigKey, WhatDecidesAndWhatIsCheckedAreToldApart) {
 TEST(ConfigKey, EveryFixtureIsUnderstoodToTheLastKey) {
   for (const auto& family : std::filesystem::directory_iterator(source_path("data/families"))) {
     const std::string name = family.path().filename().string();
-    EXPECT_EQ(note_on_unknown_keys(keys_of(fixture(name))), "") << name;
+    EXPECT_EQ(note_on_unknown_keys(keys_of(fixture_config(name))), "") << name;
   }
 }
 
@@ -86,7 +80,7 @@ TEST(ConfigKey, WhatIsHarmlessInOneObjectIsNotInAnother) {
 
 // Of the hundreds of arguments of a Megatron-LM run, those that speak of the model stand out.
 TEST(ConfigKey, ArgumentsOfTrainingAreHarmless) {
-  json arguments = fixture("flame_moe");
+  json arguments = fixture_config("flame_moe");
   arguments["lr_decay_iters"] = 1000;
   arguments["moe_aux_loss_coeff"] = 0.01;
   EXPECT_EQ(note_on_unknown_keys(keys_of(arguments)), "");
@@ -97,6 +91,14 @@ TEST(ConfigKey, ArgumentsOfTrainingAreHarmless) {
             "mup_logit_scale=2");
 }
 
+// A key that is asked for twice is what it was first.
+TEST(ConfigKey, LayerTypesOfLinearAttentionAreFollowed) {
+  EXPECT_EQ(use_in("qwen3_next", "layer_types"), KeyUse::followed);
+  EXPECT_EQ(use_in("qwen3_next", "full_attention_interval"), KeyUse::without_effect);
+  EXPECT_EQ(use_in("qwen3_5_moe", "text_config.layer_types"), KeyUse::followed);
+  EXPECT_EQ(use_in("qwen3_moe", "use_sliding_window"), KeyUse::checked);
+}
+
 TEST(ConfigKey, OfALanguageModelInsideAnotherAreNamedWithTheirPlace) {
   EXPECT_EQ(use_in("qwen3_5_moe", "text_config.num_experts"), KeyUse::followed);
   EXPECT_EQ(use_in("qwen3_5_moe", "text_config.rope_parameters.mrope_section"), KeyUse::without_effect);
@@ -104,20 +106,20 @@ TEST(ConfigKey, OfALanguageModelInsideAnotherAreNamedWithTheirPlace) {
 
 TEST(ConfigKey, AKeyThatDecidesNothingBesideAnotherHasNoEffect) {
   EXPECT_EQ(use_in("deepseek_v2", "n_group"), KeyUse::without_effect);  // "greedy" knows no groups
-  json limited = fixture("deepseek_v2");
+  json limited = fixture_config("deepseek_v2");
   limited["topk_method"] = "group_limited_greedy";
   EXPECT_EQ(use_of(keys_of(limited), "n_group"), KeyUse::followed);
   EXPECT_EQ(use_in("deepseek_v2", "num_key_value_heads"), KeyUse::without_effect);
   EXPECT_EQ(use_in("qwen2_moe", "sliding_window"), KeyUse::without_effect);
   EXPECT_EQ(use_in("afmoe", "global_attn_every_n_layers"), KeyUse::without_effect);
-  json unlisted = fixture("afmoe");
+  json unlisted = fixture_config("afmoe");
   unlisted.erase("layer_types");
   EXPECT_EQ(use_of(keys_of(unlisted), "global_attn_every_n_layers"), KeyUse::followed);
 }
 
 TEST(ConfigKey, YarnFollowsEitherItsFactorOrItsScales) {
   EXPECT_EQ(use_in("deepseek_v2", "rope_scaling.mscale"), KeyUse::followed);
-  json given = fixture("deepseek_v2");
+  json given = fixture_config("deepseek_v2");
   given["rope_scaling"]["attention_factor"] = 1.25;
   EXPECT_EQ(use_of(keys_of(given), "rope_scaling.mscale"), KeyUse::without_effect);
   EXPECT_EQ(use_of(keys_of(given), "rope_scaling.attention_factor"), KeyUse::followed);

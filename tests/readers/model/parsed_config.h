@@ -6,7 +6,9 @@
 #include <string>
 
 #include "readers/errors.h"
+#include "readers/files/source_file.h"
 #include "readers/model/model_config.h"
+#include "tests/support/source_path.h"
 
 namespace moescope {
 
@@ -21,6 +23,12 @@ inline nlohmann::json dots_llm1() {
     "sliding_window": null, "max_position_embeddings": 32768, "attention_bias": false, "hidden_act": "silu",
     "tie_word_embeddings": false, "vocab_size": 152064, "torch_dtype": "bfloat16", "bos_token_id": null,
     "eos_token_id": 151643})");
+}
+
+/// The configuration of a fixture of data/families.
+inline nlohmann::json fixture_config(const std::string& family) {
+  const std::string name = family == "flame_moe" ? "/args.json" : "/config.json";
+  return nlohmann::json::parse(read_whole_file(source_path("data/families/" + family + name), 1 << 20));
 }
 
 using Edit = std::function<void(nlohmann::json&)>;

@@ -6,9 +6,7 @@
 #include <string>
 
 #include "readers/errors.h"
-#include "readers/files/text_file.h"
-#include "readers/model/model_config.h"
-#include "tests/support/source_path.h"
+#include "tests/readers/model/parsed_config.h"
 
 namespace moescope {
 namespace {
@@ -16,14 +14,9 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-json config_of(const std::string& family) {
-  const std::string name = family == "flame_moe" ? "/args.json" : "/config.json";
-  return json::parse(read_whole_file(source_path("data/families/" + family + name), 1 << 20));
-}
-
 /// What a family says to a configuration with one key set, "a.b" inside "a"; empty: it follows it.
 std::string answer(const std::string& family, const std::string& key, const json& value) {
-  json config = config_of(family);
+  json config = fixture_config(family);
   std::string place = "/" + key;
   std::ranges::replace(place, '.', '/');
   config[json::json_pointer(place)] = value;
@@ -126,7 +119,7 @@ TEST(Families, OfOneModelTypeAreToldApartByTheirArchitecture) {
 }
 
 ModelConfig read(const std::string& family, const json& changes = json::object()) {
-  json config = config_of(family);
+  json config = fixture_config(family);
   config.update(changes);
   return parse_model_config(config.dump(), "config.json");
 }
@@ -155,7 +148,7 @@ TEST(Families, AGreedyChoiceKnowsNoGroups) {
 
 // A text-only file has the same keys at the top.
 TEST(Families, TheLanguageModelOfALargerOneIsReadAsByItself) {
-  json alone = config_of("qwen3_5_moe").at("text_config");
+  json alone = fixture_config("qwen3_5_moe").at("text_config");
   alone["architectures"] = {"Qwen3_5MoeForCausalLM"};
   const ModelConfig inside = read("qwen3_5_moe"), text = parse_model_config(alone.dump(), "config.json");
   EXPECT_EQ(text.model_type, "qwen3_5_moe_text");
