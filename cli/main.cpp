@@ -17,7 +17,6 @@
 #endif
 
 #include "analysis/machine/interruption.h"
-#include "cli/bus_error.h"
 #include "cli/commands.h"
 #include "cli/damaged_file.h"
 #include "cli/own_stack.h"
@@ -124,7 +123,6 @@ int main(int argc, char** argv) {
   moescope::take_signals_of_writes_as_errors();
   moescope::allow_many_open_files();
   moescope::give_back_memory();
-  moescope::report_lost_files();
   moescope::report_damaged_files();
   std::set_terminate(moescope::end_uncaught);
   int code = moescope::exit_failed;

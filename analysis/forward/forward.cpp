@@ -215,7 +215,10 @@ ForwardTimes run_forward(const Checkpoint& checkpoint, const ModelWeights& model
   for (const TokenBatch& batch : batches) {
     if (batch.first_token < start.position.first_token) continue;
     WeightStream stream(checkpoint, stream_order(model, start.position.next_layer),
-                        {budget.weight_bytes, options.interrupted, options.progress});
+                        {.memory = budget.weight_bytes,
+                         .interrupted = options.interrupted,
+                         .progress = options.progress,
+                         .threads = threads.threads()});
     const ForwardContext context{.config = config,
                                  .model = model,
                                  .batch = batch,

@@ -11,7 +11,7 @@ namespace moescope {
 namespace {
 
 /// More than this does not make reading any smoother.
-constexpr std::uint64_t most_weight_bytes = 256 * mebibyte;
+constexpr std::uint64_t most_weight_bytes = 64 * mebibyte;
 
 /// Two of the largest tiles: the least with which reading and computing can overlap. A tile is a block of
 /// rows, or a transposed matrix.

@@ -14,9 +14,6 @@
 namespace moescope {
 namespace {
 
-/// Large enough for sequential reads at full speed, small enough that several fit a tight budget.
-constexpr std::uint64_t preferred_tile_bytes = 16ull << 20;
-
 /// Rows per tile: as many blocks as fit, at least one; all of a transposed matrix.
 std::uint64_t tile_rows(const Weight& weight, std::uint64_t tile_bytes) {
   if (weight.transposed) return weight.rows;
@@ -71,7 +68,7 @@ class TileSequence {
 WeightStream::WeightStream(const Checkpoint& checkpoint, std::vector<const Weight*> order,
                            WeightStreamOptions options)
     : order_(std::move(order)),
-      tile_bytes_(std::min(preferred_tile_bytes, options.memory / 2)),
+      tile_bytes_(std::min(preferred_range(options.threads), options.memory / 2)),
       options_(std::move(options)) {
   ReadAheadOptions reading;
   reading.largest_range = largest_tile(order_, tile_bytes_);

@@ -19,12 +19,13 @@
 namespace moescope {
 
 struct WeightStreamOptions {
-  std::uint64_t memory = 256ull << 20;             // bytes of weights in memory at once, at least two tiles
+  std::uint64_t memory = 64ull << 20;              // bytes of weights in memory at once, at least two tiles
   const std::atomic<bool>* interrupted = nullptr;  // checked at every tile
-  std::function<void(std::uint64_t bytes)>
-      progress;  // bytes taken since the last call; on the consumer's thread
-  /// Whether to read past the page cache what it does not hold; by default if the checkpoint outgrows it.
+  /// Of bytes taken since the last call; on the consumer's thread.
+  std::function<void(std::uint64_t bytes)> progress = nullptr;
+  /// Whether to leave the page cache as it is; by default if the checkpoint outgrows it.
   std::optional<bool> past_page_cache = std::nullopt;
+  unsigned threads = 1;  // that work on a tile together
 };
 
 /// What reading the weights taken so far cost. Waiting is reading that computing did not hide.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "analysis/machine/clock.h"
+#include "analysis/machine/memory.h"
 #include "analysis/machine/parallel.h"
 
 namespace moescope {
@@ -45,7 +46,7 @@ struct ReadAhead::Ring {
   std::condition_variable changed;
   std::deque<Loaded> free, loaded;
   std::exception_ptr failure;
-  bool stopping = false, all_read = false;
+  bool stopping = false;
   BackgroundThread reader;
 
   Ring(std::function<std::optional<FileRange>()> source, const ReadAheadOptions& options)
@@ -69,8 +70,6 @@ struct ReadAhead::Ring {
       while (const std::optional<FileRange> range = next_range()) {
         if (!read(*range)) return;
       }
-      const std::lock_guard lock(mutex);
-      all_read = true;
     } catch (...) {
       const std::lock_guard lock(mutex);
       failure = std::current_exception();
@@ -89,7 +88,6 @@ struct ReadAhead::Ring {
       free.pop_front();
     }
     const auto start = Clock::now();
-    slot.mapped = {};
     slot.range = range;
     load(slot);
     slot.read_seconds = seconds_since(start);
@@ -101,24 +99,19 @@ struct ReadAhead::Ring {
 
   void load(Loaded& slot) {
     const auto [source, offset, bytes] = slot.range;
-    const BulkFile& file = files.of(*source);
-    if (file.is_cached(offset, bytes)) {
-      slot.mapped = file.map(offset, bytes);
-      slot.bytes = slot.mapped.bytes();
-      if (!slot.bytes.empty()) {
-        slot.buffer = {};  // a range takes its memory once
-        return;
-      }
-    }
     if (slot.buffer.bytes().empty()) slot.buffer = PageBuffer(room);
     if (past_page_cache) {
-      slot.bytes = file.read_uncached(offset, bytes, slot.buffer.bytes());
+      slot.bytes = files.of(*source).read(offset, bytes, slot.buffer.bytes());
     } else {
       source->read(offset, slot.buffer.bytes().first(bytes));
       slot.bytes = slot.buffer.bytes().first(bytes);
     }
   }
 };
+
+std::uint64_t preferred_range(unsigned threads) {
+  return std::clamp<std::uint64_t>(threads, 2, 8) * 2 * mebibyte;
+}
 
 ReadAhead::ReadAhead(std::function<std::optional<FileRange>()> next_range, const ReadAheadOptions& options)
     : ring_(std::make_unique<Ring>(std::move(next_range), options)) {}
@@ -134,18 +127,12 @@ ReadAhead::Loaded ReadAhead::take() {
   return loaded;
 }
 
-/// The buffer used last comes first: as few as reading ahead needs are ever touched. To unmap a range takes a
-/// while: the reading thread does it, as long as it is there.
+/// The buffer used last comes first: as few as reading ahead needs are ever touched, and those are in the
+/// cache.
 void ReadAhead::give_back(Loaded loaded) {
-  const FileRange range = loaded.range;
-  const bool was_mapped = !loaded.mapped.bytes().empty();
-  {
-    const std::lock_guard lock(ring_->mutex);
-    if (ring_->all_read) loaded.mapped = {};
-    ring_->free.push_front(std::move(loaded));
-    ring_->changed.notify_all();
-  }
-  if (was_mapped) range.file->require_bytes(range.offset + range.bytes);
+  const std::lock_guard lock(ring_->mutex);
+  ring_->free.push_front(std::move(loaded));
+  ring_->changed.notify_all();
 }
 
 }  // namespace moescope

@@ -23,20 +23,24 @@ struct ReadAheadOptions {
   std::uint64_t largest_range = 0;  // bytes of the largest range there will be
   std::uint64_t memory = 0;         // bytes that may be in memory at once
   std::size_t least_ranges = 2;     // that may be in memory at once, however little memory there is
-  bool past_page_cache = false;     // read past the page cache what it does not hold
+  bool past_page_cache = false;     // leave the page cache as it is
 };
 
-/// Reads ranges in order, on a thread of its own. Those that the page cache holds are mapped, not copied;
-/// others are read with large positioned reads. Not thread-safe: one consumer.
+/// How many bytes are best read at once for `threads` that work on them together: few, so that they are in a
+/// processor's cache when they are used; but enough for each thread, and for reading at full speed.
+std::uint64_t preferred_range(unsigned threads);
+
+/// Reads ranges in order, on a thread of its own. They are copied even if the page cache holds them: to map
+/// them takes as long where pages are small, longer in a virtual machine, and what a mapped file loses while
+/// it is read cannot be told in a sentence. Not thread-safe: one consumer.
 class ReadAhead {
  public:
   /// A range in memory. It belongs to the consumer until it is given back.
   struct Loaded {
     FileRange range;
     double read_seconds = 0;
-    std::span<const std::byte> bytes;  // in `mapped` or in `buffer`
-    MappedBytes mapped;
-    PageBuffer buffer;  // kept from range to range
+    std::span<const std::byte> bytes;  // in `buffer`
+    PageBuffer buffer;                 // kept from range to range
   };
 
   /// `next_range` is called on the reading thread; nothing ends the reading.
@@ -46,8 +50,6 @@ class ReadAhead {
   /// The next range, as soon as it is read. Throws what reading threw (std::system_error). Must be called
   /// once for each range at most, with less than options.least_ranges of them held.
   Loaded take();
-  /// Throws std::system_error if the file was cut short while the range was held: its bytes may have read as
-  /// zeros.
   void give_back(Loaded loaded);
 
  private:

@@ -108,7 +108,9 @@ std::string find_nonfinite_weights(const Checkpoint& checkpoint, const ModelWeig
                                    const std::atomic<bool>* interrupted) {
   std::vector<const Weight*> order;
   for (const Weight& weight : weights.all()) order.push_back(&weight);
-  WeightStream stream(checkpoint, order, {memory, interrupted, {}});
+  WeightStreamOptions options{.interrupted = interrupted};
+  options.memory = std::min(options.memory, memory);
+  WeightStream stream(checkpoint, order, options);
   for (const Weight* weight : order) {
     const std::int64_t count = count_nonfinite(stream, *weight);
     if (count == 0) continue;

@@ -11,9 +11,6 @@
 namespace moescope {
 namespace {
 
-/// Of one checkpoint, read at once: large enough for reading at full speed, also where files are read by
-/// turns.
-constexpr std::uint64_t preferred_piece_bytes = 16 * mebibyte;
 /// Pieces of each checkpoint in memory, at best.
 constexpr std::uint64_t pieces_ahead = 4;
 
@@ -125,7 +122,7 @@ WeightCutting cut_weights(std::span<const ModelWeights* const> series, unsigned 
     largest_scales = std::max(largest_scales, largest(*model, std::mem_fn(&Weight::scale_bytes)));
   }
   const std::uint64_t memory = memory_budget - std::min(memory_budget, cutting.other_memory);
-  const std::uint64_t bytes = std::min(preferred_piece_bytes, memory / (pieces_ahead * series.size()));
+  const std::uint64_t bytes = std::min(preferred_range(threads), memory / (pieces_ahead * series.size()));
   const std::uint64_t most_tasks = (elements + task - 1) / task;
   cutting.piece_elements = task * std::clamp<std::uint64_t>(bytes / (task * sizeof(float)), 1, most_tasks);
   cutting.largest_range = std::max(cutting.piece_elements * sizeof(float), largest_scales);

@@ -15,6 +15,9 @@
 namespace moescope {
 namespace {
 
+/// Of x86, and of Arm with pages of 4 KiB. Elsewhere nothing is gained.
+constexpr std::uint64_t huge_page_bytes = 2 << 20;
+
 constexpr std::uint64_t whole_pages(std::uint64_t bytes) {
   return (bytes + BulkFile::page_bytes - 1) / BulkFile::page_bytes * BulkFile::page_bytes;
 }
@@ -40,39 +43,13 @@ std::uint64_t count_cached_pages(int descriptor, std::uint64_t offset, std::uint
 
 }  // namespace
 
-PageBuffer::PageBuffer(std::uint64_t bytes)
-    : memory_(static_cast<std::byte*>(
-          std::aligned_alloc(BulkFile::page_bytes, whole_pages(std::max<std::uint64_t>(1, bytes))))),
-      size_(bytes) {
-  if (!memory_) throw std::bad_alloc();
-}
-
-MappedBytes::MappedBytes(int descriptor, std::uint64_t offset, std::uint64_t bytes) {
-  const std::uint64_t before = offset % system_page();
-  void* pages =
-      ::mmap(nullptr, before + bytes, PROT_READ, MAP_SHARED, descriptor, static_cast<off_t>(offset - before));
-  if (pages == MAP_FAILED) return;
-  pages_ = {static_cast<std::byte*>(pages), before + bytes};
-#ifdef MADV_POPULATE_READ
-  // Page faults now, on the reading thread. Fails, without a signal, where the file has become shorter or
-  // cannot be read. Kernels before 5.14 do not know it.
-  if (::madvise(pages, pages_.size(), MADV_POPULATE_READ) != 0 && errno != EINVAL) return;
-#endif
-  bytes_ = std::span<const std::byte>(pages_).subspan(before);
-}
-
-MappedBytes::~MappedBytes() {
-  if (!pages_.empty()) ::munmap(pages_.data(), pages_.size());
-}
-
-MappedBytes::MappedBytes(MappedBytes&& other) noexcept
-    : pages_(std::exchange(other.pages_, {})), bytes_(std::exchange(other.bytes_, {})) {}
-
-MappedBytes& MappedBytes::operator=(MappedBytes&& other) noexcept {
-  MappedBytes taken(std::move(other));
-  std::swap(pages_, taken.pages_);
-  std::swap(bytes_, taken.bytes_);
-  return *this;
+PageBuffer::PageBuffer(std::uint64_t bytes) : size_(bytes) {
+  const std::uint64_t in_huge_pages = bytes / huge_page_bytes * huge_page_bytes;
+  const std::uint64_t alignment = in_huge_pages > 0 ? huge_page_bytes : BulkFile::page_bytes;
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, alignment, std::max<std::uint64_t>(1, bytes)) != 0) throw std::bad_alloc();
+  memory_.reset(static_cast<std::byte*>(memory));
+  if (in_huge_pages > 0) ::madvise(memory, in_huge_pages, MADV_HUGEPAGE);
 }
 
 BulkFile::BulkFile(const SourceFile& file)
@@ -104,13 +81,6 @@ bool BulkFile::is_cached(std::uint64_t offset, std::uint64_t bytes) const {
   return true;
 }
 
-MappedBytes BulkFile::map(std::uint64_t offset, std::uint64_t bytes) const {
-  if (probe_ < 0 || bytes == 0 || !ends_within(offset, bytes, file_.size())) return {};
-  MappedBytes mapped(probe_, offset, bytes);
-  file_.require_bytes(offset + bytes);
-  return mapped;
-}
-
 /// Reads the whole pages around the bytes. False where the file system or the end of the file is against it.
 bool BulkFile::read_direct(std::uint64_t offset, std::uint64_t bytes, std::span<std::byte> room) const {
   if (direct_ < 0 || !ends_within(offset, bytes, file_.size())) return false;
@@ -125,9 +95,13 @@ bool BulkFile::read_direct(std::uint64_t offset, std::uint64_t bytes, std::span<
   return true;
 }
 
-std::span<const std::byte> BulkFile::read_uncached(std::uint64_t offset, std::uint64_t bytes,
-                                                   std::span<std::byte> room) const {
+std::span<const std::byte> BulkFile::read(std::uint64_t offset, std::uint64_t bytes,
+                                          std::span<std::byte> room) const {
   assert(room.size() >= room_for(bytes));
+  if (is_cached(offset, bytes)) {
+    file_.read(offset, room.first(bytes));
+    return room.first(bytes);
+  }
   const bool direct = read_direct(offset, bytes, room);
   if (!direct) file_.read(offset, room.first(bytes));
   file_.forget(offset, bytes);  // also the page that is_cached may have had read

@@ -1,6 +1,6 @@
 #pragma once
-/// Large sequential reads of one file, by the cheapest way: where the page cache holds them, without a copy;
-/// otherwise past it, if they would only push out what others need.
+/// Large reads of one file that leave the page cache as it is: what it holds is taken from there, and the
+/// rest, which would only push out what others need, is read past it.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace moescope {
 
-/// Memory for reads, on a page boundary, not initialised.
+/// Memory for reads, on a page boundary, not initialised; in large pages where there are such and it is
+/// large, because each page that is touched first takes a while.
 class PageBuffer {
  public:
   PageBuffer() = default;
@@ -25,22 +26,6 @@ class PageBuffer {
   };
   std::unique_ptr<std::byte, Free> memory_;
   std::uint64_t size_ = 0;
-};
-
-/// Part of a file mapped into memory, read-only. Of a file that is cut short meanwhile, missing pages raise
-/// SIGBUS where they are read, and what is missing of its last page becomes zeros.
-class MappedBytes {
- public:
-  MappedBytes() = default;
-  MappedBytes(int descriptor, std::uint64_t offset, std::uint64_t bytes);  // empty if it cannot be mapped
-  ~MappedBytes();
-  MappedBytes(MappedBytes&& other) noexcept;
-  MappedBytes& operator=(MappedBytes&& other) noexcept;
-  std::span<const std::byte> bytes() const { return bytes_; }
-
- private:
-  std::span<std::byte> pages_;  // whole pages
-  std::span<const std::byte> bytes_;
 };
 
 /// Thread-safe.
@@ -56,15 +41,10 @@ class BulkFile {
   /// Whether these bytes are in the page cache. False where the file system cannot tell. Where it
   /// does not count pages (before Linux 6.5), judged by a sample of them, of which asking may read one.
   bool is_cached(std::uint64_t offset, std::uint64_t bytes) const;
-  /// The page cache's own memory, ready to be read; empty if the file cannot be mapped or never had as many
-  /// bytes. Throws std::system_error if it has become shorter since it was opened.
-  MappedBytes map(std::uint64_t offset, std::uint64_t bytes) const;
-
-  /// Reads past the page cache where the file system can (O_DIRECT), else through it, which is then told to
-  /// let go. Returns where in `room`, a PageBuffer of at least room_for(bytes), the bytes are. Throws
-  /// std::system_error.
-  std::span<const std::byte> read_uncached(std::uint64_t offset, std::uint64_t bytes,
-                                           std::span<std::byte> room) const;
+  /// What the page cache does not hold is read past it where the file system can (O_DIRECT), else through it,
+  /// which is then told to let go. Returns where in `room`, a PageBuffer of at least room_for(bytes), the
+  /// bytes are. Throws std::system_error.
+  std::span<const std::byte> read(std::uint64_t offset, std::uint64_t bytes, std::span<std::byte> room) const;
   static constexpr std::uint64_t page_bytes = 4096;
   static constexpr std::uint64_t room_for(std::uint64_t bytes) { return bytes + 2 * page_bytes; }
 

@@ -87,7 +87,7 @@ TEST_F(WeightStreamTest, TilesAreWholeBlocksOfRows) {
 TEST_F(WeightStreamTest, BringsTheSameBytesFromThePageCacheAndFromTheDisk) {
   std::vector<std::vector<float>> expected;
   for (const Weight* weight : order_) expected.push_back(stored(*weight));
-  EXPECT_EQ(streamed({}), expected) << "read before: mapped";
+  EXPECT_EQ(streamed({}), expected) << "read before";
   for (bool past_page_cache : {false, true}) {
     drop_from_cache();
     WeightStreamOptions options;
@@ -96,7 +96,6 @@ TEST_F(WeightStreamTest, BringsTheSameBytesFromThePageCacheAndFromTheDisk) {
   }
 }
 
-// Through a map, what is cut off of the last page reads as zeros, which must not pass for weights.
 TEST_F(WeightStreamTest, AShardCutShortUnderWayIsOneClearError) {
   const std::string last = checkpoint_->shards().back().name();
   const std::uintmax_t size = std::filesystem::file_size(last);
