@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstdlib>
 
+#include "analysis/kernels/panel_rows.h"
 #include "analysis/machine/parallel.h"
 
 namespace moescope {
@@ -17,13 +18,13 @@ TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, 
                  RowOf row_of) {
   TokenPanels packed(tokens, source.columns, precision);
   threads.for_each(packed.panels(), [&](std::size_t p, unsigned) {
-    alignas(64) float block[panel_features * panel_lanes] = {};  // (panel_features, 16)
+    alignas(cache_line) float block[panel_features * panel_lanes];  // (panel_features, 16)
     for (std::size_t begin = 0; begin < source.columns; begin += panel_features) {
       const std::size_t count = std::min(panel_features, source.columns - begin);
-      for (std::size_t lane = 0; lane < packed.lanes(p); ++lane) {
-        const float* row = source.row(row_of(p * panel_lanes + lane)).data() + begin;
-        for (std::size_t f = 0; f < count; ++f) block[f * panel_lanes + lane] = row[f];
-      }
+      LaneRows<const float> rows{};
+      for (std::size_t lane = 0; lane < packed.lanes(p); ++lane)
+        rows[lane] = source.row(row_of(p * panel_lanes + lane)).data() + begin;
+      rows_to_panel(rows, count, block);
       packed.store(p, begin, count, block);
     }
   });
