@@ -57,7 +57,7 @@ ExpertTokens shared_tokens(const ForwardContext& context, std::int64_t layer, co
   std::iota(all.token.begin(), all.token.end(), std::size_t{0});
   const std::vector<float> gate = context.take_if_present(Role::shared_expert_gate, layer);
   if (gate.empty()) return all;
-  context.threads.for_each(x.rows, [&](std::size_t t, unsigned) {
+  for_each_row(context.threads, x.rows, [&](std::size_t t) {
     const auto row = x.row(t);
     const double logit = std::inner_product(row.begin(), row.end(), gate.begin(), 0.0);
     all.weight[t] = static_cast<float>(1 / (1 + std::exp(-logit)));

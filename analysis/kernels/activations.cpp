@@ -49,14 +49,17 @@ void free_aligned(void* memory) noexcept {
 
 void add_bias(ThreadPool& threads, Matrix& y, std::span<const float> bias) {
   if (bias.empty()) return;
-  threads.for_each(y.rows, [&](std::size_t r, unsigned) {
-    for (std::size_t i = 0; i < bias.size(); ++i) y.row(r)[i] += bias[i];
+  for_each_row(threads, y.rows, [&](std::size_t r) {
+    float* out = y.row(r).data();
+    for (std::size_t i = 0; i < bias.size(); ++i) out[i] += bias[i];
   });
 }
 
 void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
-  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
-    for (std::size_t i = 0; i < x.columns; ++i) sum.row(r)[i] += x.row(r)[i];
+  for_each_row(threads, x.rows, [&](std::size_t r) {
+    const float* in = x.row(r).data();
+    float* out = sum.row(r).data();
+    for (std::size_t i = 0; i < x.columns; ++i) out[i] += in[i];
   });
 }
 
