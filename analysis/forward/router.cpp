@@ -50,13 +50,6 @@ std::vector<std::size_t> best_groups(const RoutingScheme& scheme, std::span<cons
   return order;
 }
 
-/// Where an expert that comes after those of `best` (descending) belongs: behind its equals.
-std::size_t rank_of(float value, std::span<const std::uint16_t> best, std::span<const float> selection) {
-  std::size_t rank = best.size();
-  while (rank > 0 && value > selection[best[rank - 1]]) --rank;
-  return rank;
-}
-
 void softmax(std::span<const float> logits, std::span<float> scores) {
   const float largest = *std::ranges::max_element(logits);
   float sum = 0;
@@ -65,14 +58,13 @@ void softmax(std::span<const float> logits, std::span<float> scores) {
 }
 
 /// Experts that every token takes come before all others.
-std::vector<float> selection_scores(const RoutingScheme& scheme, std::span<const float> scores,
-                                    std::span<const float> bias) {
-  std::vector<float> selection(scores.begin(), scores.end());
+void set_selection_scores(const RoutingScheme& scheme, std::span<const float> scores,
+                          std::span<const float> bias, std::vector<float>& selection) {
+  selection.assign(scores.begin(), scores.end());
   for (std::size_t e = 0; e < bias.size(); ++e) selection[e] += bias[e];
   std::ranges::transform(selection, selection.begin(), or_lowest);
   std::fill(selection.end() - scheme.always_last, selection.end(), -minus_infinity);
   for (const std::int64_t e : scheme.always) selection[static_cast<std::size_t>(e)] = -minus_infinity;
-  return selection;
 }
 
 std::size_t moe_layer_number(const ModelConfig& config, std::int64_t layer) {
@@ -139,18 +131,18 @@ void score_logits(const RoutingScheme& scheme, std::span<const float> logits, st
 
 std::size_t select_experts(const RoutingScheme& scheme, std::span<const float> scores,
                            std::span<const float> bias, std::span<std::uint16_t> index) {
-  const std::vector<float> selection = selection_scores(scheme, scores, bias);
+  thread_local std::vector<float> selection;  // kept from token to token
+  set_selection_scores(scheme, scores, bias, selection);
   const std::vector<std::size_t> groups = best_groups(scheme, selection);
   const std::size_t size =
       selection.size() / std::max<std::size_t>(1, static_cast<std::size_t>(scheme.groups));
   std::size_t found = 0;
   for (const std::size_t group : groups) {
     for (std::size_t e = group * size; e < (group + 1) * size; ++e) {
-      const std::size_t rank = rank_of(selection[e], index.first(found), selection);
-      if (rank == index.size()) continue;
-      if (found < index.size()) ++found;
-      std::shift_right(index.begin() + static_cast<std::ptrdiff_t>(rank),
-                       index.begin() + static_cast<std::ptrdiff_t>(found), 1);
+      const auto beats = [&](std::uint16_t other) { return selection[e] > selection[other]; };
+      if (found == index.size() && (found == 0 || !beats(index.back()))) continue;
+      std::size_t rank = found < index.size() ? found++ : found - 1;
+      for (; rank > 0 && beats(index[rank - 1]); --rank) index[rank] = index[rank - 1];
       index[rank] = static_cast<std::uint16_t>(e);
     }
   }
