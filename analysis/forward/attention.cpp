@@ -480,10 +480,17 @@ Matrix attend_all(const ForwardContext& context, const Projections& projections,
   Matrix heads(start.back(), rule.shape.heads * rule.shape.value_dim);
   const auto attend_one = panel_format(context.precision) == PanelFormat::pairs ? attend_sequence<Bfloat16>
                                                                                 : attend_sequence<float>;
-  context.threads.for_each((start.size() - 1) * rule.shape.kv_heads, [&](std::size_t task, unsigned) {
-    const std::size_t sequence = task / rule.shape.kv_heads, kv_head = task % rule.shape.kv_heads;
-    attend_one(projections, rule, rotary, kv_head, start[sequence], start[sequence + 1] - start[sequence],
-               heads);
+  // Heads are neighbours in memory: where all threads have sequences enough, each takes whole ones.
+  constexpr std::size_t enough = 16;
+  const std::size_t sequences = start.size() - 1, all_heads = rule.shape.kv_heads,
+                    heads_at_once = sequences >= enough * context.threads.threads() ? all_heads : 1,
+                    parts = all_heads / heads_at_once;
+  context.threads.for_each(sequences * parts, [&](std::size_t task, unsigned) {
+    const std::size_t sequence = task / parts, first_head = task % parts * heads_at_once;
+    for (std::size_t kv_head = first_head; kv_head < first_head + heads_at_once; ++kv_head) {
+      attend_one(projections, rule, rotary, kv_head, start[sequence], start[sequence + 1] - start[sequence],
+                 heads);
+    }
   });
   gate_by_projected(context.threads, projections, rule.shape, heads);
   return heads;

@@ -24,8 +24,9 @@ TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, 
       LaneRows<const float> rows{};
       for (std::size_t lane = 0; lane < packed.lanes(p); ++lane)
         rows[lane] = source.row(row_of(p * panel_lanes + lane)).data() + begin;
-      rows_to_panel(rows, count, block);
-      packed.store(p, begin, count, block);
+      float* panel = precision == Precision::f32 ? packed.float_panel(p, begin) : block;
+      rows_to_panel(rows, count, panel);
+      packed.store(p, begin, count, panel);
     }
   });
   return packed;
