@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "analysis/kernels/element_convert.h"
 #include "analysis/kernels/panel_rows.h"
 #include "analysis/machine/parallel.h"
 

@@ -1,6 +1,5 @@
 #include "analysis/kernels/rms_norm.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "analysis/machine/parallel.h"

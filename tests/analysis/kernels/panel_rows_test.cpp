@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "analysis/kernels/activations.h"
+#include "tests/support/instruction_sets.h"
 #include "tests/support/random_values.h"
 
 namespace moescope {
@@ -27,7 +28,9 @@ LaneRows<Value> rows_of(Value* values) {
   return rows;
 }
 
-TEST(RowsToPanel, PutsRowsIntoLanesAndZerosWhereThereIsNone) {
+class PanelRows : public InstructionSetTest {};
+
+TEST_P(PanelRows, GoIntoLanesAndZerosWhereThereIsNone) {
   std::vector<float> values(panel_lanes * stride);
   fill_normal(values, 3);
   for (std::size_t count = 0; count <= most; ++count) {
@@ -43,7 +46,7 @@ TEST(RowsToPanel, PutsRowsIntoLanesAndZerosWhereThereIsNone) {
   }
 }
 
-TEST(PanelToRows, PutsLanesIntoRowsAndTouchesNothingElse) {
+TEST_P(PanelRows, TakeWhatIsInLanesAndNothingElseIsTouched) {
   AlignedFloats panel(most * panel_lanes);
   fill_normal(panel, 4);
   for (std::size_t count = 0; count <= most; ++count) {
@@ -56,6 +59,8 @@ TEST(PanelToRows, PutsLanesIntoRowsAndTouchesNothingElse) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Targets, PanelRows, testing::ValuesIn(instruction_sets()), instruction_set_name);
 
 }  // namespace
 }  // namespace moescope
