@@ -12,6 +12,7 @@
 #include "analysis/forward/head_slice.h"
 #include "analysis/kernels/element_convert.h"
 #include "analysis/kernels/elementwise.h"
+#include "analysis/kernels/panel_rows.h"
 #include "analysis/kernels/rms_norm.h"
 
 namespace moescope {
@@ -110,6 +111,18 @@ struct HeadMemory {
   std::vector<std::size_t> broken;
 };
 
+/// One head's features of 16 tokens, as rows and as a panel.
+struct HeadRows {
+  std::size_t features;  // of the larger of queries and values
+  AlignedFloats rows;    // (16, features of a row)
+  AlignedFloats panel;   // (features, 16)
+
+  explicit HeadRows(const HeadShape& shape)
+      : features(std::max(shape.head_dim, shape.value_dim)),
+        rows(features * panel_lanes),
+        panel(features * panel_lanes) {}
+};
+
 /// Up to 64 queries of one head on their way through the keys, 16 to a panel.
 template <class Element>
 struct QueryGroup {
@@ -120,21 +133,22 @@ struct QueryGroup {
   Aligned<Element> shares = Aligned<Element>(group_queries * key_block);  // the same, after the softmax
   AlignedFloats maximum = AlignedFloats(group_queries), sum = AlignedFloats(group_queries);  // (panels, 16)
   AlignedFloats rescale = AlignedFloats(panel_lanes);
+  HeadRows rows;  // of a panel, on the way in and out
 
   explicit QueryGroup(const HeadShape& shape)
-      : query(shape.head_dim * group_queries), output(shape.value_dim * group_queries) {}
+      : query(shape.head_dim * group_queries), output(shape.value_dim * group_queries), rows(shape) {}
   std::size_t panels() const { return (queries + panel_lanes - 1) / panel_lanes; }
 };
 
 /// Of all heads of a token together.
 void normalise_rows(ThreadPool& threads, Matrix& x, std::span<const float> gain, double epsilon) {
-  threads.for_each(x.rows, [&](std::size_t r, unsigned) { rms_norm(x.row(r), gain, epsilon); });
+  for_each_row(threads, x.rows, [&](std::size_t r) { rms_norm(x.row(r), gain, epsilon); });
 }
 
 /// A NaN stays one.
 void clip(ThreadPool& threads, double limit, Matrix& x) {
   const auto most = static_cast<float>(limit);
-  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
+  for_each_row(threads, x.rows, [&](std::size_t r) {
     for (float& value : x.row(r)) value = std::clamp(value, -most, most);
   });
 }
@@ -161,7 +175,7 @@ TokenPanels take_latent(const ForwardContext& context, Role norm, std::int64_t l
 /// The first `columns` of x, and the rest.
 std::pair<Matrix, Matrix> split_columns(ThreadPool& threads, const Matrix& x, std::size_t columns) {
   std::pair<Matrix, Matrix> parts{Matrix(x.rows, columns), Matrix(x.rows, x.columns - columns)};
-  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
+  for_each_row(threads, x.rows, [&](std::size_t r) {
     std::ranges::copy(x.row(r).first(columns), parts.first.row(r).begin());
     std::ranges::copy(x.row(r).subspan(columns), parts.second.row(r).begin());
   });
@@ -216,17 +230,24 @@ Projections project(const ForwardContext& context, std::int64_t layer, const Tok
   return p;
 }
 
-/// One number as a product takes it.
-void store_element(float value, Precision precision, float& out) {
-  out = precision == Precision::bf16 ? round_to_bfloat16(value) : value;
+/// Numbers as a product takes them.
+void store_elements(std::span<const float> x, Precision precision, float* out) {
+  if (precision == Precision::bf16) {
+    std::ranges::transform(x, out, round_to_bfloat16);
+  } else {
+    std::ranges::copy(x, out);
+  }
 }
-void store_element(float value, Precision, Bfloat16& out) {
-  out = upper_half(round_to_bfloat16(value));
+void store_elements(std::span<const float> x, Precision, Bfloat16* out) {
+  std::ranges::transform(x, out, [](float value) { return upper_half(round_to_bfloat16(value)); });
 }
 
-/// Also after it was rounded.
-bool is_finite(float value, Precision precision) {
-  return std::isfinite(precision == Precision::bf16 ? round_to_bfloat16(value) : value);
+/// Also after they were rounded.
+bool all_finite(std::span<const float> values, Precision precision) {
+  const float limit = precision == Precision::bf16 ? 0x1.ffp127f : std::numeric_limits<float>::infinity();
+  int broken = 0;
+  for (const float value : values) broken |= !(std::fabs(value) < limit);
+  return broken == 0;
 }
 
 /// A panel (depth, 16) as a product takes it.
@@ -252,24 +273,53 @@ void load_key(const Projections& p, const HeadShape& shape, std::size_t row, std
   if (p.shared_key.rows > 0) std::ranges::copy(p.shared_key.row(row), shared);
 }
 
+/// Keys of the tokens [first, first + count) of a sequence that begins at first_row.
+template <class Element>
+void load_keys(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary, std::size_t head,
+               std::size_t first_row, std::size_t first, std::size_t count, HeadRows& staged,
+               HeadMemory<Element>& memory) {
+  const std::size_t dim = rule.shape.head_dim;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::span<float> key = std::span(staged.rows).subspan(i * dim, dim);
+    load_key(p, rule.shape, first_row + first + i, head, key);
+    prepare(key, p.key_norm, rule, rotary, first + i);
+  }
+  store_elements(std::span(staged.rows).first(count * dim), rule.precision, memory.key.data() + first * dim);
+}
+
+/// Their values; `count` is at most 16.
+template <class Element>
+void load_values(const Projections& p, const AttentionRule& rule, std::size_t head, std::size_t first_row,
+                 std::size_t first, std::size_t count, HeadRows& staged, HeadMemory<Element>& memory) {
+  const std::size_t dim = rule.shape.value_dim;
+  LaneRows<const float> rows{};
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto value = rule.shape.value.of(p.values(), first_row + first + i, head);
+    if (all_finite(value, rule.precision)) {
+      rows[i] = value.data();
+    } else {
+      memory.broken.push_back(first + i);
+    }
+  }
+  rows_to_panel(rows, dim, staged.panel.data());
+  Element* block = memory.value.data() + first / key_block * dim * key_block + first % key_block;
+  for (std::size_t d = 0; d < dim; ++d) {
+    store_elements(std::span(staged.panel).subspan(d * panel_lanes, panel_lanes), rule.precision,
+                   block + d * key_block);
+  }
+}
+
 template <class Element>
 HeadMemory<Element> load_head(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
-                              std::size_t head, std::size_t first_row, std::size_t tokens) {
-  const std::size_t dim = rule.shape.head_dim, value_dim = rule.shape.value_dim,
-                    blocks = (tokens + key_block - 1) / key_block;
-  HeadMemory<Element> memory{
-      Aligned<Element>(tokens * dim), Aligned<Element>(blocks * value_dim * key_block), {}};
-  std::vector<float> key(dim);
-  for (std::size_t t = 0; t < tokens; ++t) {
-    load_key(p, rule.shape, first_row + t, head, key);
-    prepare(key, p.key_norm, rule, rotary, t);
-    const auto value = rule.shape.value.of(p.values(), first_row + t, head);
-    const bool whole = std::ranges::all_of(value, [&](float v) { return is_finite(v, rule.precision); });
-    if (!whole) memory.broken.push_back(t);
-    for (std::size_t d = 0; d < dim; ++d) store_element(key[d], rule.precision, memory.key[t * dim + d]);
-    Element* block = memory.value.data() + t / key_block * value_dim * key_block;
-    for (std::size_t d = 0; d < value_dim; ++d)
-      store_element(whole ? value[d] : 0, rule.precision, block[d * key_block + t % key_block]);
+                              std::size_t head, std::size_t first_row, std::size_t tokens, HeadRows& staged) {
+  const std::size_t blocks = (tokens + key_block - 1) / key_block;
+  HeadMemory<Element> memory{Aligned<Element>(tokens * rule.shape.head_dim),
+                             Aligned<Element>(blocks * rule.shape.value_dim * key_block),
+                             {}};
+  for (std::size_t first = 0; first < tokens; first += panel_lanes) {
+    const std::size_t count = std::min(panel_lanes, tokens - first);
+    load_keys(p, rule, rotary, head, first_row, first, count, staged, memory);
+    load_values(p, rule, head, first_row, first, count, staged, memory);
   }
   return memory;
 }
@@ -278,17 +328,17 @@ template <class Element>
 void load_queries(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
                   std::size_t head, std::size_t first_row, QueryGroup<Element>& group) {
   const std::size_t dim = rule.shape.head_dim;
-  std::vector<float> query(dim);
-  AlignedFloats panel(dim * panel_lanes);  // (head_dim, 16)
   for (std::size_t begin = 0; begin < group.queries; begin += panel_lanes) {
-    std::ranges::fill(panel, 0.0f);
+    LaneRows<const float> rows{};
     for (std::size_t lane = 0; lane < std::min(panel_lanes, group.queries - begin); ++lane) {
       const std::size_t position = group.first + begin + lane;
+      const std::span<float> query = std::span(group.rows.rows).subspan(lane * dim, dim);
       std::ranges::copy(rule.shape.query.of(p.query, first_row + position, head), query.begin());
       prepare(query, p.query_norm, rule, rotary, position);
-      for (std::size_t d = 0; d < dim; ++d) panel[d * panel_lanes + lane] = query[d];
+      rows[lane] = query.data();
     }
-    store_panel(panel.data(), dim, rule.precision, group.query.data() + begin * dim);
+    rows_to_panel(rows, dim, group.rows.panel.data());
+    store_panel(group.rows.panel.data(), dim, rule.precision, group.query.data() + begin * dim);
   }
   std::ranges::fill(group.output, 0.0f);
   std::ranges::fill(group.maximum, p.sinks.empty() ? masked_score : p.sinks[head]);
@@ -308,10 +358,12 @@ bool sees_any(const AttentionRule& rule, std::size_t query, const std::vector<st
 /// Masks keys after a query, and those that have left its window. scores: (keys, 16).
 void mask_scores(const AttentionRule& rule, std::size_t first_query, std::size_t first_key, std::size_t keys,
                  float* scores) {
-  for (std::size_t k = 0; k < keys; ++k) {
-    for (std::size_t lane = 0; lane < panel_lanes; ++lane) {
-      if (!sees(rule, first_query + lane, first_key + k)) scores[k * panel_lanes + lane] = masked_score;
-    }
+  const auto lanes_before = [&](std::size_t query) {  // whose queries are earlier
+    return std::min(query - std::min(query, first_query), panel_lanes);
+  };
+  for (std::size_t key = first_key; key < first_key + keys; ++key, scores += panel_lanes) {
+    std::fill_n(scores, lanes_before(key), masked_score);
+    if (rule.window) std::fill(scores + lanes_before(key + *rule.window), scores + panel_lanes, masked_score);
   }
 }
 
@@ -356,16 +408,28 @@ void attend(const HeadMemory<Element>& memory, const AttentionRule& rule, QueryG
 }
 
 template <class Element>
-void store_output(const HeadMemory<Element>& memory, const AttentionRule& rule,
-                  const QueryGroup<Element>& group, std::size_t head, std::size_t first_row, Matrix& out) {
+void store_output(const HeadMemory<Element>& memory, const AttentionRule& rule, std::size_t head,
+                  std::size_t first_row, QueryGroup<Element>& group, Matrix& out) {
   const std::size_t dim = rule.shape.value_dim;
+  const auto row_of = [&](std::size_t query) {
+    return out.row(first_row + group.first + query).subspan(head * dim, dim);
+  };
+  for (std::size_t begin = 0; begin < group.queries; begin += panel_lanes) {
+    const float *output = group.output.data() + begin * dim, *sum = group.sum.data() + begin;
+    float* panel = group.rows.panel.data();
+    for (std::size_t d = 0; d < dim; ++d) {
+      for (std::size_t lane = 0; lane < panel_lanes; ++lane)
+        panel[d * panel_lanes + lane] = output[d * panel_lanes + lane] / sum[lane];
+    }
+    LaneRows<float> rows{};
+    for (std::size_t lane = 0; lane < std::min(panel_lanes, group.queries - begin); ++lane)
+      rows[lane] = row_of(begin + lane).data();
+    panel_to_rows(panel, dim, rows);
+  }
+  if (memory.broken.empty()) return;
   for (std::size_t q = 0; q < group.queries; ++q) {
-    const std::size_t panel = q / panel_lanes, lane = q % panel_lanes;
-    const float* output = group.output.data() + panel * dim * panel_lanes + lane;
-    const auto row = out.row(first_row + group.first + q).subspan(head * dim, dim);
-    for (std::size_t d = 0; d < dim; ++d) row[d] = output[d * panel_lanes] / group.sum[q];
     if (sees_any(rule, group.first + q, memory.broken))
-      std::ranges::fill(row, std::numeric_limits<float>::quiet_NaN());
+      std::ranges::fill(row_of(q), std::numeric_limits<float>::quiet_NaN());
   }
 }
 
@@ -373,15 +437,15 @@ void store_output(const HeadMemory<Element>& memory, const AttentionRule& rule,
 template <class Element>
 void attend_sequence(const Projections& p, const AttentionRule& rule, const RotaryTable& rotary,
                      std::size_t kv_head, std::size_t first_row, std::size_t tokens, Matrix& out) {
-  const auto memory = load_head<Element>(p, rule, rotary, kv_head, first_row, tokens);
   const std::size_t sharing = rule.shape.queries_per_kv();
   QueryGroup<Element> group(rule.shape);
+  const auto memory = load_head<Element>(p, rule, rotary, kv_head, first_row, tokens, group.rows);
   for (std::size_t head = kv_head * sharing; head < (kv_head + 1) * sharing; ++head) {
     for (group.first = 0; group.first < tokens; group.first += group_queries) {
       group.queries = std::min(group_queries, tokens - group.first);
       load_queries(p, rule, rotary, head, first_row, group);
       attend(memory, rule, group);
-      store_output(memory, rule, group, head, first_row, out);
+      store_output(memory, rule, head, first_row, group, out);
     }
   }
 }
@@ -389,7 +453,7 @@ void attend_sequence(const Projections& p, const AttentionRule& rule, const Rota
 /// heads (T, heads * value_dim) *= sigmoid(gate), where gates are projected with the queries.
 void gate_by_projected(ThreadPool& threads, const Projections& p, const HeadShape& shape, Matrix& heads) {
   if (shape.gate.size == 0) return;
-  threads.for_each(heads.rows, [&](std::size_t row, unsigned) {
+  for_each_row(threads, heads.rows, [&](std::size_t row) {
     float* out = heads.row(row).data();
     for (std::size_t head = 0; head < shape.heads; ++head) {
       for (const float gate : shape.gate.of(p.query, row, head)) *out++ /= 1 + std::exp(-gate);
@@ -416,10 +480,17 @@ Matrix attend_all(const ForwardContext& context, const Projections& projections,
   Matrix heads(start.back(), rule.shape.heads * rule.shape.value_dim);
   const auto attend_one = panel_format(context.precision) == PanelFormat::pairs ? attend_sequence<Bfloat16>
                                                                                 : attend_sequence<float>;
-  context.threads.for_each((start.size() - 1) * rule.shape.kv_heads, [&](std::size_t task, unsigned) {
-    const std::size_t sequence = task / rule.shape.kv_heads, kv_head = task % rule.shape.kv_heads;
-    attend_one(projections, rule, rotary, kv_head, start[sequence], start[sequence + 1] - start[sequence],
-               heads);
+  // Heads are neighbours in memory: where all threads have sequences enough, each takes whole ones.
+  constexpr std::size_t enough = 16;
+  const std::size_t sequences = start.size() - 1, all_heads = rule.shape.kv_heads,
+                    heads_at_once = sequences >= enough * context.threads.threads() ? all_heads : 1,
+                    parts = all_heads / heads_at_once;
+  context.threads.for_each(sequences * parts, [&](std::size_t task, unsigned) {
+    const std::size_t sequence = task / parts, first_head = task % parts * heads_at_once;
+    for (std::size_t kv_head = first_head; kv_head < first_head + heads_at_once; ++kv_head) {
+      attend_one(projections, rule, rotary, kv_head, start[sequence], start[sequence + 1] - start[sequence],
+                 heads);
+    }
   });
   gate_by_projected(context.threads, projections, rule.shape, heads);
   return heads;

@@ -32,11 +32,12 @@ std::vector<ExpertTokens> sort_by_expert(const RouterOutput& routing, std::size_
 /// sum.row(token) += weight * expert output, for the expert's own tokens.
 ProductSink combine_into(const ExpertTokens& expert, Matrix& sum) {
   return [&expert, &sum](std::size_t panel, std::size_t first_row, std::size_t rows, const float* y) {
+    const TokenOutputs outputs(y, rows);
     const std::size_t first = panel * panel_lanes, lanes = std::min(panel_lanes, expert.token.size() - first);
     for (std::size_t lane = 0; lane < lanes; ++lane) {
       float* out = sum.row(expert.token[first + lane]).data() + first_row;
       const float weight = expert.weight[first + lane];
-      for (std::size_t r = 0; r < rows; ++r) out[r] += weight * y[r * panel_lanes + lane];
+      for (std::size_t r = 0; r < rows; ++r) out[r] += weight * outputs.of(lane)[r];
     }
   };
 }
@@ -56,7 +57,7 @@ ExpertTokens shared_tokens(const ForwardContext& context, std::int64_t layer, co
   std::iota(all.token.begin(), all.token.end(), std::size_t{0});
   const std::vector<float> gate = context.take_if_present(Role::shared_expert_gate, layer);
   if (gate.empty()) return all;
-  context.threads.for_each(x.rows, [&](std::size_t t, unsigned) {
+  for_each_row(context.threads, x.rows, [&](std::size_t t) {
     const auto row = x.row(t);
     const double logit = std::inner_product(row.begin(), row.end(), gate.begin(), 0.0);
     all.weight[t] = static_cast<float>(1 / (1 + std::exp(-logit)));

@@ -72,7 +72,7 @@ std::vector<float> token_losses(const ForwardContext& context, const Weight& hea
           }
           if (logits) store_rows(panels, tile_logits)(panel, row, rows, y);
         });
-    context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {
+    for_each_row(context.threads, x.rows, [&](std::size_t token) {
       for (std::size_t b = 0; b < sums.sum.rows; ++b) {
         total[token].join(sums.maximum.row(b)[token], sums.sum.row(b)[token]);
       }

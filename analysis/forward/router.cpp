@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -13,15 +14,10 @@ namespace {
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-/// Orders by value, then by the lower index; NaN last.
-struct Better {
-  std::span<const float> value;
-  bool operator()(std::size_t a, std::size_t b) const {
-    const float x = std::isnan(value[a]) ? minus_infinity : value[a];
-    const float y = std::isnan(value[b]) ? minus_infinity : value[b];
-    return x != y ? x > y : a < b;
-  }
-};
+/// What is compared with others: NaN counts as lowest.
+float or_lowest(float value) {
+  return std::isnan(value) ? minus_infinity : value;
+}
 
 float sum_of_best_two(std::span<const float> selection) {
   float best = minus_infinity, second = minus_infinity;
@@ -36,29 +32,23 @@ float sum_of_best_two(std::span<const float> selection) {
 }
 
 float rank_group(GroupScore score, std::span<const float> selection) {
-  if (score == GroupScore::best_two) return sum_of_best_two(selection);
-  float best = minus_infinity;
-  for (float c : selection) best = std::max(best, std::isnan(c) ? minus_infinity : c);
-  return best;
+  return score == GroupScore::best_two ? sum_of_best_two(selection) : *std::ranges::max_element(selection);
 }
 
-/// Marks the experts of the kept_groups best groups.
-std::vector<bool> eligible_experts(const RoutingScheme& scheme, std::span<const float> selection) {
-  const auto groups = static_cast<std::size_t>(scheme.groups),
-             kept = static_cast<std::size_t>(scheme.kept_groups);
-  if (groups <= 1) return std::vector<bool>(selection.size(), true);
+/// The kept_groups best groups, ascending; of equal ones the lower.
+std::vector<std::size_t> best_groups(const RoutingScheme& scheme, std::span<const float> selection) {
+  if (scheme.groups <= 1) return {0};
+  const auto groups = static_cast<std::size_t>(scheme.groups);
   const std::size_t size = selection.size() / groups;
-  std::vector<float> group_score(groups);
+  std::vector<float> score;
   for (std::size_t g = 0; g < groups; ++g)
-    group_score[g] = rank_group(scheme.group_score, selection.subspan(g * size, size));
+    score.push_back(or_lowest(rank_group(scheme.group_score, selection.subspan(g * size, size))));
   std::vector<std::size_t> order(groups);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), Better{group_score});
-  std::vector<bool> eligible(selection.size(), false);
-  for (std::size_t rank = 0; rank < kept; ++rank) {
-    std::fill_n(eligible.begin() + static_cast<std::ptrdiff_t>(order[rank] * size), size, true);
-  }
-  return eligible;
+  std::ranges::stable_sort(order, std::ranges::greater(), [&](std::size_t g) { return score[g]; });
+  order.resize(static_cast<std::size_t>(scheme.kept_groups));
+  std::ranges::sort(order);
+  return order;
 }
 
 void softmax(std::span<const float> logits, std::span<float> scores) {
@@ -69,13 +59,13 @@ void softmax(std::span<const float> logits, std::span<float> scores) {
 }
 
 /// Experts that every token takes come before all others.
-std::vector<float> selection_scores(const RoutingScheme& scheme, std::span<const float> scores,
-                                    std::span<const float> bias) {
-  std::vector<float> selection(scores.begin(), scores.end());
+void set_selection_scores(const RoutingScheme& scheme, std::span<const float> scores,
+                          std::span<const float> bias, std::vector<float>& selection) {
+  selection.assign(scores.begin(), scores.end());
   for (std::size_t e = 0; e < bias.size(); ++e) selection[e] += bias[e];
+  std::ranges::transform(selection, selection.begin(), or_lowest);
   std::fill(selection.end() - scheme.always_last, selection.end(), -minus_infinity);
   for (const std::int64_t e : scheme.always) selection[static_cast<std::size_t>(e)] = -minus_infinity;
-  return selection;
 }
 
 std::size_t moe_layer_number(const ModelConfig& config, std::int64_t layer) {
@@ -142,17 +132,22 @@ void score_logits(const RoutingScheme& scheme, std::span<const float> logits, st
 
 std::size_t select_experts(const RoutingScheme& scheme, std::span<const float> scores,
                            std::span<const float> bias, std::span<std::uint16_t> index) {
-  const std::vector<float> selection = selection_scores(scheme, scores, bias);
-  const std::vector<bool> eligible = eligible_experts(scheme, selection);
-  std::vector<std::uint16_t> candidates;
-  for (std::size_t e = 0; e < selection.size(); ++e) {
-    if (eligible[e]) candidates.push_back(static_cast<std::uint16_t>(e));
+  thread_local std::vector<float> selection;  // kept from token to token
+  set_selection_scores(scheme, scores, bias, selection);
+  const std::vector<std::size_t> groups = best_groups(scheme, selection);
+  const std::size_t size =
+      selection.size() / std::max<std::size_t>(1, static_cast<std::size_t>(scheme.groups));
+  std::size_t found = 0;
+  for (const std::size_t group : groups) {
+    for (std::size_t e = group * size; e < (group + 1) * size; ++e) {
+      const auto beats = [&](std::uint16_t other) { return selection[e] > selection[other]; };
+      if (found == index.size() && (found == 0 || !beats(index.back()))) continue;
+      std::size_t rank = found < index.size() ? found++ : found - 1;
+      for (; rank > 0 && beats(index[rank - 1]); --rank) index[rank] = index[rank - 1];
+      index[rank] = static_cast<std::uint16_t>(e);
+    }
   }
-  const std::size_t count = std::min(index.size(), candidates.size());
-  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count),
-                    candidates.end(), Better{selection});
-  std::copy_n(candidates.begin(), count, index.begin());
-  return candidates.size();
+  return groups.size() * size;
 }
 
 RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matrix& x) {
@@ -176,7 +171,7 @@ RouterOutput route(const ForwardContext& context, std::int64_t layer, const Matr
   add_bias(context.threads, out.logits, context.take_if_present(Role::router_bias, layer));
   const std::vector<float> bias = context.take_if_present(Role::score_correction_bias, layer);
   const bool has_finite_bias = all_finite(bias);
-  context.threads.for_each(x.rows, [&](std::size_t token, unsigned) {
+  for_each_row(context.threads, x.rows, [&](std::size_t token) {
     score_logits(config.routing, out.logits.row(token), out.scores.row(token));
     if (has_finite_bias && all_finite(out.logits.row(token))) {
       route_token(config.routing, bias, token, out);

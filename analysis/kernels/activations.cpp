@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstdlib>
 
+#include "analysis/kernels/panel_rows.h"
 #include "analysis/machine/parallel.h"
 
 namespace moescope {
@@ -17,14 +18,15 @@ TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, 
                  RowOf row_of) {
   TokenPanels packed(tokens, source.columns, precision);
   threads.for_each(packed.panels(), [&](std::size_t p, unsigned) {
-    alignas(64) float block[panel_features * panel_lanes] = {};  // (panel_features, 16)
+    alignas(cache_line) float block[panel_features * panel_lanes];  // (panel_features, 16)
     for (std::size_t begin = 0; begin < source.columns; begin += panel_features) {
       const std::size_t count = std::min(panel_features, source.columns - begin);
-      for (std::size_t lane = 0; lane < packed.lanes(p); ++lane) {
-        const float* row = source.row(row_of(p * panel_lanes + lane)).data() + begin;
-        for (std::size_t f = 0; f < count; ++f) block[f * panel_lanes + lane] = row[f];
-      }
-      packed.store(p, begin, count, block);
+      LaneRows<const float> rows{};
+      for (std::size_t lane = 0; lane < packed.lanes(p); ++lane)
+        rows[lane] = source.row(row_of(p * panel_lanes + lane)).data() + begin;
+      float* panel = precision == Precision::f32 ? packed.float_panel(p, begin) : block;
+      rows_to_panel(rows, count, panel);
+      packed.store(p, begin, count, panel);
     }
   });
   return packed;
@@ -48,14 +50,17 @@ void free_aligned(void* memory) noexcept {
 
 void add_bias(ThreadPool& threads, Matrix& y, std::span<const float> bias) {
   if (bias.empty()) return;
-  threads.for_each(y.rows, [&](std::size_t r, unsigned) {
-    for (std::size_t i = 0; i < bias.size(); ++i) y.row(r)[i] += bias[i];
+  for_each_row(threads, y.rows, [&](std::size_t r) {
+    float* out = y.row(r).data();
+    for (std::size_t i = 0; i < bias.size(); ++i) out[i] += bias[i];
   });
 }
 
 void add(ThreadPool& threads, const Matrix& x, Matrix& sum) {
-  threads.for_each(x.rows, [&](std::size_t r, unsigned) {
-    for (std::size_t i = 0; i < x.columns; ++i) sum.row(r)[i] += x.row(r)[i];
+  for_each_row(threads, x.rows, [&](std::size_t r) {
+    const float* in = x.row(r).data();
+    float* out = sum.row(r).data();
+    for (std::size_t i = 0; i < x.columns; ++i) out[i] += in[i];
   });
 }
 

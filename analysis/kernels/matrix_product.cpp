@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "analysis/kernels/element_convert.h"
+#include "analysis/kernels/panel_rows.h"
 #include "analysis/machine/parallel.h"
 
 namespace moescope {
@@ -15,11 +17,12 @@ constexpr std::size_t task_rows = 10 * row_block, task_panels = 12;
 static_assert(panel_features % row_block == 0, "a block of outputs is stored in one block of features");
 
 /// Where the rows of each task begin, and the end: large tasks first, which load less, then smaller ones, so
-/// that threads end together (guided self-scheduling, Polychronopoulos and Kuck 1987).
-std::vector<std::size_t> divide_rows(std::size_t rows, std::size_t threads) {
+/// that threads end together (guided self-scheduling, Polychronopoulos and Kuck 1987). Each is a task for
+/// every block of panels.
+std::vector<std::size_t> divide_rows(std::size_t rows, std::size_t panel_blocks, std::size_t threads) {
   std::vector<std::size_t> begin{0};
   while (begin.back() < rows) {
-    const std::size_t left = rows - begin.back(), fair = left / (2 * threads);
+    const std::size_t left = rows - begin.back(), fair = left * panel_blocks / (2 * threads);
     const std::size_t blocks =
         std::clamp<std::size_t>((fair + row_block - 1) / row_block, 1, task_rows / row_block);
     begin.push_back(std::min(rows, begin.back() + blocks * row_block));
@@ -175,9 +178,9 @@ void convert_to_float(const WeightTile& tile, std::span<float> values) {
 
 void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink) {
   assert(x.features == tile.columns);
-  const std::vector<std::size_t> rows = divide_rows(tile.rows, threads.threads());
-  const std::size_t row_blocks = rows.size() - 1;
   const std::size_t panel_blocks = (x.panels() + task_panels - 1) / task_panels;
+  const std::vector<std::size_t> rows = divide_rows(tile.rows, panel_blocks, threads.threads());
+  const std::size_t row_blocks = rows.size() - 1;
   threads.for_each(row_blocks * panel_blocks, [&](std::size_t task, unsigned) {
     Block block;
     const std::size_t row_task = task / panel_blocks;
@@ -198,20 +201,27 @@ void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x,
   });
 }
 
+TokenOutputs::TokenOutputs(const float* y, std::size_t rows) {
+  LaneRows<float> lanes;
+  for (std::size_t lane = 0; lane < panel_lanes; ++lane) lanes[lane] = values_ + lane * row_block;
+  panel_to_rows(y, rows, lanes);
+}
+
 ProductSink store_rows(const TokenPanels& x, Matrix& y) {
   return [&x, &y](std::size_t panel, std::size_t first_row, std::size_t rows, const float* block) {
-    for (std::size_t lane = 0; lane < x.lanes(panel); ++lane) {
-      float* out = y.row(panel * panel_lanes + lane).data() + first_row;
-      for (std::size_t r = 0; r < rows; ++r) out[r] = block[r * panel_lanes + lane];
-    }
+    LaneRows<float> lanes{};
+    for (std::size_t lane = 0; lane < x.lanes(panel); ++lane)
+      lanes[lane] = y.row(panel * panel_lanes + lane).data() + first_row;
+    panel_to_rows(block, rows, lanes);
   };
 }
 
 ProductSink add_rows(const TokenPanels& x, Matrix& y) {
   return [&x, &y](std::size_t panel, std::size_t first_row, std::size_t rows, const float* block) {
+    const TokenOutputs outputs(block, rows);
     for (std::size_t lane = 0; lane < x.lanes(panel); ++lane) {
       float* out = y.row(panel * panel_lanes + lane).data() + first_row;
-      for (std::size_t r = 0; r < rows; ++r) out[r] += block[r * panel_lanes + lane];
+      for (std::size_t r = 0; r < rows; ++r) out[r] += outputs.of(lane)[r];
     }
   };
 }

@@ -39,6 +39,17 @@ using ProductSink = std::function<void(std::size_t panel, std::size_t first_row,
 /// where they lie, by way of 9 KiB in the first-level cache. x.features == tile.columns.
 void multiply(ThreadPool& threads, const WeightTile& tile, const TokenPanels& x, const ProductSink& sink);
 
+/// A finished block y (rows, 16), of at most row_block rows, token by token.
+class TokenOutputs {
+ public:
+  TokenOutputs(const float* y, std::size_t rows);
+  /// (rows) of one token.
+  const float* of(std::size_t lane) const { return values_ + lane * row_block; }
+
+ private:
+  float values_[panel_lanes * row_block];
+};
+
 /// A sink that stores token-major: y.row(token)[first_row + r].
 ProductSink store_rows(const TokenPanels& x, Matrix& y);
 /// The same, but adding.

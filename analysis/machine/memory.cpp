@@ -1,5 +1,7 @@
 #include "analysis/machine/memory.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <string>
 
@@ -39,6 +41,12 @@ std::uint64_t memory_budget(std::uint64_t asked) {
 
 bool outgrows_page_cache(std::uint64_t bytes) {
   return bytes > available_memory() / 2;
+}
+
+void release_free_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 void require_program_memory(std::uint64_t asked) {

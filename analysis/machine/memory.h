@@ -21,6 +21,9 @@ std::uint64_t memory_budget(std::uint64_t asked);
 /// fitting in it.
 bool outgrows_page_cache(std::uint64_t bytes);
 
+/// Gives memory that was freed, and kept for what comes next, back to the system.
+void release_free_memory();
+
 /// Throws UsageError, naming the least that would do, where less is asked for than the program itself takes.
 void require_program_memory(std::uint64_t asked);
 

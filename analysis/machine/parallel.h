@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -46,5 +47,16 @@ class ThreadPool {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Calls task(row) for every row below `rows`, as for_each does, where each is little work: a thread takes
+/// several at once.
+template <class Task>
+void for_each_row(ThreadPool& threads, std::size_t rows, const Task& task) {
+  constexpr std::size_t at_once = 32;
+  threads.for_each((rows + at_once - 1) / at_once, [&](std::size_t run, unsigned) {
+    const std::size_t end = std::min(rows, (run + 1) * at_once);
+    for (std::size_t row = run * at_once; row < end; ++row) task(row);
+  });
+}
 
 }  // namespace moescope

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "analysis/machine/parallel.h"
 #include "analysis/record/forward_record.h"
 #include "metrics/routing/router_distribution.h"
 #include "metrics/statistics.h"
@@ -27,8 +28,8 @@ Slab routing_slab(std::size_t checkpoint, const RouterOutput& routing,
 }  // namespace
 
 ForwardRecorder::ForwardRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus,
-                                 const RecordOptions& options)
-    : run_(run), checkpoint_(checkpoint), corpus_(corpus), options_(options) {}
+                                 const RecordOptions& options, ThreadPool& threads)
+    : run_(run), checkpoint_(checkpoint), corpus_(corpus), options_(options), threads_(threads) {}
 
 void ForwardRecorder::router_output(const RouterOutput& routing) {
   write_choices(routing);
@@ -62,15 +63,15 @@ void ForwardRecorder::write_choices(const RouterOutput& routing) {
 void ForwardRecorder::write_distribution(const RouterOutput& routing) {
   std::vector<float> entropy(routing.tokens, static_cast<float>(nan)), mass(entropy), share(entropy),
       spread(entropy);
-  std::vector<double> distribution(routing.scores.columns);
-  for (std::size_t t = 0; t < routing.tokens; ++t) {
-    if (!routing.chooses(t)) continue;
+  for_each_row(threads_, routing.tokens, [&](std::size_t t) {
+    if (!routing.chooses(t)) return;
+    std::vector<double> distribution(routing.scores.columns);
     router_distribution(routing, t, distribution);
     entropy[t] = static_cast<float>(router_entropy(distribution));
     mass[t] = static_cast<float>(topk_mass(distribution, routing.experts(t)));
     share[t] = static_cast<float>(top1_share(routing.weights(t)));
     spread[t] = static_cast<float>(topk_weight_entropy(routing.weights(t)));
-  }
+  });
   const Slab slab = routing_slab(checkpoint_, routing);
   run_.write(dataset::routing_entropy, slab, entropy);
   run_.write(dataset::routing_topk_mass, slab, mass);

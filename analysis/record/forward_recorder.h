@@ -11,11 +11,14 @@
 
 namespace moescope {
 
+class ThreadPool;
+
 /// Observes the forward pass of checkpoint number `checkpoint`; the run file's datasets must have been
-/// defined.
+/// defined. Numbers of each token are computed by `threads`, which must be idle meanwhile.
 class ForwardRecorder : public ForwardObserver {
  public:
-  ForwardRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus, const RecordOptions& options);
+  ForwardRecorder(RunFile& run, std::size_t checkpoint, const Corpus& corpus, const RecordOptions& options,
+                  ThreadPool& threads);
 
   void router_output(const RouterOutput& routing) override;
   void hidden_state(std::int64_t layer, std::size_t first_token, const Matrix& x) override;
@@ -36,6 +39,7 @@ class ForwardRecorder : public ForwardObserver {
   std::size_t checkpoint_;
   const Corpus& corpus_;
   RecordOptions options_;
+  ThreadPool& threads_;
 };
 
 }  // namespace moescope

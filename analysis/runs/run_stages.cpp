@@ -181,7 +181,7 @@ void record_forward(RunUnderWay& work, std::size_t c) {
   work.listener.stage(work.series.entries[c].name + ": forward pass");
   const Checkpoint& checkpoint = work.series.checkpoints[c];
   const ModelWeights& weights = work.series.model(c);
-  ForwardRecorder recorder(work.run, c, work.corpus, work.scope().save);
+  ForwardRecorder recorder(work.run, c, work.corpus, work.scope().save, work.threads);
   const Clock::time_point start = Clock::now();
   const ForwardTimes times =
       run_forward(checkpoint, weights, work.corpus, forward_options(work, c), work.threads, recorder,

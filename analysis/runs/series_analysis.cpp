@@ -6,6 +6,7 @@
 #include "analysis/derive/run_metrics.h"
 #include "analysis/forward/forward.h"
 #include "analysis/machine/clock.h"
+#include "analysis/machine/memory.h"
 #include "analysis/record/forward_record.h"
 #include "analysis/record/token_notes.h"
 #include "analysis/runs/run_identity.h"
@@ -189,6 +190,7 @@ void run_stages(RunUnderWay& work) {
   for (std::size_t c = 0; c < work.series.size(); ++c) {
     if (work.wants_forward(c)) record_forward(work, c);
   }
+  release_free_memory();  // of activations: what follows has a budget of its own
   if (work.wants_weights()) record_weights(work);
   if (work.wants_spectra()) record_spectra(work);
 }

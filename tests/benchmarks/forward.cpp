@@ -167,7 +167,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   mallopt(M_MMAP_THRESHOLD, 8 << 20);  // as the program itself has it
-  mallopt(M_TRIM_THRESHOLD, 16 << 20);
+  mallopt(M_TRIM_THRESHOLD, 32 << 20);
   try {
     moescope::run(argv[1], moescope::parse(argc, argv));
   } catch (const std::exception& error) {

@@ -1,7 +1,6 @@
 #include "analysis/weights/weight_block.h"
 
 #include <gtest/gtest.h>
-#include <hwy/highway.h>
 
 #include <algorithm>
 #include <bit>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "metrics/weights/bfloat16_histogram.h"
+#include "tests/support/instruction_sets.h"
 #include "tests/support/random_values.h"
 #include "tests/support/special_values.h"
 
@@ -153,18 +153,7 @@ void expect_all(const BlockCase& block) {
   }
 }
 
-/// Everything once for each set of instructions that was compiled and that this processor has.
-class WeightBlockTest : public testing::TestWithParam<std::int64_t> {
- protected:
-  void SetUp() override { choose(GetParam()); }
-  void TearDown() override { choose(0); }
-
- private:
-  static void choose(std::int64_t target) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  }
-};
+class WeightBlockTest : public InstructionSetTest {};
 
 TEST_P(WeightBlockTest, OrdinaryWeightsAreSummedAsDefined) {
   for (std::size_t checkpoints = 1; checkpoints <= most_checkpoints; ++checkpoints) {
@@ -270,15 +259,8 @@ TEST_P(WeightBlockTest, AWindowIsFoldedAndCleared) {
   EXPECT_EQ(std::ranges::count(window, 0.0f), static_cast<std::ptrdiff_t>(window_length));
 }
 
-std::vector<std::int64_t> instruction_sets() {
-  std::vector<std::int64_t> all;
-  for (std::int64_t left = hwy::SupportedTargets() & HWY_TARGETS; left != 0; left &= left - 1)
-    all.push_back(left & -left);
-  return all;
-}
-
 INSTANTIATE_TEST_SUITE_P(Targets, WeightBlockTest, testing::ValuesIn(instruction_sets()),
-                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
+                         instruction_set_name);
 
 }  // namespace
 }  // namespace moescope
