@@ -100,9 +100,7 @@ void WeightRecorder::count_magnitudes(const WeightTrajectory& trajectory, Row& r
     const Bfloat16Histogram& histogram = trajectory.histograms[c];
     const std::vector<double> quantiles = magnitude_quantiles(histogram, probabilities);
     row.quantiles.insert(row.quantiles.end(), quantiles.begin(), quantiles.end());
-    const auto of_tensor = moescope::magnitude_counts(histogram);
-    std::int64_t* sums = counts_of(c, role);
-    for (std::size_t m = 0; m < bfloat16_magnitudes; ++m) sums[m] += of_tensor[m];
+    add_magnitude_counts(histogram, {counts_of(c, role), bfloat16_magnitudes});
   }
 }
 

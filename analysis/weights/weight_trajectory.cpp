@@ -154,8 +154,8 @@ void WeightTrajectorySum::begin(std::uint64_t sketch_key) {
   sketch_key_ = sketch_key;
   blocks_ = 0;
   sums_ = nothing();
-  collect_counts();
-  for (Bfloat16Histogram& histogram : histograms_) histogram.clear();
+  if (counted_ > 0) collect_counts();
+  pool_.for_each(checkpoints_, [&](std::size_t c, unsigned) { histograms_[c].clear(); });
   std::ranges::fill(steps_, Bfloat16Steps{});
 }
 

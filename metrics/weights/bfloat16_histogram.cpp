@@ -99,19 +99,43 @@ Extremes extremes(const FiniteBins& bins) {
   return found;
 }
 
-/// The magnitude of this rank, from 0; `cumulative`: elements up to and with each bin, (infinity).
-double order_statistic(std::span<const std::int64_t> cumulative, std::int64_t rank) {
-  const auto bin = std::upper_bound(cumulative.begin(), cumulative.end(), rank);
-  return bfloat16_value(static_cast<std::size_t>(bin - cumulative.begin()));
-}
+/// The finite magnitudes in order.
+class OrderedMagnitudes {
+ public:
+  explicit OrderedMagnitudes(const FiniteBins& bins) : histogram_(*bins.histogram) {
+    for (const std::size_t first : bins.octaves) octaves_.push_back(first % sign);
+    std::ranges::sort(octaves_);
+    octaves_.erase(std::unique(octaves_.begin(), octaves_.end()), octaves_.end());
+    for (const std::size_t first : octaves_) {
+      cumulative_.push_back(count() + count_of(octave_at(histogram_, first)) +
+                            count_of(octave_at(histogram_, sign + first)));
+    }
+  }
 
-double quantile(std::span<const std::int64_t> cumulative, double probability) {
+  std::int64_t count() const { return cumulative_.empty() ? 0 : cumulative_.back(); }
+
+  /// The magnitude of this rank, from 0.
+  double at(std::int64_t rank) const {
+    const auto octave = std::ranges::upper_bound(cumulative_, rank);
+    std::int64_t up_to = octave == cumulative_.begin() ? 0 : *std::prev(octave);
+    std::size_t pattern = octaves_[static_cast<std::size_t>(octave - cumulative_.begin())];
+    while ((up_to += histogram_.counts[pattern] + histogram_.counts[sign + pattern]) <= rank) ++pattern;
+    return bfloat16_value(pattern);
+  }
+
+ private:
+  const Bfloat16Histogram& histogram_;
+  std::vector<std::size_t> octaves_;      // first patterns without the sign, ascending
+  std::vector<std::int64_t> cumulative_;  // elements up to and with each
+};
+
+double quantile(const OrderedMagnitudes& magnitudes, double probability) {
   assert(probability >= 0 && probability <= 1);
-  const double position = probability * static_cast<double>(cumulative.back() - 1);
+  const double position = probability * static_cast<double>(magnitudes.count() - 1);
   const auto rank = static_cast<std::int64_t>(position);
   const double fraction = position - static_cast<double>(rank);
-  const double below = order_statistic(cumulative, rank);
-  return fraction == 0 ? below : std::lerp(below, order_statistic(cumulative, rank + 1), fraction);
+  const double below = magnitudes.at(rank);
+  return fraction == 0 ? below : std::lerp(below, magnitudes.at(rank + 1), fraction);
 }
 
 }  // namespace
@@ -163,22 +187,20 @@ WeightStats weight_stats(const Bfloat16Histogram& histogram) {
           max};
 }
 
-std::vector<std::int64_t> magnitude_counts(const Bfloat16Histogram& histogram) {
-  std::vector<std::int64_t> folded(bfloat16_magnitudes);
-  const auto middle = histogram.counts.begin() + bfloat16_magnitudes;
-  std::transform(histogram.counts.begin(), middle, middle, folded.begin(), std::plus<>());
-  return folded;
+void add_magnitude_counts(const Bfloat16Histogram& histogram, std::span<std::int64_t> counts) {
+  assert(counts.size() == bfloat16_magnitudes);
+  for (const std::size_t first : octaves_in_use(histogram)) {
+    for (std::size_t i = 0; i < octave_size; ++i) counts[first % sign + i] += histogram.counts[first + i];
+  }
 }
 
 std::vector<double> magnitude_quantiles(const Bfloat16Histogram& histogram,
                                         std::span<const double> probabilities) {
-  std::vector<std::int64_t> cumulative = magnitude_counts(histogram);
-  cumulative.resize(infinity);
-  std::partial_sum(cumulative.begin(), cumulative.end(), cumulative.begin());
+  const OrderedMagnitudes magnitudes(finite_bins(histogram));
   std::vector<double> result(probabilities.size(), std::numeric_limits<double>::quiet_NaN());
-  if (cumulative.back() == 0) return result;
-  std::transform(probabilities.begin(), probabilities.end(), result.begin(),
-                 [&](double probability) { return quantile(cumulative, probability); });
+  if (magnitudes.count() == 0) return result;
+  std::ranges::transform(probabilities, result.begin(),
+                         [&](double probability) { return quantile(magnitudes, probability); });
   return result;
 }
 

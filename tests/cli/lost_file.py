@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
-"""A shard is cut short while it is mapped: one sentence, exit code 1, and the same command goes on once it is back.
-
-Which sentence depends on where the program is just then: between two looks at the mapped bytes it finds out by itself
-that the file is shorter. It is tried until the other one was seen, that of the signal.
+"""A shard is cut short while the series is read: one sentence, exit code 1, and the same command goes on once it is
+back.
 
 Usage: lost_file.py --moescope PROGRAM --source ROOT [--quick]      (--quick: for a program that is slow)
 """
@@ -20,58 +18,32 @@ import time
 from analysis import TABLES, analysis, go_on, read_options, require_undisturbed
 
 SENTENCE = "the file ends early"
-SIGNAL_SENTENCE = "the file became shorter while it was being read, or can no longer be read"
 
 
-def mapped_parts(process, shard):
-    """The parts of the shard that the process has mapped."""
-    lines = pathlib.Path(f"/proc/{process.pid}/maps").read_text().splitlines()
-    return {line for line in lines if line.endswith(str(shard))}
+def finished_passes(program, run):
+    done = subprocess.run([program, "export", str(run), "/status/forward"], capture_output=True, text=True, timeout=300)
+    return [line for line in done.stdout.splitlines() if line.endswith(",1")]
 
 
-def stop_while_mapped(process, shards):
-    """Stops the process while it has read ahead, and returns the shard that it has mapped; None if it has ended.
-
-    A part that is gone tells that the layers are under way (before, embeddings are read without a map). At least
-    three must be there: one may be in use and hardly be looked at again, one may be about to come, one is certainly
-    still to be used."""
-    seen = {shard: set() for shard in shards}
-
-    def is_under_way(shard):
-        parts = mapped_parts(process, shard)
-        seen[shard] |= parts
-        return len(parts) >= 3 and seen[shard] - parts
-
-    while process.poll() is None:
-        for shard in shards:
-            if not is_under_way(shard):
-                continue
-            process.send_signal(signal.SIGSTOP)
-            os.waitpid(process.pid, os.WUNTRACED)
-            if is_under_way(shard):
-                return shard
-            process.send_signal(signal.SIGCONT)
-        time.sleep(0.0005)
-    return None
-
-
-def lose_a_shard(command, shards):
-    """Runs the command and cuts a shard short under way: the shard, what gives it back, and what the command
-    said, but for lines of progress."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    lost = stop_while_mapped(process, shards)
-    if lost is None:
-        sys.exit(f"no shard was mapped while the series was analysed: {process.communicate()}")
-    whole, times = lost.read_bytes(), lost.stat()
-    os.truncate(lost, 0)
+def lose_a_shard(command, run, shard, passes):
+    """Runs the command and cuts the shard, which belongs to the last of so many passes, short after the first: what
+    gives it back, and what the command said, but for lines of progress."""
+    process = subprocess.Popen([*command, str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not finished_passes(command[0], run):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGSTOP)
+    if not 0 < len(finished_passes(command[0], run)) < passes - 1:
+        sys.exit(f"the passes were not seen under way: {process.kill()} {process.communicate()}")
+    whole, times = shard.read_bytes(), shard.stat()
+    os.truncate(shard, 0)
     process.send_signal(signal.SIGCONT)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 1, (process.returncode, said)
 
     def give_back():  # with its time: a file that was written to since is another one
-        lost.write_bytes(whole)
-        os.utime(lost, ns=(times.st_atime_ns, times.st_mtime_ns))
-    return lost, give_back, re.sub(r"^progress: .*\n", "", said, flags=re.M)
+        shard.write_bytes(whole)
+        os.utime(shard, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return give_back, re.sub(r"^progress: .*\n", "", said, flags=re.M)
 
 
 def main():
@@ -85,17 +57,9 @@ def main():
         command = analysis(options, series)
         run = place / "run.h5"
 
-        # The first checkpoint is left alone, so that one forward pass is finished.
-        shards = [shard for checkpoint in series[1:] for shard in checkpoint.glob("*.safetensors")]
-        for _ in range(20):
-            run.unlink(missing_ok=True)
-            lost, give_back, said = lose_a_shard([*command, str(run)], shards)
-            if said == f"moescope: {lost}: {SIGNAL_SENTENCE}\n":
-                break
-            assert said.startswith(f"moescope: {lost}: {SENTENCE}") and said.count("\n") == 1, said
-            give_back()
-        else:
-            sys.exit("the signal was never seen")
+        lost = next(series[-1].glob("*.safetensors"))
+        give_back, said = lose_a_shard(command, run, lost, len(series))
+        assert said.startswith(f"moescope: {lost}: {SENTENCE}") and said.count("\n") == 1, said
 
         # What is finished is in the unfinished file, which opens.
         subprocess.run([command[0], "export", str(run), "/loss/nll"], capture_output=True, check=True, timeout=300)
