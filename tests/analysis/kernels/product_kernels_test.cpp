@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -24,6 +25,11 @@ bool has_fused_multiply_add() {
 #endif
 }
 
+/// What VDPBF16PS makes of a number below the least normal one, given to it or found by it.
+float without_subnormal(float value) {
+  return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
+}
+
 /// Operands of one call: odd sizes, rows further apart than they are long, values that bfloat16 holds.
 struct Operands {
   std::size_t rows, depth, tokens;
@@ -40,12 +46,24 @@ struct Operands {
     for (float& value : x) value = round_to_bfloat16(value);
   }
 
-  /// The definition: one chain, the second of each pair of columns first.
-  float expected(std::size_t token, std::size_t row) const {
+  /// The same numbers, most of which are so small that products and sums are subnormal, or they are
+  /// themselves.
+  void shrink() {
+    for (AlignedFloats* values : {&w, &x, &y}) {
+      for (std::size_t i = 0; i < values->size(); ++i)
+        (*values)[i] = std::ldexp(
+            (*values)[i], values == &y ? -124 - static_cast<int>(i % 6) : -56 - static_cast<int>(i % 9) * 9);
+    }
+    for (AlignedFloats* values : {&w, &x})
+      std::ranges::transform(*values, values->begin(), round_to_bfloat16);
+  }
+
+  /// The definition: one chain, the second of each pair of columns first. `kept` is what is left of a number.
+  float expected(std::size_t token, std::size_t row, float (*kept)(float)) const {
     const std::size_t panel = token / panel_lanes, lane = token % panel_lanes;
-    float sum = y[(panel * rows + row) * panel_lanes + lane];
+    float sum = kept(y[(panel * rows + row) * panel_lanes + lane]);
     const auto add = [&](std::size_t k) {
-      sum = std::fma(w[row * stride + k], x[(panel * depth + k) * panel_lanes + lane], sum);
+      sum = kept(std::fma(kept(w[row * stride + k]), kept(x[(panel * depth + k) * panel_lanes + lane]), sum));
     };
     for (std::size_t k = 0; k < depth; k += 2) {
       if (k + 1 < depth) add(k + 1);
@@ -73,11 +91,12 @@ struct Operands {
                        {pairs.data(), x_stride, result.data(), rows * panel_lanes}, tokens);
     return result;
   }
-  void check(const AlignedFloats& product) const {
+  void check(
+      const AlignedFloats& product, float (*kept)(float) = [](float value) { return value; }) const {
     for (std::size_t token = 0; token < tokens; ++token) {
       for (std::size_t row = 0; row < rows; ++row) {
         const std::size_t panel = token / panel_lanes, lane = token % panel_lanes;
-        ASSERT_EQ(product[(panel * rows + row) * panel_lanes + lane], expected(token, row))
+        ASSERT_EQ(product[(panel * rows + row) * panel_lanes + lane], expected(token, row, kept))
             << rows << " rows, " << depth << " columns, token " << token << " of " << tokens << ", row "
             << row;
       }
@@ -103,6 +122,23 @@ TEST(AccumulateProduct, IsOneChainOfFusedMultiplyAddsSecondOfEachPairFirst) {
 TEST(AccumulateProduct, OfBfloat16IsTheSameChain) {
   if (!has_native_bfloat16()) GTEST_SKIP() << "no AVX512_BF16 on this processor";
   for_each_shape([](const Operands& operands) { operands.check(operands.bfloat16_product()); });
+}
+
+// The one difference between processors: subnormal numbers.
+TEST(AccumulateProduct, OfBfloat16TakesSubnormalNumbersForZero) {
+  if (!has_native_bfloat16()) GTEST_SKIP() << "no AVX512_BF16 on this processor";
+  for_each_shape([](Operands operands) {
+    operands.shrink();
+    operands.check(operands.bfloat16_product(), without_subnormal);
+  });
+}
+
+TEST(AccumulateProduct, OfFloatsKeepsSubnormalNumbers) {
+  if (!has_fused_multiply_add()) GTEST_SKIP() << "no fused multiply-add on this processor";
+  for_each_shape([](Operands operands) {
+    operands.shrink();
+    operands.check(operands.float_product());
+  });
 }
 
 TEST(AccumulateProduct, SplittingTheDepthAtAPairChangesNothing) {
