@@ -21,7 +21,7 @@ double matrix_flops(const Weight& weight, std::uint64_t checkpoints) {
   const auto versions = static_cast<double>(checkpoints), steps = versions - 1;
   const double gram = gram_multiplications(n, m);
   if (n > direct_decomposition_limit) return 2 * (versions + steps) * gram;
-  return 2 * ((versions + steps) * 2 * n * n * m + (checkpoints > 1 ? versions * gram : 0));
+  return 2 * ((versions + steps) * 3 * n * n * m + (checkpoints > 1 ? versions * gram : 0));
 }
 
 std::uint64_t decompositions(const Weight& weight, std::uint64_t checkpoints) {

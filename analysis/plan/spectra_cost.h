@@ -20,14 +20,16 @@ struct SpectraCost {
 };
 
 /// Of a series of `checkpoints` that all store their weights like the first. With short side n and long side
-/// m, a Gram matrix with its eigenvalues takes n² m / 2 + 4/3 n³ multiply-adds, the exact decomposition of a
-/// small matrix 2 n² m (metrics/spectra/singular_values.h); each checkpoint and each update is decomposed
-/// once, small matrices once more for their leading directions. Pure.
+/// m, a Gram matrix with its eigenvalues counts as n² m / 2 + 4/3 n³ multiply-adds, the exact decomposition
+/// of a small matrix as 3 n² m: what is done at a lower rate than the Gram matrix itself counts more
+/// (metrics/spectra/singular_values.h). Each checkpoint and each update is decomposed once, small matrices
+/// once more for their leading directions. Pure.
 SpectraCost spectra_cost(std::span<const Weight> weights, SpectraChoice choice, std::uint64_t checkpoints);
 
-/// Where the rate is not measured: what one core of 3 GHz reaches, and what each decomposition takes beside.
-inline constexpr double spectra_flops_per_core = 1e10;
-inline constexpr double seconds_per_decomposition = 3e-4;
+/// Where the rate is not measured: what one core of 3 GHz reaches with AVX2, and what each decomposition
+/// takes beside.
+inline constexpr double spectra_flops_per_core = 2.5e10;
+inline constexpr double seconds_per_decomposition = 1.2e-4;
 
 /// Operations that all threads together get done in a second of decomposing; measured in tenths of a second.
 double measure_spectra_rate(ThreadPool& threads);

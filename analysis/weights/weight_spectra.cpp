@@ -177,13 +177,13 @@ class PiecewiseTrace : public MatrixTrace {
       read(before, c - 1, row, other_);
       for (std::size_t i = 0; i < values_.size(); ++i) values_[i] -= other_[i];
     });
-    return singular_values_of_gram(gram_, weight().cols);
+    return singular_values_of_gram(std::move(gram_), weight().cols);
   }
 
   LeadingSubspace decompose(std::size_t c) override {
     if (c == 0) rows_.emplace(checkpoint(c), stored(c));
     add_up([&](std::uint64_t row) { read(*rows_, c, row, values_); });
-    return leading_subspace_of_gram(gram_, weight().cols, compared_directions(weight()));
+    return leading_subspace_of_gram(std::move(gram_), weight().cols, compared_directions(weight()));
   }
 
  private:
@@ -263,12 +263,12 @@ MatrixSpectra trace_matrix(Series series, std::size_t index, std::span<const dou
 
 std::uint64_t spectra_memory(const Weight& weight) {
   const std::uint64_t n = std::min(weight.rows, weight.cols), m = std::max(weight.rows, weight.cols);
-  const std::uint64_t decomposition = (2 * n * n + 256 * n + 2 * most_compared_directions * (n + m)) * 8;
+  const std::uint64_t decomposition = (n * n + 256 * n + 2 * most_compared_directions * (n + m)) * 8;
   const std::uint64_t kept = weight.transposed ? 2 * weight.bytes() : 0;
   const MatrixPieces pieces;
   if (comes_in_pieces(weight, pieces))
-    return 2 * pieces.piece_elements * sizeof(float) + decomposition + n * n * 8 + kept;
-  const std::uint64_t direct = is_decomposed_directly(weight) ? 2 * n * m * 8 : 0;
+    return 2 * pieces.piece_elements * sizeof(float) + decomposition + kept;
+  const std::uint64_t direct = is_decomposed_directly(weight) ? n * m * 8 : 0;
   return 2 * n * m * sizeof(float) + decomposition + direct;
 }
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cassert>
 #include <limits>
+#include <utility>
 
 #include "metrics/spectra/decomposition.h"
 
 namespace moescope {
 namespace {
 
+constexpr Eigen::Index panel_width = 256;  // so much of a long side is widened to double at a time
 constexpr double determined = 1e-6;  // of sigma_1; squared it is far above the rounding of the Gram matrix
 
 /// The singular vectors of the long side that belong to those of the short side: A v = sigma u.
@@ -29,24 +31,6 @@ Eigen::MatrixXd other_side(const WeightMatrix& matrix, const Eigen::MatrixXd& sh
   return result;
 }
 
-/// The values, and the vectors of the short side where they are determined.
-LeadingSubspace short_side_subspace(std::span<const double> gram, std::size_t size, std::size_t count) {
-  LeadingSubspace result;
-  const SymmetricDecomposition decomposition = decompose_symmetric(gram, size);
-  result.singular_values = descending_roots(decomposition.eigenvalues);
-  const std::vector<double>& sigma = result.singular_values;
-  if (count == 0 || count > size || !(sigma[count - 1] > determined * sigma[0])) return result;
-  Eigen::MatrixXd vectors = leading_tridiagonal_vectors(decomposition, static_cast<Eigen::Index>(count));
-  vectors.applyOnTheLeft(decomposition.tridiagonal.matrixQ());
-  result.count = count;
-  result.vectors.assign(vectors.data(), vectors.data() + vectors.size());
-  return result;
-}
-
-LeadingSubspace unknown_subspace(std::size_t size) {
-  return {std::vector<double>(size, std::numeric_limits<double>::quiet_NaN()), 0, {}};
-}
-
 Eigen::Map<const Eigen::MatrixXd> as_columns(const LeadingSubspace& subspace) {
   const auto count = static_cast<Eigen::Index>(subspace.count);
   return {subspace.vectors.data(), static_cast<Eigen::Index>(subspace.vectors.size()) / count, count};
@@ -57,8 +41,7 @@ Eigen::Map<const Eigen::MatrixXd> as_columns(const LeadingSubspace& subspace) {
 LeadingSubspace leading_subspace(const WeightMatrix& matrix, SingularSide side, std::size_t count) {
   const std::size_t size = std::min(matrix.rows, matrix.columns);
   if (size == 0) return {};
-  if (!as_matrix(matrix).allFinite()) return unknown_subspace(size);
-  LeadingSubspace result = short_side_subspace(gram_matrix(matrix), size, count);
+  LeadingSubspace result = leading_subspace_of_gram(gram_matrix(matrix), size, count);
   const bool left_is_short = matrix.rows <= matrix.columns;
   if (result.count == 0 || (side == SingularSide::left) == left_is_short) return result;
   const Eigen::MatrixXd vectors = other_side(matrix, as_columns(result));
@@ -66,11 +49,21 @@ LeadingSubspace leading_subspace(const WeightMatrix& matrix, SingularSide side, 
   return result;
 }
 
-LeadingSubspace leading_subspace_of_gram(std::span<const double> gram, std::size_t size, std::size_t count) {
+LeadingSubspace leading_subspace_of_gram(std::vector<double> gram, std::size_t size, std::size_t count) {
   if (size == 0) return {};
-  const auto length = static_cast<Eigen::Index>(gram.size());
-  if (!Eigen::Map<const Eigen::VectorXd>(gram.data(), length).allFinite()) return unknown_subspace(size);
-  return short_side_subspace(gram, size, count);
+  if (!is_finite(gram, size)) {
+    return {std::vector<double>(size, std::numeric_limits<double>::quiet_NaN()), 0, {}};
+  }
+  LeadingSubspace result;
+  const SymmetricDecomposition decomposition = decompose_symmetric(std::move(gram), size);
+  result.singular_values = roots(decomposition.eigenvalues);
+  const std::vector<double>& sigma = result.singular_values;
+  if (count == 0 || count > size || !(sigma[count - 1] > determined * sigma[0])) return result;
+  Eigen::MatrixXd vectors = leading_tridiagonal_vectors(decomposition, static_cast<Eigen::Index>(count));
+  decomposition.apply_rotation(vectors);
+  result.count = count;
+  result.vectors.assign(vectors.data(), vectors.data() + vectors.size());
+  return result;
 }
 
 double subspace_overlap(const LeadingSubspace& a, const LeadingSubspace& b) {

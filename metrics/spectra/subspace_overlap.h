@@ -32,7 +32,7 @@ struct LeadingSubspace {
 LeadingSubspace leading_subspace(const WeightMatrix& matrix, SingularSide side, std::size_t count);
 
 /// The vectors of the short side, for a caller that formed its Gram matrix, shape (size, size), otherwise.
-LeadingSubspace leading_subspace_of_gram(std::span<const double> gram, std::size_t size, std::size_t count);
+LeadingSubspace leading_subspace_of_gram(std::vector<double> gram, std::size_t size, std::size_t count);
 
 /// norm(U_sᵀ U_t)_F² / count, in [0, 1]: the mean squared cosine of the principal angles. 1 for the same
 /// subspace, 0 for orthogonal ones, count / length by chance (length: of a vector). NaN where a subspace has
