@@ -35,8 +35,9 @@ double bfloat16_value(std::size_t pattern);
 /// microseconds, that of a large tensor about 50: no pass over small tensors should wait for more.
 WeightStats weight_stats(const Bfloat16Histogram& histogram);
 
-/// Adds to `counts`, shape (bfloat16_magnitudes), the elements by pattern without the sign. The patterns order
-/// like the magnitudes; bin 0 holds zeros of both signs, 0x7f80 the infinite elements, bins above it NaN.
+/// Adds to `counts`, shape (bfloat16_magnitudes), the elements by pattern without the sign. The patterns
+/// order like the magnitudes; bin 0 holds zeros of both signs, 0x7f80 the infinite elements, bins above it
+/// NaN.
 void add_magnitude_counts(const Bfloat16Histogram& histogram, std::span<std::int64_t> counts);
 
 /// Quantiles of |w| over the finite elements, shape (probabilities.size()): the same bytes as `quantiles` of
