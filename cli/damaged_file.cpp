@@ -5,14 +5,31 @@
 #include <unistd.h>
 
 #include <array>
+#include <string_view>
 
 #include "cli/commands.h"
-#include "cli/last_words.h"
 #include "readers/run_file/run_file.h"
 
-// All but what installs the handler runs in it, under the rule of last_words.h.
+// All but what installs the handler runs in it, at any moment of any thread: no memory is allocated, no lock
+// taken.
 namespace moescope {
 namespace {
+
+void say(std::string_view text) {
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+}
+
+/// Begins a sentence, where a terminal shows progress on that line, too.
+void say_name_of_program() {
+  if (isatty(STDERR_FILENO) != 0) say("\r\033[K");
+  say("moescope: ");
+}
+
+/// The program ends as if it had no handler.
+void raise_again(int signal_number) {
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
 
 /// HDF5 does not look everywhere whether it got the memory that it asked for.
 bool is_out_of_memory() {

@@ -113,14 +113,11 @@ struct HeadMemory {
 
 /// One head's features of 16 tokens, as rows and as a panel.
 struct HeadRows {
-  std::size_t features;  // of the larger of queries and values
-  AlignedFloats rows;    // (16, features of a row)
-  AlignedFloats panel;   // (features, 16)
+  AlignedFloats rows;   // (16, features of a row)
+  AlignedFloats panel;  // (features, 16)
 
   explicit HeadRows(const HeadShape& shape)
-      : features(std::max(shape.head_dim, shape.value_dim)),
-        rows(features * panel_lanes),
-        panel(features * panel_lanes) {}
+      : rows(std::max(shape.head_dim, shape.value_dim) * panel_lanes), panel(rows.size()) {}
 };
 
 /// Up to 64 queries of one head on their way through the keys, 16 to a panel.

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <string>
 
+#include "analysis/forward/weight_stream.h"
 #include "analysis/kernels/matrix_product.h"
 #include "analysis/machine/memory.h"
 #include "readers/model/weight_table.h"
 
 namespace moescope {
 namespace {
-
-/// More than this does not make reading any smoother.
-constexpr std::uint64_t most_weight_bytes = 64 * mebibyte;
 
 /// Two of the largest tiles: the least with which reading and computing can overlap. A tile is a block of
 /// rows, or a transposed matrix.

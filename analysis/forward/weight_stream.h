@@ -18,8 +18,11 @@
 
 namespace moescope {
 
+/// Of weights in memory at once. More does not make reading any smoother.
+inline constexpr std::uint64_t most_weight_bytes = 64ull << 20;
+
 struct WeightStreamOptions {
-  std::uint64_t memory = 64ull << 20;              // bytes of weights in memory at once, at least two tiles
+  std::uint64_t memory = most_weight_bytes;        // bytes of weights in memory at once, at least two tiles
   const std::atomic<bool>* interrupted = nullptr;  // checked at every tile
   /// Of bytes taken since the last call; on the consumer's thread.
   std::function<void(std::uint64_t bytes)> progress = nullptr;

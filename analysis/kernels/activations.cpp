@@ -1,17 +1,12 @@
 #include "analysis/kernels/activations.h"
 
-#include <sys/mman.h>
-
 #include <cassert>
-#include <cstdlib>
 
 #include "analysis/kernels/panel_rows.h"
 #include "analysis/machine/parallel.h"
 
 namespace moescope {
 namespace {
-
-constexpr std::size_t large_page = std::size_t{2} << 20;
 
 template <class RowOf>
 TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, Precision precision,
@@ -33,20 +28,6 @@ TokenPanels pack(ThreadPool& threads, const Matrix& source, std::size_t tokens, 
 }
 
 }  // namespace
-
-/// A matrix of all tokens comes and goes with each step of a layer. In pages of 4 KiB, to have it cleared and
-/// mapped anew costs as much as computing its norms.
-void* allocate_aligned(std::size_t bytes) {
-  const bool large = bytes >= 2 * large_page;
-  void* memory = nullptr;
-  if (::posix_memalign(&memory, large ? large_page : cache_line, bytes) != 0) throw std::bad_alloc();
-  if (large) ::madvise(memory, bytes / large_page * large_page, MADV_HUGEPAGE);  // a wish
-  return memory;
-}
-
-void free_aligned(void* memory) noexcept {
-  std::free(memory);
-}
 
 void add_bias(ThreadPool& threads, Matrix& y, std::span<const float> bias) {
   if (bias.empty()) return;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/kernels/product_kernels.h"
+#include "readers/files/large_memory.h"
 
 namespace moescope {
 
@@ -15,20 +16,17 @@ class ThreadPool;
 
 inline constexpr std::size_t cache_line = 64;  // bytes
 
-/// Memory on cache-line boundaries, as the kernels demand; much of it in large pages where the system has
-/// them. Throws std::bad_alloc.
-void* allocate_aligned(std::size_t bytes);
-void free_aligned(void* memory) noexcept;
-
-/// Elements that are given no value have none: all of them are computed, and zeroing them first costs as much
-/// as computing some.
+/// Memory on cache-line boundaries, as the kernels demand. A matrix of all tokens comes and goes with each
+/// step of a layer: in small pages, to have it mapped anew costs as much as computing its norms. Elements
+/// that are given no value have none: all of them are computed, and zeroing them first costs as much as
+/// computing some.
 template <class T>
 struct AlignedAllocator {
   using value_type = T;
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
-  T* allocate(std::size_t count) { return static_cast<T*>(allocate_aligned(count * sizeof(T))); }
+  T* allocate(std::size_t count) { return static_cast<T*>(allocate_aligned(count * sizeof(T), cache_line)); }
   void deallocate(T* pointer, std::size_t) { free_aligned(pointer); }
   template <class U>
   void construct(U* element) noexcept {

@@ -73,55 +73,57 @@ struct Square<1> {
   }
 };
 
-/// As many whole squares as there are from `at` on, across all lanes; returns where the rest begins.
-template <std::size_t Width>
-HWY_INLINE std::size_t to_panel(const LaneRows<const float>& rows, std::size_t at, std::size_t count,
-                                float* panel) {
-  if constexpr (Width > 1 && hn::MaxLanes(hn::CappedTag<float, Width>()) < Width)
-    return at;
-  else {
-    for (; at + Width <= count; at += Width) {
-      for (std::size_t lane = 0; lane < panel_lanes; lane += Width) {
-        Square<Width> square;
-        square.load_rows(rows.data() + lane, at);
-        square.transpose();
-        square.store_panel(panel + at * panel_lanes + lane);
-      }
-    }
-    return at;
+/// From rows into a panel.
+struct IntoPanel {
+  const LaneRows<const float>& rows;
+  float* panel;
+  template <std::size_t Width>
+  HWY_INLINE void move(std::size_t at, std::size_t lane) const {
+    Square<Width> square;
+    square.load_rows(rows.data() + lane, at);
+    square.transpose();
+    square.store_panel(panel + at * panel_lanes + lane);
   }
+};
+
+/// And back.
+struct IntoRows {
+  const float* panel;
+  const LaneRows<float>& rows;
+  template <std::size_t Width>
+  HWY_INLINE void move(std::size_t at, std::size_t lane) const {
+    Square<Width> square;
+    square.load_panel(panel + at * panel_lanes + lane);
+    square.transpose();
+    square.store_rows(rows.data() + lane, at);
+  }
+};
+
+/// As many whole squares as there are from `at` on, across all lanes; returns where the rest begins.
+template <std::size_t Width, class Move>
+HWY_INLINE std::size_t move_squares(const Move& to, std::size_t at, std::size_t count) {
+  if constexpr (Width == 1 || hn::MaxLanes(hn::CappedTag<float, Width>()) == Width) {
+    for (; at + Width <= count; at += Width) {
+      for (std::size_t lane = 0; lane < panel_lanes; lane += Width) to.template move<Width>(at, lane);
+    }
+  }
+  return at;
 }
 
-template <std::size_t Width>
-HWY_INLINE std::size_t to_rows(const float* panel, std::size_t at, std::size_t count,
-                               const LaneRows<float>& rows) {
-  if constexpr (Width > 1 && hn::MaxLanes(hn::CappedTag<float, Width>()) < Width)
-    return at;
-  else {
-    for (; at + Width <= count; at += Width) {
-      for (std::size_t lane = 0; lane < panel_lanes; lane += Width) {
-        Square<Width> square;
-        square.load_panel(panel + at * panel_lanes + lane);
-        square.transpose();
-        square.store_rows(rows.data() + lane, at);
-      }
-    }
-    return at;
-  }
+template <class Move>
+HWY_INLINE void move_all(const Move& to, std::size_t count) {
+  std::size_t at = move_squares<16>(to, 0, count);
+  at = move_squares<8>(to, at, count);
+  at = move_squares<4>(to, at, count);
+  move_squares<1>(to, at, count);
 }
 
 void RowsToPanel(const LaneRows<const float>& rows, std::size_t count, float* panel) {
-  std::size_t at = to_panel<16>(rows, 0, count, panel);
-  at = to_panel<8>(rows, at, count, panel);
-  at = to_panel<4>(rows, at, count, panel);
-  to_panel<1>(rows, at, count, panel);
+  move_all(IntoPanel{rows, panel}, count);
 }
 
 void PanelToRows(const float* panel, std::size_t count, const LaneRows<float>& rows) {
-  std::size_t at = to_rows<16>(panel, 0, count, rows);
-  at = to_rows<8>(panel, at, count, rows);
-  at = to_rows<4>(panel, at, count, rows);
-  to_rows<1>(panel, at, count, rows);
+  move_all(IntoRows{panel, rows}, count);
 }
 
 }  // namespace HWY_NAMESPACE

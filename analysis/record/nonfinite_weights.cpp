@@ -108,9 +108,8 @@ std::string find_nonfinite_weights(const Checkpoint& checkpoint, const ModelWeig
                                    const std::atomic<bool>* interrupted) {
   std::vector<const Weight*> order;
   for (const Weight& weight : weights.all()) order.push_back(&weight);
-  WeightStreamOptions options{.interrupted = interrupted};
-  options.memory = std::min(options.memory, memory);
-  WeightStream stream(checkpoint, order, options);
+  WeightStream stream(checkpoint, order,
+                      {.memory = std::min(memory, most_weight_bytes), .interrupted = interrupted});
   for (const Weight* weight : order) {
     const std::int64_t count = count_nonfinite(stream, *weight);
     if (count == 0) continue;

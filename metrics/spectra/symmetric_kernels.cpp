@@ -213,8 +213,8 @@ void BisectEigenvalues(const double* diagonal, const double* squared, std::size_
         pivot[v] = one;
         below[v] = zero;
       }
-      for (std::size_t i = 0; i < size;
-           ++i) {  // a pivot of 0 makes the next infinite, and all is well after it
+      // A pivot of 0 makes the next infinite, and all is well after it.
+      for (std::size_t i = 0; i < size; ++i) {
         const Vector entry = hn::Set(doubles, diagonal[i]), square = hn::Set(doubles, squared[i]);
         for (std::size_t v = 0; v < together; ++v) {
           pivot[v] = hn::Sub(hn::Sub(entry, x[v]), hn::Div(square, pivot[v]));

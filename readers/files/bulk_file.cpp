@@ -1,7 +1,6 @@
 #include "readers/files/bulk_file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -9,14 +8,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
-#include <new>
-#include <utility>
 
 namespace moescope {
 namespace {
-
-/// Of x86, and of Arm with pages of 4 KiB. Elsewhere nothing is gained.
-constexpr std::uint64_t huge_page_bytes = 2 << 20;
 
 constexpr std::uint64_t whole_pages(std::uint64_t bytes) {
   return (bytes + BulkFile::page_bytes - 1) / BulkFile::page_bytes * BulkFile::page_bytes;
@@ -43,14 +37,10 @@ std::uint64_t count_cached_pages(int descriptor, std::uint64_t offset, std::uint
 
 }  // namespace
 
-PageBuffer::PageBuffer(std::uint64_t bytes) : size_(bytes) {
-  const std::uint64_t in_huge_pages = bytes / huge_page_bytes * huge_page_bytes;
-  const std::uint64_t alignment = in_huge_pages > 0 ? huge_page_bytes : BulkFile::page_bytes;
-  void* memory = nullptr;
-  if (::posix_memalign(&memory, alignment, std::max<std::uint64_t>(1, bytes)) != 0) throw std::bad_alloc();
-  memory_.reset(static_cast<std::byte*>(memory));
-  if (in_huge_pages > 0) ::madvise(memory, in_huge_pages, MADV_HUGEPAGE);
-}
+PageBuffer::PageBuffer(std::uint64_t bytes)
+    : memory_(
+          static_cast<std::byte*>(allocate_aligned(std::max<std::uint64_t>(1, bytes), BulkFile::page_bytes))),
+      size_(bytes) {}
 
 BulkFile::BulkFile(const SourceFile& file)
     : file_(file), probe_(file.reopen(O_RDONLY)), direct_(file.reopen(O_RDONLY | O_DIRECT)) {

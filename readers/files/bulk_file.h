@@ -4,16 +4,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <span>
 
+#include "readers/files/large_memory.h"
 #include "readers/files/source_file.h"
 
 namespace moescope {
 
-/// Memory for reads, on a page boundary, not initialised; in large pages where there are such and it is
-/// large, because each page that is touched first takes a while.
+/// Memory for reads, on a page boundary, not initialised.
 class PageBuffer {
  public:
   PageBuffer() = default;
@@ -22,7 +21,7 @@ class PageBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
+    void operator()(std::byte* memory) const { free_aligned(memory); }
   };
   std::unique_ptr<std::byte, Free> memory_;
   std::uint64_t size_ = 0;

@@ -2,8 +2,6 @@
 /// with each set of instructions in turn; beside Eigen, compiled for any processor, and OpenBLAS, if the
 /// build found it.
 
-#include <hwy/highway.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -16,6 +14,7 @@
 #include "metrics/statistics.h"
 #include "tests/benchmarks/rival_spectra.h"
 #include "tests/benchmarks/stopwatch.h"
+#include "tests/support/instruction_sets.h"
 #include "tests/support/random_values.h"
 
 namespace moescope {
@@ -40,18 +39,13 @@ struct Candidate {
 
 std::vector<Candidate> candidates() {
   std::vector<Candidate> all;
-  for (std::int64_t left = hwy::SupportedTargets() & HWY_TARGETS; left != 0; left &= left - 1)
-    all.push_back({std::string("ours, ") + hwy::TargetName(left & -left), left & -left, singular_values});
+  for (const std::int64_t set : instruction_sets())
+    all.push_back({std::string("ours, ") + hwy::TargetName(set), set, singular_values});
   all.push_back({"Eigen", 0, eigen_singular_values});
 #ifdef MOESCOPE_OPENBLAS
   all.push_back({"OpenBLAS", 0, openblas_singular_values});
 #endif
   return all;
-}
-
-void choose(std::int64_t instructions) {
-  hwy::SetSupportedTargetsForTest(instructions);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 void measure(const Shape& shape, const std::vector<Candidate>& all, int rounds) {
@@ -60,13 +54,13 @@ void measure(const Shape& shape, const std::vector<Candidate>& all, int rounds) 
   std::vector<std::vector<double>> seconds(all.size()), found(all.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < all.size(); ++i) {
-      choose(all[i].instructions);
+      choose_instructions(all[i].instructions);
       const Stopwatch watch;
       for (int r = 0; r < shape.repetitions; ++r) found[i] = all[i].values(matrix);
       seconds[i].push_back(watch.cpu_seconds() / shape.repetitions);
     }
   }
-  choose(0);
+  choose_instructions(0);
   std::printf("%zu x %zu, %s\n", shape.rows, shape.columns, shape.what);
   for (std::size_t i = 0; i < all.size(); ++i) {
     double farthest = 0;

@@ -1,8 +1,6 @@
 /// benchmark_weight_sums [ROUNDS]: what the weight pass forms of bfloat16 weights in memory, by one thread
 /// and in processor time, with each set of instructions in turn; beside the limits of this processor.
 
-#include <hwy/highway.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -18,6 +16,7 @@
 #include "analysis/weights/weight_trajectory.h"
 #include "metrics/statistics.h"
 #include "tests/benchmarks/stopwatch.h"
+#include "tests/support/instruction_sets.h"
 
 namespace moescope {
 namespace {
@@ -116,18 +115,6 @@ struct Limits {
   }
 };
 
-std::vector<std::int64_t> instruction_sets() {
-  std::vector<std::int64_t> sets;
-  for (std::int64_t left = hwy::SupportedTargets() & HWY_TARGETS; left != 0; left &= left - 1)
-    sets.push_back(left & -left);
-  return sets;
-}
-
-void choose(std::int64_t instructions) {
-  hwy::SetSupportedTargetsForTest(instructions);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-}
-
 void measure(const std::vector<Patterns>& series, ThreadPool& one, const Limits& limits, int rounds) {
   std::vector<StoredElements> stored;
   for (const Patterns& patterns : series) stored.push_back({DType::bf16, std::as_bytes(std::span(patterns))});
@@ -136,12 +123,12 @@ void measure(const std::vector<Patterns>& series, ThreadPool& one, const Limits&
   std::vector<std::vector<double>> seconds(sets.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t s = 0; s < sets.size(); ++s) {
-      choose(sets[s]);
+      choose_instructions(sets[s]);
       sum.begin(1);
       seconds[s].push_back(cpu_seconds([&] { sum.add(stored, elements); }) / elements);
     }
   }
-  choose(0);
+  choose_instructions(0);
   const double bytes = static_cast<double>(series.size() * sizeof(std::uint16_t));
   const auto rate = [&](double of_element) { return 1e-9 * bytes / of_element; };
   for (std::size_t s = 0; s < sets.size(); ++s) {

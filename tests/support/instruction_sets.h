@@ -1,28 +1,12 @@
 #pragma once
-/// Tests of what is compiled for several sets of instructions.
+/// The sets of instructions for which the vector loops were compiled, one by one.
 
-#include <gtest/gtest.h>
 #include <hwy/highway.h>
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace moescope {
-
-/// A fixture whose tests run with each set of instructions: INSTANTIATE_TEST_SUITE_P(Targets, Fixture,
-/// testing::ValuesIn(instruction_sets()), instruction_set_name).
-class InstructionSetTest : public testing::TestWithParam<std::int64_t> {
- protected:
-  void SetUp() override { choose(GetParam()); }
-  void TearDown() override { choose(0); }
-
- private:
-  static void choose(std::int64_t target) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  }
-};
 
 /// Those that were compiled and that this processor has.
 inline std::vector<std::int64_t> instruction_sets() {
@@ -32,8 +16,10 @@ inline std::vector<std::int64_t> instruction_sets() {
   return all;
 }
 
-inline std::string instruction_set_name(const testing::TestParamInfo<std::int64_t>& set) {
-  return hwy::TargetName(set.param);
+/// From now on, for the whole program; 0: the best, as usual.
+inline void choose_instructions(std::int64_t set) {
+  hwy::SetSupportedTargetsForTest(set);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 }  // namespace moescope

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "analysis/kernels/activations.h"
-#include "tests/support/instruction_sets.h"
+#include "tests/support/instruction_set_fixture.h"
 #include "tests/support/random_values.h"
 
 namespace moescope {

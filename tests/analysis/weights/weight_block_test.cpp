@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "metrics/weights/bfloat16_histogram.h"
-#include "tests/support/instruction_sets.h"
+#include "tests/support/instruction_set_fixture.h"
 #include "tests/support/random_values.h"
 #include "tests/support/special_values.h"
 

@@ -2,18 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <hwy/highway.h>
 
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <numbers>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "metrics/spectra/singular_values.h"
 #include "metrics/spectra/subspace_overlap.h"
+#include "tests/support/instruction_set_fixture.h"
 #include "tests/support/random_values.h"
 
 namespace moescope {
@@ -47,18 +46,7 @@ double row_product(const StridedMatrix<Element>& a, std::size_t i, const Strided
   return sum;
 }
 
-/// Everything once for each set of instructions that was compiled and that this processor has.
-class SymmetricKernelsTest : public testing::TestWithParam<std::int64_t> {
- protected:
-  void SetUp() override { choose(GetParam()); }
-  void TearDown() override { choose(0); }
-
- private:
-  static void choose(std::int64_t target) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  }
-};
+class SymmetricKernelsTest : public InstructionSetTest {};
 
 void expect_row_products(const StridedMatrix<float>& x) {
   SCOPED_TRACE(testing::Message() << x.rows << " x " << x.columns << ", strides " << x.row_stride << ", "
@@ -217,15 +205,8 @@ TEST_P(SymmetricKernelsTest, ANonFiniteElementMakesAllSingularValuesUnknown) {
   }
 }
 
-std::vector<std::int64_t> spectra_instruction_sets() {
-  std::vector<std::int64_t> all;
-  for (std::int64_t left = hwy::SupportedTargets() & HWY_TARGETS; left != 0; left &= left - 1)
-    all.push_back(left & -left);
-  return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(Targets, SymmetricKernelsTest, testing::ValuesIn(spectra_instruction_sets()),
-                         [](const auto& target) { return std::string(hwy::TargetName(target.param)); });
+INSTANTIATE_TEST_SUITE_P(Targets, SymmetricKernelsTest, testing::ValuesIn(instruction_sets()),
+                         instruction_set_name);
 
 }  // namespace
 }  // namespace moescope

@@ -22,23 +22,23 @@ class Holder {
  public:
   explicit Holder(const std::filesystem::path& run) {
     int ready[2];
-    if (pipe(ready) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-    process_ = fork();
+    if (::pipe(ready) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+    process_ = ::fork();
     if (process_ == 0) {
       const RunLock lock(run);
-      (void)!write(ready[1], "x", 1);
-      for (;;) pause();
+      (void)!::write(ready[1], "x", 1);
+      for (;;) ::pause();
     }
     char byte = 0;
-    (void)!read(ready[0], &byte, 1);
-    close(ready[0]);
-    close(ready[1]);
+    (void)!::read(ready[0], &byte, 1);
+    ::close(ready[0]);
+    ::close(ready[1]);
   }
   ~Holder() { kill(); }
   void kill() {
     if (process_ <= 0) return;
     ::kill(process_, SIGKILL);
-    waitpid(process_, nullptr, 0);
+    ::waitpid(process_, nullptr, 0);
     process_ = 0;
   }
   pid_t process() const { return process_; }
